@@ -1,0 +1,1 @@
+"""The AVA-Kinetics SlowOnly study as a reproducible data and experiment pipeline."""

@@ -1,0 +1,55 @@
+"""The clip table, `clips.csv`: one row per clip that the study wants, known or not."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.atomic import written
+
+COLUMNS = {
+    "part": "str",  # the part of the dataset that wants it
+    "split": "str",  # train, val..., or pretrain: wanted for its label only
+    "clip": "str",  # the clip's name: the video id, with _start_end where a video has many clips
+    "video_id": "str",
+    "start_seconds": "float64",  # video time at which the clip starts
+    "end_seconds": "float64",  # and ends
+    "offset_seconds": "float64",  # where the clip starts inside the file that is downloaded
+    "label": "str",  # Kinetics class of the whole clip, or empty
+    "windows": "str",  # stored frames wanted: "1-70 181-250", both ends included
+    "shard": "str",  # "00"...; empty where only reading the archives tells
+}
+
+
+def read_clips(path: Path) -> pd.DataFrame:
+    """Read a clip table with the columns and types of `COLUMNS`."""
+    clips = pd.read_csv(path, dtype=COLUMNS, keep_default_na=False, na_values={})
+    if list(clips.columns) != list(COLUMNS):
+        raise ValueError(f"{path}: found columns {list(clips.columns)}, expected {list(COLUMNS)}")
+    return clips
+
+
+def write_clips(clips: pd.DataFrame, path: Path) -> None:
+    """Write a clip table sorted by part and clip; equal tables give equal bytes."""
+    ordered = clips[list(COLUMNS)].sort_values(["part", "clip"], kind="stable")
+    with written(path) as temporary:
+        ordered.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether a clip's name can be used as a file name inside our own folders.
+
+    Names come from downloaded files: none may leave its folder, hide, or break a line.
+    """
+    return (
+        0 < len(name) <= 200
+        and not name.startswith(".")
+        and "/" not in name
+        and "\\" not in name
+        and name.isprintable()
+    )
+
+
+def parse_windows(text: str) -> list[tuple[int, int]]:
+    """Turn "1-70 181-250" into [(1, 70), (181, 250)]."""
+    pairs = [part.split("-") for part in text.split()]
+    return [(int(first), int(last)) for first, last in pairs]

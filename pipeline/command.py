@@ -1,0 +1,47 @@
+"""What every stage's command line shares: logging, and one line for a user's mistake."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage; a ValueError or OSError becomes one line on stderr and exit code 2.
+
+    Anything else is a mistake of ours and keeps its traceback. `AVA_DEBUG=1` keeps all of them.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    for chatty in ("httpx", "alembic", "mlflow", "matplotlib"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Snakemake ends jobs with SIGTERM: let `finally` and context managers clean up.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        if os.environ.get("AVA_DEBUG"):
+            raise
+        logger.error("%s: %s", Path(sys.argv[0]).stem, error)
+        sys.exit(2)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the two flags that every stage takes.
+
+    Args:
+        description: the module's docstring; its first line is shown by `--help`.
+    """
+    made = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    made.add_argument("--params", type=Path, default=Path("params.yaml"), help="the settings")
+    made.add_argument("--summary", type=Path, help="where to write this job's counts, as JSON")
+    return made

@@ -1,0 +1,1 @@
+"""The networks: plain classes with plain arguments."""

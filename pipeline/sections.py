@@ -1,0 +1,242 @@
+"""The sections of params.yaml: one frozen class per stage, with the range of every value.
+
+Imports no torch: Snakemake reads the settings again in every job.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pipeline.sampling import Sampling
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Protocol = Literal["official", "uncapped"]
+
+
+class Section(BaseModel):
+    """Unknown keys and wrong types are errors; "3" is not a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DrawWorld(Section):
+    seed: Count
+    ava_train_videos: Positive
+    ava_val_videos: Positive
+    ava_seconds: Annotated[int, Field(ge=4)]  # length of the annotated span
+    kinetics_train_clips: Positive
+    kinetics_val_clips: Positive
+    kinetics_seconds: Annotated[int, Field(ge=3)]
+
+
+class DownloadAnnotations(Section):
+    timeout_seconds: PositiveFloat  # without a byte, then the transfer counts as stalled
+    attempts: Positive
+
+
+class ListClips(Section):
+    frames_before: Count  # stored frames wanted before a keyframe (30 a second)
+    frames_after: Count
+    pretrain_frames: Positive  # around the middle of a clip that is wanted for its label only
+
+
+class Download(Section):
+    timeout_seconds: PositiveFloat
+    attempts: Positive
+    connections: Positive  # files fetched at once by one job
+
+
+class CutClips(Section):
+    pass
+
+
+class ExtractFrames(Section):
+    short_side_px: Positive  # larger frames shrink to it, smaller ones stay
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class DetectPeople(Section):
+    weights: str  # path or address of a torchvision Faster R-CNN checkpoint
+    sha256: Sha256 | None
+    min_score: Fraction
+    min_side_px: Count
+    batch_size: Positive
+
+
+class MergeAnnotations(Section):
+    pass
+
+
+class Optimisation(Section):
+    """What pretraining and training share: SGD, linear warm-up, then cosine to zero."""
+
+    backbone: str  # a name in pipeline.models.slow_only.BACKBONES
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    warmup_epochs: Count
+    momentum: Fraction
+    weight_decay: Annotated[float, Field(ge=0)]
+    clip_norm: PositiveFloat
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    short_side_px: Annotated[tuple[Positive, Positive], Field(strict=False)]  # lowest, highest
+    crop_px: Positive
+    test_short_side_px: Positive
+    seed: Count
+    threads: Positive  # part of the result: sums of floats depend on how they are split
+    save_every_minutes: PositiveFloat
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs}, expected below {self.epochs}")
+        low, high = self.short_side_px
+        if not self.crop_px <= low <= high:
+            raise ValueError(
+                f"short_side_px {[low, high]}, expected [low, high] with crop_px "
+                f"{self.crop_px} <= low <= high"
+            )
+        return self
+
+
+class Sampled(Section):
+    sampling: str  # frames x interval at 30 a second: 8x8
+
+    @field_validator("sampling")
+    @classmethod
+    def _is_a_sampling(cls, value: str) -> str:
+        Sampling.parse(value)
+        return value
+
+
+class Pretrain(Optimisation, Sampled):
+    pass
+
+
+class Train(Optimisation, Sampled):
+    pretrained: str  # a name in the dataset's `pretrained`
+    context: bool  # classify [box, whole image] instead of the box alone
+    temporal_pool: Literal["mean", "max"]
+    head: Literal["linear", "mlp"]
+    loss: Literal["bce", "focal"]
+    focal_gamma: Annotated[float, Field(ge=0)]
+    max_rois: Positive  # people per keyframe that enter the loss
+    min_proposal_score: Fraction
+    validate_every: Count  # epochs between two evaluations while training; 0: never
+    deterministic: bool
+
+
+class Evaluate(Section):
+    batch_size: Positive
+    min_score: Fraction  # detections at or below are dropped
+    bootstrap_resamples: Count
+
+
+class Report(Section):
+    gallery_keyframes: Count
+    published: dict[str, float]  # variant to the mAP that its authors published
+
+
+class AnnotationFile(Section):
+    url: str  # address or local path; archives are unpacked
+    name: str | None = None  # file name to keep, when not the address's own
+    sha256: Sha256 | None = None
+
+
+class FilesSource(Section):
+    kind: Literal["files"]
+    list: str  # file among the raw annotations: one file name per line
+    url: str  # folder that holds them
+
+
+class FolderSource(Section):
+    kind: Literal["folder"]
+    path: str
+
+
+class ArchivesSource(Section):
+    kind: Literal["archives"]
+    list: str  # file among the raw annotations: one archive address per line
+
+
+Source = Annotated[FilesSource | FolderSource | ArchivesSource, Field(discriminator="kind")]
+
+
+class Part(Section):
+    """Videos annotated together: a truth file, where its videos are, who its people are."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    split: Annotated[str, Field(pattern=r"^(train|val[a-z0-9_]*)$")]
+    truth: str
+    excluded: str | None = None
+    proposals: str  # file among the raw annotations, or `detect`
+    span_seconds: Annotated[tuple[float, float], Field(strict=False)] | None = None
+    clip_list: str | None = None  # csv: label, youtube_id, time_start, time_end, split
+    sources: Annotated[list[Source], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _span(self) -> Self:
+        if self.span_seconds is not None:
+            if self.clip_list is not None:
+                raise ValueError("found both span_seconds and clip_list, expected one or neither")
+            if not 0 <= self.span_seconds[0] < self.span_seconds[1]:
+                raise ValueError(f"span_seconds {self.span_seconds}, expected [start, later end]")
+        return self
+
+
+class Pretrained(Section):
+    """A backbone to start from: a published checkpoint, or one to train on clip labels."""
+
+    sampling: str | None = None  # when trained with another than the pretrain section's
+    checkpoint: str | None = None  # path or address
+    sha256: Sha256 | None = None
+    labels: list[str] | None = None  # Kinetics classes to train on; []: all
+    clips_per_label: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.checkpoint is None) == (self.labels is None):
+            raise ValueError("expected either checkpoint or labels (with clips_per_label)")
+        if self.labels is not None and self.clips_per_label is None:
+            raise ValueError("labels given, expected clips_per_label beside it")
+        return self
+
+
+class Dataset(Section):
+    mirror: str | None = None  # folder served on loopback as {mirror} while a step downloads
+    num_shards: Positive
+    class_list: str
+    annotation_files: list[AnnotationFile]
+    parts: Annotated[list[Part], Field(min_length=1)]
+    pretrained: Annotated[dict[str, Pretrained], Field(min_length=1)]
+    settings: dict[str, dict[str, object]]  # stage section to the values that differ here
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [part.name for part in self.parts]
+        if len(set(names)) < len(names):
+            raise ValueError(f"parts: found names {names}, expected each once")
+        splits = {part.split for part in self.parts}
+        if "train" not in splits or len(splits) < 2:
+            raise ValueError(f"parts: found splits {sorted(splits)}, expected train and val...")
+        return self
+
+
+STAGES: dict[str, type[Section]] = {
+    "draw_world": DrawWorld,
+    "download_annotations": DownloadAnnotations,
+    "list_clips": ListClips,
+    "download": Download,
+    "cut_clips": CutClips,
+    "extract_frames": ExtractFrames,
+    "detect_people": DetectPeople,
+    "merge_annotations": MergeAnnotations,
+    "pretrain": Pretrain,
+    "train": Train,
+    "evaluate": Evaluate,
+    "report": Report,
+}

@@ -1,0 +1,1 @@
+"""One command-line module per Snakemake rule; no stage imports another."""
