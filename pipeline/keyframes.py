@@ -1,0 +1,113 @@
+"""Keyframes: the annotated seconds of a part, and how tables about them find each other.
+
+A keyframe is a video and a timestamp. One file writes it "0902", the next "902.000000", so
+timestamps are compared as whole microseconds and never as floats or texts.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.sampling import FPS
+
+_TIME_BITS = 42  # microseconds of fifty days; the bits above number the videos
+_LONGEST_SECONDS = 4e6
+
+Integers = npt.NDArray[np.int64]
+
+
+def keyframe_keys(*tables: pd.DataFrame) -> list[Integers]:
+    """One number per row of each table, equal where video and timestamp are.
+
+    Args:
+        tables: each with video_id and timestamp (seconds).
+
+    Returns: [rows] of each table; they sort like (video_id, timestamp).
+
+    Raises:
+        ValueError: a timestamp below 0 or above fifty days.
+    """
+    videos = pd.concat([table["video_id"].astype("str") for table in tables], ignore_index=True)
+    seconds = np.concatenate([table["timestamp"].to_numpy(np.float64) for table in tables])
+    wrong = ~((seconds >= 0) & (seconds <= _LONGEST_SECONDS))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{_source(*tables)}video {videos[row]}: found timestamp {seconds[row]:g}, "
+            f"expected 0 to {_LONGEST_SECONDS:g} seconds"
+        )
+    codes, _ = pd.factorize(videos, sort=True)
+    keys = (codes.astype(np.int64) << _TIME_BITS) | np.rint(seconds * 1e6).astype(np.int64)
+    return np.split(keys, np.cumsum([len(table) for table in tables])[:-1])
+
+
+def key_timestamps(keys: Integers) -> npt.NDArray[np.float64]:
+    """The timestamps inside keys: the nearest float64 to each count of microseconds."""
+    seconds: npt.NDArray[np.float64] = (keys & ((1 << _TIME_BITS) - 1)) / 1e6
+    return seconds
+
+
+def annotated_keyframes(
+    truth: pd.DataFrame, excluded: pd.DataFrame
+) -> tuple[pd.DataFrame, Integers]:
+    """The keyframes that a truth table speaks of, people or not, without the excluded ones.
+
+    Returns: the keyframes (video_id, timestamp), sorted; and [rows of truth] the position of each
+        row's keyframe among them, -1 where it is excluded.
+    """
+    truth_keys, excluded_keys = keyframe_keys(truth, excluded)
+    keys, first_rows, places = np.unique(truth_keys, return_index=True, return_inverse=True)
+    kept = ~np.isin(keys, excluded_keys)
+    positions = np.where(kept, np.cumsum(kept) - 1, -1)
+    keyframes = pd.DataFrame(
+        {
+            "video_id": truth["video_id"].iloc[first_rows[kept]].to_numpy(),
+            "timestamp": key_timestamps(keys[kept]),
+        }
+    )
+    keyframes.attrs.update(truth.attrs)
+    return keyframes.astype({"video_id": "str"}), positions[places]
+
+
+def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
+    """Which clip shows each keyframe.
+
+    Several clips of one video may contain a second: the one where it is most central wins, because
+    it has the most frames on both sides; then the earlier one, then the first by name.
+
+    Args:
+        keyframes: video_id, timestamp.
+        clips: video_id, clip, start_seconds, end_seconds; each clip once, both ends inside.
+
+    Returns: [keyframes] position among `clips`, -1 where none contains the keyframe.
+    """
+    pairs = pd.DataFrame({"video_id": keyframes["video_id"], "keyframe": np.arange(len(keyframes))})
+    table = clips[["video_id", "clip", "start_seconds", "end_seconds"]].reset_index(drop=True)
+    pairs = pairs.merge(table.assign(position=np.arange(len(table))), on="video_id")
+    seconds = keyframes["timestamp"].to_numpy()[pairs["keyframe"].to_numpy()]
+    start, end = pairs["start_seconds"].to_numpy(), pairs["end_seconds"].to_numpy()
+    slack = 1e-6  # timestamps are written with six digits
+    inside = (seconds >= start - slack) & (seconds <= end + slack)
+    # Twice the distance to the middle; a clip without a known end has no middle, and no rival.
+    off_centre = np.abs((seconds - start) - (end - seconds))
+    pairs = pairs.assign(off_centre=np.round(off_centre, 6))[inside]
+    pairs = pairs.sort_values(["keyframe", "off_centre", "start_seconds", "clip"], kind="stable")
+    best = pairs.drop_duplicates("keyframe")
+    chosen = np.full(len(keyframes), -1, np.int64)
+    chosen[best["keyframe"].to_numpy()] = best["position"].to_numpy()
+    return chosen
+
+
+def keyframe_numbers(
+    timestamps: npt.NDArray[np.float64], start_seconds: npt.NDArray[np.float64]
+) -> Integers:
+    """Stored frame number of each keyframe, as `sampling.keyframe_number` gives it.
+
+    Not clipped: 0 at the clip's very start, and one more than a short clip may have at its end.
+    """
+    return np.rint(FPS * (timestamps - start_seconds)).astype(np.int64)
+
+
+def _source(*tables: pd.DataFrame) -> str:
+    names = [str(table.attrs["source"]) for table in tables if "source" in table.attrs]
+    return f"{names[0]}: " if names else ""
