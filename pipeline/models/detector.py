@@ -1,0 +1,43 @@
+"""A backbone and a head that scores the actions of given person boxes."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from pipeline.models.heads import RoIHead
+from pipeline.models.slow_only import SlowOnly
+
+
+class ActionDetector(nn.Module):
+    """Score 80 actions for each person box of each clip."""
+
+    def __init__(self, backbone: SlowOnly, roi_head: RoIHead) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.roi_head = roi_head
+
+    def forward(self, clip_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
+        """Logits of every box.
+
+        Args:
+            clip_BCTHW: [B, 3, T, H, W] normalised RGB.
+            boxes_N5: [N, 5] position in the batch, x1, y1, x2, y2 in pixels of the clip.
+
+        Returns: [N, 81]; column k is AVA action id k, column 0 means nothing.
+        """
+        logits: Tensor = self.roi_head(self.backbone(clip_BCTHW), boxes_N5)
+        return logits
+
+
+def build_detector(
+    backbone: Callable[[], SlowOnly],
+    temporal_max: bool = False,
+    context: bool = False,
+    mlp: bool = False,
+    dropout: float = 0.5,
+    deterministic: bool = True,
+) -> ActionDetector:
+    """A detector with fresh weights; see `RoIHead` for the switches."""
+    body = backbone()
+    head = RoIHead(body.channels, temporal_max, context, mlp, dropout, deterministic)
+    return ActionDetector(body, head)

@@ -1,0 +1,79 @@
+"""Score the actions of each person box.
+
+B clips  C channels  T time steps  H, W cells  N boxes  K = NUM_OUTPUTS
+
+Source: mmaction2's AVARoIHead, SingleRoIExtractor3D and BBoxHeadAVA; the parameter names are kept.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn import init
+
+from pipeline.models.roi_align import POOLED_SIDE, roi_align
+
+NUM_OUTPUTS = 81  # a column is an AVA action id; column 0 is never used
+
+
+class BoxHead(nn.Module):
+    """Dropout, the strongest response on the grid, then one or two linear layers."""
+
+    def __init__(self, in_channels: int, mlp: bool, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.fc_cls: nn.Module = nn.Linear(in_channels, NUM_OUTPUTS)
+        if mlp:
+            self.fc_cls = nn.Sequential(
+                nn.Linear(in_channels, in_channels), nn.ReLU(), nn.Linear(in_channels, NUM_OUTPUTS)
+            )
+        for layer in self.fc_cls.modules():
+            if isinstance(layer, nn.Linear):
+                init.xavier_normal_(layer.weight)
+                init.zeros_(layer.bias)
+
+    def forward(self, crops_NCPP: Tensor) -> Tensor:
+        # Dropout before the maximum, as in the original: it hides places, not whole channels.
+        scores: Tensor = self.fc_cls(self.dropout(crops_NCPP).amax(dim=(2, 3)))
+        return scores
+
+
+class RoIHead(nn.Module):
+    """Pool time away, crop the boxes, optionally add the surroundings, score.
+
+    Args:
+        channels: of the backbone's features.
+        temporal_max: pool time by its maximum instead of its mean.
+        context: give each box the whole frame's features beside its own.
+        mlp: two linear layers instead of one.
+        deterministic: see `roi_align`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        temporal_max: bool = False,
+        context: bool = False,
+        mlp: bool = False,
+        dropout: float = 0.5,
+        deterministic: bool = True,
+    ) -> None:
+        super().__init__()
+        self.temporal_max = temporal_max
+        self.context = context
+        self.deterministic = deterministic
+        self.bbox_head = BoxHead(channels * (2 if context else 1), mlp, dropout)
+
+    def forward(self, features_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
+        """[N, 81] logits of boxes [N, 5]: batch index, x1, y1, x2, y2 in input pixels."""
+        logits: Tensor = self.bbox_head(self.crops(features_BCTHW, boxes_N5))
+        return logits
+
+    def crops(self, features_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
+        """[N, C or 2C, 8, 8]: the box's own features first, then those of the whole frame."""
+        pool_time = torch.amax if self.temporal_max else torch.mean
+        image_BCHW = pool_time(features_BCTHW, dim=2)
+        crops_NCPP = roi_align(image_BCHW, boxes_N5, self.deterministic)
+        if not self.context:
+            return crops_NCPP
+        around_BCPP = F.adaptive_avg_pool2d(image_BCHW, POOLED_SIDE)
+        return torch.cat([crops_NCPP, around_BCPP[boxes_N5[:, 0].long()]], dim=1)
