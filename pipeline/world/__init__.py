@@ -1,0 +1,1 @@
+"""A synthetic world of moving people, published in the layout of the real mirrors."""

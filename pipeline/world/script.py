@@ -1,0 +1,191 @@
+"""Who does what when: seeded plans for films, balanced so that every action gets its share.
+
+Films of a split are planned one after the other, so a longer list begins with the shorter one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from pipeline.world.actors import Stretch
+from pipeline.world.layout import Layout
+from pipeline.world.motions import TURN_SECONDS, Style
+
+T = TypeVar("T")
+Choice = tuple[str, str]  # body, arms
+
+SOLO: dict[Choice, float] = {
+    ("stand", "rest"): 5,
+    ("stand", "wave"): 6,
+    ("stand", "raise"): 2,
+    ("stand", "clap"): 6,
+    ("stand", "hold_still"): 2,
+    ("stand", "phone"): 4,
+    ("stand", "carry"): 3,
+    ("walk", "rest"): 7,
+    ("walk", "carry"): 3,
+    ("run", "rest"): 5,
+    ("jump", "rest"): 4,
+    ("dance", "rest"): 5,
+    ("crouch", "rest"): 5,
+    ("bend", "rest"): 4,
+    ("sit", "rest"): 4,
+    ("sit", "phone"): 2,
+    ("sit", "wave"): 1,
+    ("sit", "clap"): 1,
+    ("lie", "rest"): 4,
+}
+AT_REST: dict[Choice, float] = {("stand", "rest"): 5, ("sit", "rest"): 4, ("lie", "rest"): 1}
+EPISODES: dict[str, float] = {"solo": 5, "talk": 3, "tv": 3, "fight": 2.5, "floor": 2.5}
+FLOOR_SECONDS = 7
+LYING_WIDTH = 1.02  # body heights that a person on the ground needs
+GETTING_UP_SECONDS = 4  # from the middle of falling to the middle of getting up
+
+
+@dataclass
+class Balance:
+    """Deals options in proportion to their weights: always the one furthest behind its share."""
+
+    rng: np.random.Generator
+    used: dict[object, float] = field(default_factory=dict)
+
+    def pick(self, weights: dict[T, float], allowed: Iterable[T]) -> T:
+        """One of `allowed`; ties are broken by lot."""
+        options = [option for option in weights if option in set(allowed)]
+        behind = [
+            (self.used.get(option, 0.0) + float(self.rng.random())) / weights[option]
+            for option in options
+        ]
+        chosen = options[int(np.argmin(behind))]
+        self.used[chosen] = self.used.get(chosen, 0.0) + 1
+        return chosen
+
+
+@dataclass
+class Planner:
+    """Fills the time of one film with stretches for each of its people."""
+
+    rng: np.random.Generator
+    balance: Balance
+    layout: Layout
+    stretches: list[list[Stretch]] = field(default_factory=list)
+    tv_on: list[tuple[float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stretches = [[] for _ in self.layout.slots]
+
+    @property
+    def people(self) -> range:
+        return range(len(self.layout.slots))
+
+    def can_lie(self, person: int) -> bool:
+        x1, x2 = self.layout.slots[person]
+        return x2 - x1 >= LYING_WIDTH * self.layout.looks[person].height_px
+
+    def style(self) -> Style:
+        return Style(
+            phase=float(self.rng.random()),
+            tempo=float(self.rng.uniform(0.94, 1.06)),
+            amount=float(self.rng.random()),
+            backward=1 if self.rng.random() < 0.5 else -1,
+        )
+
+    def add(
+        self,
+        person: int,
+        span: tuple[float, float],
+        choice: Choice,
+        style: Style | None = None,
+        facing: int | None = None,
+        home: float | None = None,
+        reach_px: float = 0.0,
+    ) -> None:
+        """Append a stretch; what is not given is drawn by lot."""
+        facing = facing or (1 if self.rng.random() < 0.5 else -1)
+        home = float(self.rng.uniform(0.3, 0.7)) if home is None else home
+        style = style or self.style()
+        self.stretches[person].append(Stretch(*span, *choice, style, facing, home, reach_px))
+
+    def pick(self, person: int, weights: dict[Choice, float]) -> Choice:
+        allowed = [c for c in weights if c[0] != "lie" or self.can_lie(person)]
+        return self.balance.pick(weights, allowed)
+
+    # --- episodes: all people of the scene during one span ---------------------------------------
+
+    def play(self, episode: str, span: tuple[float, float], middle: float | None = None) -> None:
+        """Plan one episode; `middle` is when a fall happens (default: 1.5 s after its start)."""
+        if episode == "talk":
+            self.talk(span)
+        elif episode == "tv":
+            self.watch_tv(span)
+        elif episode == "fight":
+            self.fight(span)
+        elif episode == "floor":
+            self.floor(span, span[0] + 1.5 if middle is None else middle)
+        else:
+            self.solo(span, self.people)
+
+    def solo(self, span: tuple[float, float], people: Iterable[int]) -> None:
+        for person in people:
+            self.add(person, span, self.pick(person, SOLO))
+
+    def rest_mostly(self, span: tuple[float, float], people: Iterable[int]) -> None:
+        for person in people:
+            self.add(person, span, self.pick(person, AT_REST if self.rng.random() < 0.8 else SOLO))
+
+    def talk(self, span: tuple[float, float]) -> None:
+        talker = int(self.rng.integers(len(self.people)))
+        self.add(talker, span, ("sit" if self.rng.random() < 0.3 else "stand", "talk"))
+        self.rest_mostly(span, [person for person in self.people if person != talker])
+
+    def watch_tv(self, span: tuple[float, float]) -> None:
+        self.tv_on.append(span)
+        self.rest_mostly(span, self.people)
+
+    def fight(self, span: tuple[float, float]) -> None:
+        left = int(self.rng.integers(len(self.people) - 1))
+        for person, facing in ((left, 1), (left + 1, -1)):
+            x1, x2 = self.layout.slots[person]
+            height = self.layout.looks[person].height_px
+            # Both close to the line between their slots, fists across it.
+            from_line = 0.3 * height / (x2 - x1)
+            home = 1 - from_line if facing == 1 else from_line
+            self.add(
+                person, span, ("stand", "punch"), facing=facing, home=home, reach_px=0.14 * height
+            )
+        self.solo(span, [person for person in self.people if person not in (left, left + 1)])
+
+    def floor(self, span: tuple[float, float], fall: float) -> None:
+        able = [person for person in self.people if self.can_lie(person)]
+        person = able[int(self.rng.integers(len(able)))]
+        self.go_down_and_up(person, span, fall)
+        self.solo(span, [other for other in self.people if other != person])
+
+    def go_down_and_up(self, person: int, span: tuple[float, float], fall: float) -> None:
+        """Stand, fall around second `fall`, lie, and get up again if the span is long enough."""
+        style, facing = self.style(), 1 if self.rng.random() < 0.5 else -1
+        home = float(self.rng.uniform(0.4, 0.6))
+        up = fall + GETTING_UP_SECONDS
+        cuts = [span[0], fall - TURN_SECONDS, fall + TURN_SECONDS]
+        bodies = ["stand", "fall", "lie"]
+        if up + TURN_SECONDS < span[1]:
+            cuts += [up - TURN_SECONDS, up + TURN_SECONDS]
+            bodies += ["get_up", "stand"]
+        for body, start, end in zip(bodies, cuts, [*cuts[1:], span[1]], strict=True):
+            self.add(person, (start, end), (body, "rest"), style, facing, home)
+
+    def get_up(self, person: int, span: tuple[float, float], up: float) -> None:
+        """Lie, and get up around second `up`."""
+        style, facing = self.style(), 1 if self.rng.random() < 0.5 else -1
+        cuts = [span[0], up - TURN_SECONDS, up + TURN_SECONDS, span[1]]
+        for body, start, end in zip(("lie", "get_up", "stand"), cuts, cuts[1:], strict=False):
+            self.add(person, (start, end), (body, "rest"), style, facing, 0.5)
+
+    def feasible_episodes(self) -> list[str]:
+        """Episodes that this place and number of people allow."""
+        able = ["solo"]
+        able += ["talk", "fight"] if len(self.people) > 1 else []
+        able += ["tv"] if self.layout.scene.tv is not None else []
+        return able + (["floor"] if any(self.can_lie(person) for person in self.people) else [])
