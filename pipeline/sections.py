@@ -207,7 +207,7 @@ class Pretrained(Section):
 
 
 class Dataset(Section):
-    mirror: str | None = None  # folder served on loopback as {mirror} while a step downloads
+    synthetic: bool  # whether draw_world makes its mirror, served on loopback as {mirror}
     num_shards: Positive
     class_list: str
     annotation_files: list[AnnotationFile]

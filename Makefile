@@ -1,0 +1,34 @@
+# Everything a bare machine needs is Python 3.11 or newer, git and make; nothing here needs root.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := .venv/bin
+
+.PHONY: demo test check env dvc.yaml
+
+# Build the demo's nine-row table from nothing and print it.
+demo: env
+	@$(BIN)/python -m snakemake --cores $(CORES)
+	@cat results/demo/report/table.txt
+
+# The tests, and the checks of style and types that go with them.
+test: check
+	$(BIN)/python -m pytest
+
+check: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict pipeline
+	$(BIN)/snakefmt --check Snakefile workflow
+
+# The virtual environment, made again whenever the lock differs from what it was made of.
+env:
+	@cmp -s requirements.lock .venv/requirements.lock || { \
+	  rm -rf .venv && \
+	  $(PYTHON) -m venv .venv && \
+	  $(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.lock && \
+	  cp requirements.lock .venv/requirements.lock; }
+
+# Bring the source files listed in dvc.yaml up to date with the imports.
+dvc.yaml: env
+	$(BIN)/python -m pipeline.code_files

@@ -1,0 +1,136 @@
+"""Mirror what was measured to MLflow, for browsing; nothing reads results back from there.
+
+The store is `sqlite:///mlflow.db` in the working folder, or what MLFLOW_TRACKING_URI names. An
+unreachable store costs one warning, never the work.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+LOCAL_STORE = "sqlite:///mlflow.db"
+
+
+class TrackedRun:
+    """One run of MLflow, or, when the store cannot be reached, a sink that takes everything."""
+
+    def __init__(self, client: "MlflowClient | None", run_id: str) -> None:
+        self._client, self._run_id = client, run_id
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Log settings; each is kept as text."""
+        from mlflow.entities import Param
+
+        self._send(params=[Param(name, str(value)) for name, value in values.items()])
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log numbers at a step (an epoch); names take letters, digits and _ - . / only."""
+        from mlflow.entities import Metric
+
+        now = time.time_ns() // 1_000_000
+        self._send(metrics=[Metric(name, value, now, step) for name, value in values.items()])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self._send(tags=[RunTag(name, value) for name, value in values.items()])
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Store a file, or all files of a folder, with the run."""
+        if self._client is not None:
+            store = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+            self._try(partial(store, self._run_id, str(path), folder or None))
+
+    def table(self, columns: Mapping[str, list[Any]], name: str) -> None:
+        """Store a table (column to values) that the UI shows and compares; `name` ends .json."""
+        if self._client is not None:
+            self._try(partial(self._client.log_table, self._run_id, dict(columns), name))
+
+    def finish(self) -> None:
+        if self._client is not None:
+            self._try(partial(self._client.set_terminated, self._run_id, "FINISHED"))
+
+    def _send(self, **batch: Any) -> None:
+        if self._client is not None:
+            self._try(partial(self._client.log_batch, self._run_id, **batch))
+
+    def _try(self, call: Callable[[], object]) -> None:
+        _attempt(call)
+
+
+def tracked_run(dataset: str, name: str, fingerprint: str, tags: Mapping[str, str]) -> TrackedRun:
+    """The run with this fingerprint in the dataset's experiment; a new one if there is none.
+
+    Args:
+        name: shown in the UI: a variant or a stage.
+        fingerprint: digest of what the run is about, so that a resumed training and its evaluation
+            find the run that the training began.
+        tags: further tags; `code_version` is added.
+    """
+    made = _attempt(partial(_find_or_create, dataset, name, fingerprint, dict(tags)))
+    return made if isinstance(made, TrackedRun) else TrackedRun(None, "")
+
+
+def _find_or_create(dataset: str, name: str, fingerprint: str, tags: dict[str, str]) -> TrackedRun:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE))
+    experiment_id = _experiment(client, dataset)
+    found = client.search_runs([experiment_id], f"tags.fingerprint = '{fingerprint}'")
+    if found:
+        return TrackedRun(client, found[0].info.run_id)
+    tags = {**tags, "fingerprint": fingerprint, "code_version": _code_version()}
+    run = client.create_run(experiment_id, tags=tags, run_name=name)
+    return TrackedRun(client, run.info.run_id)
+
+
+def _experiment(client: "MlflowClient", dataset: str) -> str:
+    # Jobs start side by side; without the lock several create the tables of a new store and crash.
+    from filelock import FileLock
+
+    with FileLock("mlflow.db.lock"):
+        found = client.get_experiment_by_name(dataset)
+        return str(found.experiment_id if found else client.create_experiment(dataset))
+
+
+def _attempt(call: Callable[[], object]) -> object:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call()
+    except (MlflowException, OSError) as error:
+        logger.warning("MLflow: not recorded: %s", str(error).partition("\n")[0])
+        return None
+
+
+def _code_version() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def mirror_stages(dataset: str, logs: Path, stages: tuple[str, ...], fingerprint: str) -> None:
+    """Make one run per data stage from the summaries that its jobs left below `logs`.
+
+    Counts, bytes and seconds of the jobs are added up; a stage without summaries gets no run.
+    """
+    for stage in stages:
+        summaries = [json.loads(path.read_text()) for path in sorted((logs / stage).glob("*.json"))]
+        if not summaries:
+            continue
+        names = dict.fromkeys(name for summary in summaries for name in summary)
+        totals = {name: float(sum(summary.get(name, 0) for summary in summaries)) for name in names}
+        run = tracked_run(dataset, stage, f"{stage}-{fingerprint}", {"stage": stage})
+        run.metrics({**totals, "jobs": len(summaries)})
+        run.finish()

@@ -1,0 +1,68 @@
+"""
+Find the people of each keyframe, then merge annotations, people and frames into index files.
+
+INPUT   data/<dataset>/annotations/raw/, clips.csv, videos/, clips/, frames/
+OUTPUT  data/<dataset>/proposals/<split>.parquet, index/<split>.parquet, coverage.csv
+"""
+
+FRAMES = expand(
+    f"{DATA}/frames/{{shard}}.{{kind}}", shard=PARAMS.shards, kind=["tar", "parquet", "csv"]
+)
+
+
+rule detect_people:
+    input:
+        code=code("detect_people"),
+        raw=f"{DATA}/annotations/raw",
+        clips=f"{DATA}/clips.csv",
+        frames=FRAMES,
+    output:
+        proposals=f"{DATA}/proposals/{{split}}.parquet",
+    log:
+        f"{LOGS}/detect_people/{{split}}.log",
+    params:
+        values=PARAMS.stage_values("detect_people"),
+        parts=lambda wildcards: [part.model_dump() for part in PARAMS.parts(wildcards.split)],
+        frames=f"{DATA}/frames",
+        summary=f"{LOGS}/detect_people/{{split}}.json",
+    message:
+        "Find the people of {wildcards.split}"
+    shell:
+        "python -m pipeline.stages.detect_people --raw {input.raw} --clips {input.clips}"
+        " --frames {params.frames} --split {wildcards.split} --proposals {output.proposals}"
+        " --summary {params.summary} > {log} 2>&1"
+
+
+rule all_proposals:
+    input:
+        expand(f"{DATA}/proposals/{{split}}.parquet", split=PARAMS.splits),
+    localrule: True
+
+
+rule merge_annotations:
+    input:
+        code=code("merge_annotations"),
+        raw=f"{DATA}/annotations/raw",
+        clips=f"{DATA}/clips.csv",
+        reports=expand(
+            f"{DATA}/{{stage}}/{{shard}}.csv", stage=["videos", "clips"], shard=PARAMS.shards
+        ),
+        frames=FRAMES,
+        proposals=expand(f"{DATA}/proposals/{{split}}.parquet", split=PARAMS.splits),
+    output:
+        index=expand(f"{DATA}/index/{{split}}.parquet", split=PARAMS.splits),
+        coverage=f"{DATA}/coverage.csv",
+    log:
+        f"{LOGS}/merge_annotations/all.log",
+    params:
+        values=PARAMS.stage_values("merge_annotations"),
+        parts=[part.model_dump() for part in PARAMS.data.parts],
+        data=DATA,
+        summary=f"{LOGS}/merge_annotations/all.json",
+    message:
+        "Merge the annotations"
+    shell:
+        "python -m pipeline.stages.merge_annotations --raw {input.raw} --clips {input.clips}"
+        " --videos {params.data}/videos --cut {params.data}/clips --frames {params.data}/frames"
+        " --proposals {params.data}/proposals --index {params.data}/index"
+        " --coverage {output.coverage} --summary {params.summary} > {log} 2>&1"

@@ -1,0 +1,35 @@
+"""
+What every rule file uses: the checked settings, the folders, and which code a stage runs.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(workflow.basedir))
+
+from pipeline.code_files import code_files as code
+from pipeline.params import load_params
+from snakemake.exceptions import WorkflowError
+
+try:
+    PARAMS = load_params(Path("params.yaml"))
+except (ValueError, OSError) as error:
+    raise WorkflowError(str(error)) from None
+
+DATA = f"data/{PARAMS.dataset}"
+RESULTS = f"results/{PARAMS.dataset}"
+LOGS = f"logs/{PARAMS.dataset}"
+
+# Jobs run the interpreter that runs Snakemake, whether or not its environment is activated.
+shell.executable("bash")
+shell.prefix(
+    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+)
+
+
+wildcard_constraints:
+    shard=r"\d+",
+    split="|".join(PARAMS.splits),
+    variant="|".join(PARAMS.variants),
+    pretrained="|".join(PARAMS.data.pretrained),

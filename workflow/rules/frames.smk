@@ -1,0 +1,66 @@
+"""
+Keep the seconds that matter and turn them into stills, shard by shard.
+
+INPUT   data/<dataset>/videos/<shard>/, videos/<shard>.csv, clips.csv
+OUTPUT  data/<dataset>/clips/<shard>/, clips/<shard>.csv
+        data/<dataset>/frames/<shard>.tar, frames/<shard>.parquet, frames/<shard>.csv
+"""
+
+
+rule cut_clips:
+    input:
+        code=code("cut_clips"),
+        clips=f"{DATA}/clips.csv",
+        videos=f"{DATA}/videos/{{shard}}",
+        downloaded=f"{DATA}/videos/{{shard}}.csv",
+    output:
+        cut=directory(f"{DATA}/clips/{{shard}}"),
+        report=f"{DATA}/clips/{{shard}}.csv",
+    log:
+        f"{LOGS}/cut_clips/{{shard}}.log",
+    params:
+        values=PARAMS.stage_values("cut_clips"),
+        summary=f"{LOGS}/cut_clips/{{shard}}.json",
+    message:
+        "Cut the clips of shard {wildcards.shard}"
+    shell:
+        "python -m pipeline.stages.cut_clips --clips {input.clips} --shard {wildcards.shard}"
+        " --videos {input.videos} --downloaded {input.downloaded} --cut {output.cut}"
+        " --report {output.report} --summary {params.summary} > {log} 2>&1"
+
+
+rule extract_frames:
+    input:
+        code=code("extract_frames"),
+        clips=f"{DATA}/clips.csv",
+        cut=f"{DATA}/clips/{{shard}}",
+        cut_report=f"{DATA}/clips/{{shard}}.csv",
+    output:
+        tar=f"{DATA}/frames/{{shard}}.tar",
+        index=f"{DATA}/frames/{{shard}}.parquet",
+        report=f"{DATA}/frames/{{shard}}.csv",
+    log:
+        f"{LOGS}/extract_frames/{{shard}}.log",
+    resources:
+        mem_mb=1500,
+    params:
+        values=PARAMS.stage_values("extract_frames"),
+        summary=f"{LOGS}/extract_frames/{{shard}}.json",
+    message:
+        "Extract the frames of shard {wildcards.shard}"
+    shell:
+        "python -m pipeline.stages.extract_frames --clips {input.clips} --cut {input.cut}"
+        " --cut-report {input.cut_report} --tar {output.tar} --index {output.index}"
+        " --report {output.report} --summary {params.summary} > {log} 2>&1"
+
+
+rule all_clips:
+    input:
+        expand(f"{DATA}/clips/{{shard}}.csv", shard=PARAMS.shards),
+    localrule: True
+
+
+rule all_frames:
+    input:
+        expand(f"{DATA}/frames/{{shard}}.tar", shard=PARAMS.shards),
+    localrule: True

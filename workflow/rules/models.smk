@@ -1,0 +1,91 @@
+"""
+Pretrain or fetch the backbones, then train and evaluate one detector per variant.
+
+INPUT   data/<dataset>/index/, frames/, clips.csv
+OUTPUT  data/<dataset>/pretrained/<name>.pt
+        results/<dataset>/variants/<variant>/{model.pt,history.csv}
+        results/<dataset>/variants/<variant>/{detections.parquet,detections/,metrics.json,per_class_ap.csv}
+"""
+
+INDEX = expand(f"{DATA}/index/{{split}}.parquet", split=PARAMS.splits)
+
+
+rule pretrain:
+    input:
+        code=code("pretrain"),
+        clips=f"{DATA}/clips.csv",
+        frames=FRAMES,
+    output:
+        model=f"{DATA}/pretrained/{{pretrained}}.pt",
+    log:
+        f"{LOGS}/pretrain/{{pretrained}}.log",
+    threads: PARAMS.pretrain.threads
+    params:
+        values=PARAMS.stage_values("pretrain"),
+        source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(),
+        frames=f"{DATA}/frames",
+        summary=f"{LOGS}/pretrain/{{pretrained}}.json",
+    message:
+        "Pretrain {wildcards.pretrained}"
+    shell:
+        "python -m pipeline.stages.pretrain --name {wildcards.pretrained} --clips {input.clips}"
+        " --frames {params.frames} --model {output.model}"
+        " --summary {params.summary} > {log} 2>&1"
+
+
+rule train:
+    input:
+        code=code("train"),
+        raw=f"{DATA}/annotations/raw",
+        index=INDEX,
+        frames=FRAMES,
+        pretrained=lambda wildcards: f"{DATA}/pretrained/{PARAMS.train(wildcards.variant).pretrained}.pt",
+    output:
+        model=f"{RESULTS}/variants/{{variant}}/model.pt",
+        history=f"{RESULTS}/variants/{{variant}}/history.csv",
+    log:
+        f"{LOGS}/train/{{variant}}.log",
+    threads: lambda wildcards: PARAMS.train(wildcards.variant).threads
+    params:
+        values=lambda wildcards: PARAMS.train_values(wildcards.variant),
+        index=f"{DATA}/index",
+        frames=f"{DATA}/frames",
+        state=f"{LOGS}/train/{{variant}}.state.pt",
+        summary=f"{LOGS}/train/{{variant}}.json",
+    message:
+        "Train {wildcards.variant}"
+    shell:
+        "python -m pipeline.stages.train --variant {wildcards.variant} --raw {input.raw}"
+        " --index {params.index} --frames {params.frames} --pretrained {input.pretrained}"
+        " --model {output.model} --history {output.history} --state {params.state}"
+        " --summary {params.summary} > {log} 2>&1"
+
+
+rule evaluate:
+    input:
+        code=code("evaluate"),
+        raw=f"{DATA}/annotations/raw",
+        index=INDEX,
+        frames=FRAMES,
+        model=f"{RESULTS}/variants/{{variant}}/model.pt",
+        history=f"{RESULTS}/variants/{{variant}}/history.csv",
+    output:
+        detections=f"{RESULTS}/variants/{{variant}}/detections.parquet",
+        csv=directory(f"{RESULTS}/variants/{{variant}}/detections"),
+        metrics=f"{RESULTS}/variants/{{variant}}/metrics.json",
+        per_class=f"{RESULTS}/variants/{{variant}}/per_class_ap.csv",
+    log:
+        f"{LOGS}/evaluate/{{variant}}.log",
+    threads: lambda wildcards: PARAMS.train(wildcards.variant).threads
+    params:
+        values=PARAMS.stage_values("evaluate"),
+        index=f"{DATA}/index",
+        frames=f"{DATA}/frames",
+        results=f"{RESULTS}/variants/{{variant}}",
+        summary=f"{LOGS}/evaluate/{{variant}}.json",
+    message:
+        "Evaluate {wildcards.variant}"
+    shell:
+        "python -m pipeline.stages.evaluate --variant {wildcards.variant} --model {input.model}"
+        " --raw {input.raw} --index {params.index} --frames {params.frames}"
+        " --out {params.results} --summary {params.summary} > {log} 2>&1"

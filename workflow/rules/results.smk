@@ -1,0 +1,54 @@
+"""
+Gather the table, and record in DVC what was built.
+
+INPUT   results/<dataset>/variants/<variant>/{metrics.json,per_class_ap.csv,history.csv,detections.parquet}
+OUTPUT  results/<dataset>/{metrics.json,report/,recorded.txt}
+"""
+
+
+rule report:
+    input:
+        code=code("report"),
+        raw=f"{DATA}/annotations/raw",
+        index=INDEX,
+        frames=FRAMES,
+        coverage=f"{DATA}/coverage.csv",
+        evaluated=expand(
+            f"{RESULTS}/variants/{{variant}}/{{file}}",
+            variant=PARAMS.variants,
+            file=["metrics.json", "per_class_ap.csv", "detections.parquet", "history.csv"],
+        ),
+    output:
+        metrics=f"{RESULTS}/metrics.json",
+        report=directory(f"{RESULTS}/report"),
+    log:
+        f"{LOGS}/report/all.log",
+    params:
+        values=PARAMS.stage_values("report"),
+        variants={variant: PARAMS.train_values(variant) for variant in PARAMS.variants},
+        index=f"{DATA}/index",
+        frames=f"{DATA}/frames",
+        results=RESULTS,
+        summary=f"{LOGS}/report/all.json",
+    message:
+        "Gather the table and the report"
+    shell:
+        "python -m pipeline.stages.report --results {params.results} --raw {input.raw}"
+        " --index {params.index} --frames {params.frames} --coverage {input.coverage}"
+        " --out {output.report} --metrics {output.metrics}"
+        " --summary {params.summary} > {log} 2>&1"
+
+
+rule record:
+    input:
+        rules.report.output.metrics,
+        rules.report.output.report,
+    output:
+        stamp=f"{RESULTS}/recorded.txt",
+    log:
+        f"{LOGS}/record/all.log",
+    localrule: True
+    message:
+        "Record the build in DVC"
+    shell:
+        "python -m pipeline.record {output.stamp} > {log} 2>&1; cat {log} >&2"

@@ -1,0 +1,24 @@
+"""
+Draw the synthetic world of the demo, laid out like the hosts that publish the real data.
+
+OUTPUT  data/<dataset>/mirror/<host>/<path>   (for real data: a folder with a note, nothing drawn)
+"""
+
+
+rule draw_world:
+    input:
+        code=code("draw_world"),
+    output:
+        mirror=directory(f"{DATA}/mirror"),
+    log:
+        f"{LOGS}/draw_world/all.log",
+    threads: workflow.cores or 1
+    params:
+        values=PARAMS.stage_values("draw_world"),
+        synthetic=PARAMS.data.synthetic,
+        summary=f"{LOGS}/draw_world/all.json",
+    message:
+        "Draw the demo world"
+    shell:
+        "python -m pipeline.stages.draw_world --mirror {output.mirror}"
+        " --summary {params.summary} > {log} 2>&1"
