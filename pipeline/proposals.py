@@ -23,9 +23,7 @@ logger = logging.getLogger(__name__)
 
 BOX = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["video_id", "timestamp", *BOX, "score"]
-SCHEMA = pa.schema(
-    [pa.field("video_id", pa.string()), *(pa.field(name, pa.float64()) for name in COLUMNS[1:])]
-)
+SCHEMA = pa.schema({name: pa.string() if name == "video_id" else pa.float64() for name in COLUMNS})
 
 Array = npt.NDArray[np.float64]
 
