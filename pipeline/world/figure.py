@@ -171,6 +171,8 @@ def _draw_head(image: Image, skeleton: Skeleton, look: Look, facing: int, mouth:
     up_x, up_y = (x - neck_x) / (1.37 * radius), (y - neck_y) / (1.37 * radius)
     crown = (x + up_x * radius * 0.45 - facing * radius * 0.3 * abs(up_y), y + up_y * radius * 0.45)
     draw_disc(image, crown, radius * 0.62, look.hair)
+    eye = (x + facing * radius * 0.45, y - radius * 0.05)
+    draw_disc(image, eye, radius * 0.17, OUTLINE)
     if mouth > 0:
         lips = (x + facing * radius * 0.5, y + radius * 0.4)
         draw_disc(image, lips, radius * (0.16 + 0.3 * mouth), (120, 16, 30))

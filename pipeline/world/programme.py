@@ -14,8 +14,8 @@ from pipeline.world.layout import make_layout
 from pipeline.world.script import EPISODES, FLOOR_SECONDS, Balance, Choice, Planner
 
 NTSC = Fraction(30000, 1001)
-AVA_RATES = tuple(map(Fraction, (24, 25, NTSC, 30, 50, 60)))
-KINETICS_RATES = tuple(map(Fraction, (30, 25, NTSC, 24, 15)))
+AVA_RATES = (Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(50), Fraction(60))
+KINETICS_RATES = (Fraction(30), Fraction(25), NTSC, Fraction(24), Fraction(15))
 # As in the real list: most are mkv. The two cycles have no common factor, so all pairs come up.
 CONTAINERS = ("mkv", "mp4", "mkv", "webm", "mkv")
 ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -34,8 +34,13 @@ class Scene:
 def _muted(rng: np.random.Generator, low: int, high: int) -> Colour:
     """A greyish colour: people are vivid, places are not."""
     grey = int(rng.integers(low, high))
-    tint = rng.integers(-22, 23, size=3)
-    return tuple(int(np.clip(grey + shade, 0, 255)) for shade in tint)  # type: ignore[return-value]
+    red, green, blue = np.clip(grey + rng.integers(-22, 23, size=3), 0, 255)
+    return int(red), int(green), int(blue)
+
+
+def _darker(colour: Colour, share: float) -> Colour:
+    red, green, blue = colour
+    return int(red * share), int(green * share), int(blue * share)
 
 
 def _gradient(image: Image, rows: slice, top: Colour, bottom: Colour) -> None:
@@ -50,9 +55,9 @@ def draw_background(scene: Scene) -> Image:
     image: Image = np.zeros((scene.height, scene.width, 3), np.uint8)
     indoors = scene.tv is not None or rng.random() < 0.6
     wall = _muted(rng, 105, 205)
-    _gradient(image, slice(0, scene.ground_y), wall, tuple(max(0, c - 18) for c in wall))
+    _gradient(image, slice(0, scene.ground_y), wall, _darker(wall, 0.9))
     floor = _muted(rng, 75, 150)
-    _gradient(image, slice(scene.ground_y, scene.height), floor, tuple(c * 3 // 4 for c in floor))
+    _gradient(image, slice(scene.ground_y, scene.height), floor, _darker(floor, 0.75))
     (_furnish if indoors else _plant)(image, rng, scene)
     if scene.tv is not None:
         draw_tv(image, scene.tv, None)
@@ -92,7 +97,7 @@ def _plant(image: Image, rng: np.random.Generator, scene: Scene) -> None:
         axes = (int(rng.integers(25, 70)), int(rng.integers(8, 34)))
         cv2.ellipse(image, centre, axes, 0, 180, 360, _muted(rng, 105, 150), -1, cv2.LINE_AA)
     grass = (int(rng.integers(80, 120)), int(rng.integers(115, 145)), int(rng.integers(70, 100)))
-    _gradient(image, slice(scene.ground_y, scene.height), grass, tuple(c * 3 // 4 for c in grass))
+    _gradient(image, slice(scene.ground_y, scene.height), grass, _darker(grass, 0.75))
     for _ in range(int(rng.integers(0, 4))):
         x = int(rng.integers(0, scene.width))
         base, size = scene.ground_y + int(rng.integers(0, 5)), int(rng.integers(8, 16))
@@ -142,8 +147,7 @@ def noise_fields(scene: Scene) -> list[npt.NDArray[np.int16]]:
 
 def add_noise(image: Image, field: npt.NDArray[np.int16]) -> Image:
     """The image with noise, clipped to 0..255."""
-    noisy: Image = cv2.add(image, field, dtype=cv2.CV_8U)
-    return noisy
+    return cv2.add(image, field, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
 
 
 def overlaps(first: Box, second: Box) -> bool:

@@ -17,31 +17,32 @@ T = TypeVar("T")
 Choice = tuple[str, str]  # body, arms
 
 SOLO: dict[Choice, float] = {
-    ("stand", "rest"): 5,
-    ("stand", "wave"): 6,
+    ("stand", "rest"): 4,
+    ("stand", "wave"): 5,
     ("stand", "raise"): 2,
-    ("stand", "clap"): 6,
+    ("stand", "clap"): 5,
     ("stand", "hold_still"): 2,
-    ("stand", "phone"): 4,
-    ("stand", "carry"): 3,
-    ("walk", "rest"): 7,
+    ("stand", "phone"): 2,
+    ("stand", "carry"): 2,
+    ("walk", "rest"): 6,
     ("walk", "carry"): 3,
+    ("walk", "phone"): 2,
     ("run", "rest"): 5,
-    ("jump", "rest"): 4,
+    ("jump", "rest"): 5,
     ("dance", "rest"): 5,
     ("crouch", "rest"): 5,
-    ("bend", "rest"): 4,
+    ("bend", "rest"): 5,
     ("sit", "rest"): 4,
     ("sit", "phone"): 2,
-    ("sit", "wave"): 1,
-    ("sit", "clap"): 1,
-    ("lie", "rest"): 4,
+    ("sit", "wave"): 2,
+    ("sit", "clap"): 2,
+    ("lie", "rest"): 3,
 }
 AT_REST: dict[Choice, float] = {("stand", "rest"): 5, ("sit", "rest"): 4, ("lie", "rest"): 1}
-EPISODES: dict[str, float] = {"solo": 5, "talk": 3, "tv": 3, "fight": 2.5, "floor": 2.5}
-FLOOR_SECONDS = 7
+EPISODES: dict[str, float] = {"solo": 9, "talk": 3, "tv": 3, "fight": 1.5, "floor": 5}
+FLOOR_SECONDS = 6
 LYING_WIDTH = 1.02  # body heights that a person on the ground needs
-GETTING_UP_SECONDS = 4  # from the middle of falling to the middle of getting up
+GETTING_UP_SECONDS = 3  # from the middle of falling to the middle of getting up
 
 
 @dataclass
@@ -51,15 +52,15 @@ class Balance:
     rng: np.random.Generator
     used: dict[object, float] = field(default_factory=dict)
 
-    def pick(self, weights: dict[T, float], allowed: Iterable[T]) -> T:
-        """One of `allowed`; ties are broken by lot."""
+    def pick(self, weights: dict[T, float], allowed: Iterable[T], amount: float = 1.0) -> T:
+        """One of `allowed`, counted as used by `amount`; near ties are broken by lot."""
         options = [option for option in weights if option in set(allowed)]
         behind = [
-            (self.used.get(option, 0.0) + float(self.rng.random())) / weights[option]
+            (self.used.get(option, 0.0) + amount * float(self.rng.random())) / weights[option]
             for option in options
         ]
         chosen = options[int(np.argmin(behind))]
-        self.used[chosen] = self.used.get(chosen, 0.0) + 1
+        self.used[chosen] = self.used.get(chosen, 0.0) + amount
         return chosen
 
 
@@ -108,9 +109,10 @@ class Planner:
         style = style or self.style()
         self.stretches[person].append(Stretch(*span, *choice, style, facing, home, reach_px))
 
-    def pick(self, person: int, weights: dict[Choice, float]) -> Choice:
+    def act(self, person: int, span: tuple[float, float], weights: dict[Choice, float]) -> None:
+        """Append a stretch of whatever has been seen least so far."""
         allowed = [c for c in weights if c[0] != "lie" or self.can_lie(person)]
-        return self.balance.pick(weights, allowed)
+        self.add(person, span, self.balance.pick(weights, allowed, span[1] - span[0]))
 
     # --- episodes: all people of the scene during one span ---------------------------------------
 
@@ -129,11 +131,11 @@ class Planner:
 
     def solo(self, span: tuple[float, float], people: Iterable[int]) -> None:
         for person in people:
-            self.add(person, span, self.pick(person, SOLO))
+            self.act(person, span, SOLO)
 
     def rest_mostly(self, span: tuple[float, float], people: Iterable[int]) -> None:
         for person in people:
-            self.add(person, span, self.pick(person, AT_REST if self.rng.random() < 0.8 else SOLO))
+            self.act(person, span, AT_REST if self.rng.random() < 0.8 else SOLO)
 
     def talk(self, span: tuple[float, float]) -> None:
         talker = int(self.rng.integers(len(self.people)))
