@@ -5,6 +5,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +26,9 @@ def run(main: Callable[[], None]) -> None:
     )
     for chatty in ("httpx", "alembic", "mlflow", "matplotlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if "AVA_PARENT" in os.environ:
+        parent = int(os.environ["AVA_PARENT"])
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # Snakemake ends jobs with SIGTERM: let `finally` and context managers clean up.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
@@ -33,6 +38,17 @@ def run(main: Callable[[], None]) -> None:
             raise
         logger.error("%s: %s", Path(sys.argv[0]).stem, error)
         sys.exit(2)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when `parent` has ended: nobody would use what an orphan writes, and the next
+    run may already be writing the same."""
+    while True:
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.5)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

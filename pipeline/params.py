@@ -187,8 +187,12 @@ class Params:
             raise ValueError(f"{place}: missing key {missing}; it takes {list(allowed)}")
 
 
-def load_params(path: Path) -> Params:
-    """Read and check a settings file; a mistake is a ValueError of one line."""
+def load_params(path: Path, dataset: str | None = None) -> Params:
+    """Read and check a settings file; a mistake is a ValueError of one line.
+
+    Args:
+        dataset: the dataset to read it for, when not the one that the file itself names.
+    """
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.YAMLError as error:
@@ -196,7 +200,7 @@ def load_params(path: Path) -> Params:
         raise ValueError(f"{path}: not YAML: {line}") from None
     if not isinstance(raw, dict):
         raise ValueError(f"{path}: found {type(raw).__name__}, expected keys and values")
-    return Params(raw, str(path))
+    return Params(raw, str(path), dataset)
 
 
 def shard_names(num_shards: int) -> list[str]:

@@ -10,6 +10,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from pipeline.code_files import code_files as code
 from pipeline.params import load_params
+from pipeline.stale_lock import clear_stale_lock
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -21,10 +22,15 @@ DATA = f"data/{PARAMS.dataset}"
 RESULTS = f"results/{PARAMS.dataset}"
 LOGS = f"logs/{PARAMS.dataset}"
 
-# Jobs run the interpreter that runs Snakemake, whether or not its environment is activated.
+if workflow.is_main_process:
+    ALIVE = clear_stale_lock(Path(".snakemake"))
+
+# Jobs end when the Snakemake that started them is gone, and they run the interpreter that runs
+# Snakemake, whether or not its environment is activated.
 shell.executable("bash")
 shell.prefix(
-    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+    "set -euo pipefail; export AVA_PARENT=$PPID"
+    f" PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 )
 
 
