@@ -1,0 +1,219 @@
+"""Stored frames: per shard one tar of JPEGs, and one table that tells where in it each one lies.
+
+A tar of a few GB is one file to the file system, to DVC and to `rm`; `tar tf` still lists it. Its
+members are `<clip>/img_<number>.jpg`, numbers counted from 1 on the grid of `sampling.FPS`.
+
+T frames  H, W pixels.
+"""
+
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import simplejpeg
+
+from pipeline.atomic import written
+
+Frames = npt.NDArray[np.uint8]
+
+_SCHEMA = pa.schema(
+    [
+        ("clip", pa.string()),
+        ("frame", pa.int32()),
+        ("offset", pa.int64()),  # of the JPEG's first byte in the tar
+        ("length", pa.int32()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
+
+
+class FrameStoreWriter:
+    """Writes one shard; use as a context manager. Equal frames give equal bytes.
+
+    Both files take their names when the block succeeds, the table last.
+
+    Args:
+        notes: what to keep beside the table, such as the versions of the decoder.
+    """
+
+    def __init__(self, tar: Path, index: Path, notes: Mapping[str, str] | None = None) -> None:
+        self._tar_path, self._index_path = tar, index
+        self._notes = dict(notes or {})
+        self._rows: dict[str, list[int | str]] = {name: [] for name in _SCHEMA.names}
+
+    def __enter__(self) -> Self:
+        self._files = ExitStack()
+        self._index_part = self._files.enter_context(written(self._index_path))
+        part = self._files.enter_context(written(self._tar_path))
+        self._tar: BinaryIO = self._files.enter_context(part.open("wb"))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            blanks = 2 * tarfile.BLOCKSIZE  # how a tar ends
+            self._tar.write(b"\0" * (blanks + -(self._tar.tell() + blanks) % tarfile.RECORDSIZE))
+            schema = _SCHEMA.with_metadata(self._notes)
+            pq.write_table(pa.table(self._rows, schema=schema), self._index_part)
+        self._files.__exit__(kind, error, trace)
+
+    def add(self, clip: str, frame: int, jpeg: bytes, width: int, height: int) -> None:
+        """Append one JPEG; frames of a clip come together and ascending, clips in order."""
+        header = tarfile.TarInfo(f"{clip}/img_{frame:05d}.jpg")
+        header.size = len(jpeg)  # everything else stays at its default: no owner, no time, 0644
+        self._tar.write(header.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
+        row: tuple[int | str, ...] = clip, frame, self._tar.tell(), len(jpeg), width, height
+        for name, value in zip(_SCHEMA.names, row, strict=True):
+            self._rows[name].append(value)
+        self._tar.write(jpeg + b"\0" * (-len(jpeg) % tarfile.BLOCKSIZE))
+
+
+class FrameStore:
+    """Reads the frames of all shards in a folder.
+
+    Cheap to make and to pickle: the tables and tars are opened at first use, in each process. A
+    forked process shares what its parent had opened; reading moves no file position.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tables: _Tables | None = None
+        self._descriptors: dict[int, int] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_folder": self._folder, "_tables": None, "_descriptors": {}}
+
+    def __del__(self) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+
+    def clips(self) -> list[str]:
+        """Names of the clips that have frames, ascending."""
+        return list(self._open().spans)
+
+    def __contains__(self, clip: object) -> bool:
+        return clip in self._open().spans
+
+    def numbers(self, clip: str) -> npt.NDArray[np.int32]:
+        """Numbers of a clip's stored frames, ascending; ValueError if it has none."""
+        tables = self._open()
+        first, stop = self._span(clip)
+        return tables.frames[first:stop]
+
+    def first_frame(self, clip: str) -> int:
+        """Number of a clip's first stored frame."""
+        return int(self.numbers(clip)[0])
+
+    def last_frame(self, clip: str) -> int:
+        """Number of a clip's last stored frame."""
+        return int(self.numbers(clip)[-1])
+
+    def size(self, clip: str) -> tuple[int, int]:
+        """Width and height of a clip's frames, in pixels."""
+        width, height = self._open().sizes[self._span(clip)[0]]
+        return int(width), int(height)
+
+    def jpeg(self, clip: str, number: int) -> bytes:
+        """The coded bytes of one frame; ValueError if it is not stored."""
+        tables, (first, stop) = self._open(), self._span(clip)
+        row = first + int(np.searchsorted(tables.frames[first:stop], number))
+        if row == stop or tables.frames[row] != number:
+            raise ValueError(
+                f"{self._folder}: clip {clip} has no frame {number}, "
+                f"expected one of its {stop - first} from {self.first_frame(clip)} "
+                f"to {self.last_frame(clip)}"
+            )
+        shard, length = int(tables.shards[row]), int(tables.lengths[row])
+        coded = os.pread(self._descriptor(shard), length, int(tables.offsets[row]))
+        if len(coded) != length:
+            raise ValueError(f"{tables.tars[shard]}: ends within frame {number} of clip {clip}")
+        return coded
+
+    def decode(self, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]) -> Frames:
+        """Decode frames of one clip; a number that stands twice is decoded once.
+
+        Args:
+            numbers: [T] stored frame numbers, in any order.
+
+        Returns: [T, H, W, 3] RGB, 0..255.
+
+        Raises: ValueError naming the clip and the frame that is not stored.
+        """
+        width, height = self.size(clip)
+        decoded: Frames = np.empty((len(numbers), height, width, 3), dtype=np.uint8)
+        places: dict[int, int] = {}
+        for place, number in enumerate(int(number) for number in numbers):
+            if number in places:
+                decoded[place] = decoded[places[number]]
+            else:
+                decoded[place] = simplejpeg.decode_jpeg(self.jpeg(clip, number), colorspace="RGB")
+                places[number] = place
+        return decoded
+
+    def _open(self) -> "_Tables":
+        if self._tables is None:
+            self._tables = _Tables(self._folder)
+        return self._tables
+
+    def _span(self, clip: str) -> tuple[int, int]:
+        span = self._open().spans.get(clip)
+        if span is None:
+            raise ValueError(f"{self._folder}: no frames of clip {clip}")
+        return span
+
+    def _descriptor(self, shard: int) -> int:
+        if shard not in self._descriptors:
+            tar = self._open().tars[shard]
+            self._descriptors[shard] = os.open(tar, os.O_RDONLY | os.O_CLOEXEC)
+        return self._descriptors[shard]
+
+
+class _Tables:
+    """The tables of a folder as arrays of R frames, sorted by clip and number.
+
+    Python objects are kept per clip only: a large dataset has millions of frames.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(folder.glob("*.parquet"))
+        if not paths:
+            raise ValueError(f"{folder}: found no *.parquet, expected a table per shard")
+        self.tars = [path.with_suffix(".tar") for path in paths]
+        tables = [pq.read_table(path) for path in paths]
+        for path, table in zip(paths, tables, strict=True):
+            if table.schema.names != _SCHEMA.names:
+                raise ValueError(
+                    f"{path}: found columns {table.schema.names}, expected {_SCHEMA.names}"
+                )
+        shards = [np.full(len(t), i, dtype=np.int16) for i, t in enumerate(tables)]
+        joined = pa.concat_tables(tables).append_column("shard", pa.array(np.concatenate(shards)))
+        joined = joined.sort_by([("clip", "ascending"), ("frame", "ascending")])
+
+        def column(name: str) -> npt.NDArray[np.int64]:
+            array: npt.NDArray[np.int64] = joined.column(name).to_numpy()
+            return array
+
+        self.frames = column("frame").astype(np.int32)
+        self.offsets = column("offset")
+        self.lengths = column("length").astype(np.int32)
+        self.shards = column("shard").astype(np.int16)
+        self.sizes = np.stack([column("width"), column("height")], axis=1).astype(np.int16)
+        runs = pc.run_end_encode(joined.column("clip").combine_chunks())
+        stops = runs.run_ends.to_pylist()
+        self.spans: dict[str, tuple[int, int]] = dict(
+            zip(runs.values.to_pylist(), zip([0, *stops], stops, strict=False), strict=True)
+        )

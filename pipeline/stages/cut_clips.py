@@ -1,0 +1,83 @@
+"""Cut the seconds that some variant looks at out of a shard's videos, without coding them anew.
+
+Next to the cut files stands a table with one row per video (see `pipeline/cut_table.py`). A damaged
+video is cut as far as it goes; what is no video gets a row with the reason.
+"""
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.atomic import written_folder
+from pipeline.clips import is_safe_name, parse_windows, read_clips
+from pipeline.command import parser, run
+from pipeline.cut_table import Cut, write_cuts
+from pipeline.cutting import cut_clip
+from pipeline.progress import track
+from pipeline.summaries import write_summary
+
+logger = logging.getLogger(__name__)
+
+
+def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path) -> list[Cut]:
+    """Cut every video that was downloaded.
+
+    Args:
+        clips: the clip table.
+        downloaded: the shard's rows of `clip`, `path` below `videos`, and `status`.
+        cut: folder for the cut files; it is replaced as a whole.
+
+    Returns: one row per downloaded video, ordered by clip.
+    """
+    windows = dict(zip(clips["clip"], clips["windows"], strict=True))
+    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
+    there = downloaded[downloaded["status"] == "ok"].sort_values("clip")
+    cuts = []
+    with written_folder(cut) as folder:
+        for clip, path in track(
+            list(zip(there["clip"], there["path"], strict=True)), "cut clips", unit="clip"
+        ):
+            if clip not in windows or not is_safe_name(clip):
+                raise ValueError(f"downloaded clip {clip!r}: found no such name in the clip table")
+            if stretches := parse_windows(windows[clip]):
+                cuts.append(cut_clip(videos / path, folder, clip, stretches, offsets[clip]))
+                if cuts[-1].reason:
+                    logger.warning("%s: %s", clip, cuts[-1].reason)
+    return cuts
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Cut one shard."""
+    args = _parse(argv)
+    started = time.monotonic()
+    text = {"clip": "str", "path": "str", "status": "str"}
+    downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
+    cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut)
+    write_cuts(cuts, args.report)
+    write_summary(
+        args.summary,
+        {
+            "clips": len(cuts),
+            "damaged": sum(row.status == "damaged" for row in cuts),
+            "bytes": sum(row.bytes for row in cuts),
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    flags = parser(__doc__)
+    flags.add_argument("--clips", type=Path, required=True, help="the clip table")
+    flags.add_argument("--shard", required=True, help="the shard's name, for the log")
+    flags.add_argument("--videos", type=Path, required=True, help="folder of the shard's videos")
+    flags.add_argument("--downloaded", type=Path, required=True, help="table of those videos")
+    flags.add_argument("--cut", type=Path, required=True, help="folder to write the clips to")
+    flags.add_argument("--report", type=Path, required=True, help="table of the clips to write")
+    return flags.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,242 @@
+"""Open video files and tell when each of their packets is on screen.
+
+Words: a packet holds one coded picture; `pts` is the tick at which it comes on screen, `dts` the
+order in which it must be decoded. "File time" is pts in seconds, as the file counts.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+# Containers round times to their own ticks (Matroska: 1 ms), so a frame that is due at t may carry
+# a time a little later.
+TOLERANCE_SECONDS = 0.001
+
+# A video whose last frame leaves the screen this much before its header says has lost its end.
+TRUNCATED_SECONDS = 0.5
+
+# Files come from strangers: playlists and scripts that make the reader open further files or
+# addresses are no videos, whatever their name says.
+_FORMATS = (
+    "mov,matroska,avi,m4v,mpeg,mpegts,mpegvideo,nut,flv,asf,ogg,ivf,h264,hevc,obu,gif,mxf,rm,dv"
+)
+
+# They store no display times: the reader makes them up, and gets them wrong behind B-frames.
+_UNTIMED_FORMATS = {"avi", "m4v", "mpegvideo", "h264", "hevc", "obu", "dv"}
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The N packets of a video (or of its part up to some time), in the order of the file.
+
+    Attributes:
+        pts: [N] ticks at which each comes on screen.
+        durations: [N] ticks it stays there as far as the file tells, else 0.
+        is_key: [N] whether decoding can start there.
+        is_hidden: [N] decoded but never shown: an edit list leaves it out.
+        time_base: seconds per tick.
+        start_seconds: file time that players call 0.
+        frame_seconds: time from one frame to the next, for a last frame of unknown duration.
+        is_whole: whether the end of the video was seen.
+        has_times: whether the file tells display times; else those in `pts` are the right ones,
+            but attached to the wrong packets.
+        disorder: why packets cannot be chosen by `pts`; empty when they can.
+        damage: what is broken about the file; empty when nothing is.
+    """
+
+    pts: npt.NDArray[np.int64]
+    durations: npt.NDArray[np.int64]
+    is_key: npt.NDArray[np.bool_]
+    is_hidden: npt.NDArray[np.bool_]
+    time_base: Fraction
+    start_seconds: float
+    frame_seconds: float
+    is_whole: bool
+    has_times: bool
+    disorder: str
+    damage: str
+
+    @property
+    def shown_seconds(self) -> npt.NDArray[np.float64]:
+        """File times at which a new picture comes on screen, ascending."""
+        ticks = np.sort(self.pts[~self.is_hidden]).astype(np.float64)
+        return ticks * np.float64(self.time_base)
+
+    @property
+    def end_seconds(self) -> float:
+        """File time at which the last picture leaves the screen; infinite if it was not reached."""
+        if not self.is_whole:
+            return float("inf")
+        shown = ~self.is_hidden
+        if not shown.any():
+            return self.start_seconds
+        last = int(np.argmax(np.where(shown, self.pts, np.iinfo(np.int64).min)))
+        stays = int(self.durations[last]) * float(self.time_base) or self.frame_seconds
+        return int(self.pts[last]) * float(self.time_base) + stays
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a local file and its first moving picture; ValueError if it has none that we can read.
+
+    Decoding uses one thread: shards run beside each other, and a damaged file gives the same
+    pictures everywhere.
+    """
+    allowed = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    try:
+        container = av.open(f"file:{path.absolute()}", options=allowed, metadata_errors="replace")
+    except FileNotFoundError:
+        raise
+    except av.error.FFmpegError as error:
+        raise ValueError(f"{path.name}: {reason(error)}, expected a video") from None
+    with container:
+        stream = _first_video(container)
+        if stream is None:
+            raise ValueError(f"{path.name}: found no video stream, expected a video")
+        for other in container.streams:
+            if other is not stream:
+                other.discard = Discard.all
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def reason(error: av.error.FFmpegError) -> str:
+    """What ffmpeg says, without the path and the error number."""
+    return str(error.strerror or error).rstrip(".")
+
+
+def coded_packets(
+    container: InputContainer, stream: VideoStream
+) -> Iterator["Packet[VideoStream]"]:
+    """The packets that hold something, in the order of the file."""
+    return (packet for packet in container.demux(stream) if packet.size)
+
+
+def read_timeline(path: Path, until_seconds: float = float("inf")) -> Timeline:
+    """Read when each packet is shown, without decoding any.
+
+    Args:
+        until_seconds: how far to read, counted as players do, from the start of the file.
+
+    Raises: ValueError if this is no video; a file that breaks off gives `damage` instead.
+    """
+    with opened(path) as (container, stream):
+        if stream.time_base is None:
+            raise ValueError(f"{path.name}: found no time base, expected a video")
+        start = (container.start_time or 0) / av.time_base
+        rows: list[tuple[int | None, int | None, int, bool, bool]] = []
+        is_whole, damage = True, ""
+        try:
+            for packet in coded_packets(container, stream):
+                # A packet decoded later is never shown before this one's dts.
+                if packet.dts is not None and (
+                    packet.dts * stream.time_base > start + until_seconds + TOLERANCE_SECONDS
+                ):
+                    is_whole = False
+                    break
+                rows.append(
+                    (
+                        packet.pts,
+                        packet.dts,
+                        packet.duration or 0,
+                        packet.is_keyframe,
+                        packet.is_discard,
+                    )
+                )
+                if packet.is_corrupt:
+                    damage = "the file holds a broken packet"
+        except av.error.FFmpegError as error:
+            damage = f"the file breaks off: {reason(error)}"
+        timeline = _timeline(container, stream, rows, start, is_whole, damage)
+        promised = _promised_seconds(container, stream)
+    return _with_lost_end(timeline, promised)
+
+
+def _timeline(
+    container: InputContainer,
+    stream: VideoStream,
+    rows: list[tuple[int | None, int | None, int, bool, bool]],
+    start_seconds: float,
+    is_whole: bool,
+    damage: str,
+) -> Timeline:
+    pts, dts, durations, is_key, is_hidden = (
+        zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    )
+    assert stream.time_base is not None
+    rate = stream.average_rate or stream.guessed_rate
+    frame_seconds = float(1 / rate) if rate else 1 / 30
+    known = [a if a is not None else b for a, b in zip(pts, dts, strict=True)]
+    if None in known:  # bare streams: only the rate is known
+        step = round(frame_seconds / float(stream.time_base))
+        known = list(range(0, step * len(known), step))
+    untimed = bool(_UNTIMED_FORMATS & set(container.format.name.split(",")))
+    has_times = None not in pts and not (untimed and list(pts) != list(dts))
+    ticks = np.array(known, dtype=np.int64)
+    hidden = np.array(is_hidden, dtype=np.bool_)
+    steps = np.diff(np.sort(ticks[~hidden]))
+    if steps.size:
+        frame_seconds = float(np.median(steps)) * float(stream.time_base) or frame_seconds
+    return Timeline(
+        pts=ticks,
+        durations=np.array(durations, dtype=np.int64),
+        is_key=np.array(is_key, dtype=np.bool_),
+        is_hidden=hidden,
+        time_base=stream.time_base,
+        start_seconds=start_seconds,
+        frame_seconds=frame_seconds,
+        is_whole=is_whole,
+        has_times=has_times,
+        disorder=_disorder(ticks, hidden) if has_times else "no display times in this format",
+        damage=damage,
+    )
+
+
+def _disorder(ticks: npt.NDArray[np.int64], is_hidden: npt.NDArray[np.bool_]) -> str:
+    shown, hidden = np.sort(ticks[~is_hidden]), ticks[is_hidden]
+    if (np.diff(shown) == 0).any():
+        return "two pictures at one time"
+    if shown.size and ((hidden >= shown[0]) & (hidden <= shown[-1])).any():
+        return "an edit list of several pieces"
+    return ""
+
+
+def _first_video(container: InputContainer) -> VideoStream | None:
+    # Cover art is a video stream of one still.
+    cover = Disposition.attached_pic
+    moving = [stream for stream in container.streams.video if not stream.disposition & cover]
+    return moving[0] if moving and moving[0].codec_context is not None else None
+
+
+def _promised_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    """Length of the video stream as the header tells it."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    tag = stream.metadata.get("DURATION", "")  # Matroska, written by ffmpeg: 00:00:05.000000000
+    if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag):
+        return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+    alone = len(container.streams) == 1 and container.duration is not None
+    return container.duration / av.time_base if alone and container.duration else None
+
+
+def _with_lost_end(timeline: Timeline, promised_seconds: float | None) -> Timeline:
+    """Note it as damage when the video ends well before its header says."""
+    if timeline.damage or not timeline.is_whole or promised_seconds is None:
+        return timeline
+    found = timeline.end_seconds - timeline.start_seconds
+    if found > promised_seconds - TRUNCATED_SECONDS:
+        return timeline
+    damage = f"the file ends after {found:.2f} s, its header says {promised_seconds:.2f} s"
+    return Timeline(**{**timeline.__dict__, "damage": damage})
