@@ -1,0 +1,287 @@
+"""Read HTTP addresses that stall, break off, move and lie; say in few words what is wrong.
+
+Both ways of fetching build on this: `transfer` (one address to one file) and the streamed archives.
+"""
+
+import email.utils
+import http
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+
+logger = logging.getLogger(__name__)
+
+RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
+LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server may ask for more; it does not get it
+# Attempts count anew after so many new bytes: an archive of many gigabytes may break off often.
+PROGRESS_BYTES = 1 << 20
+SLOWEST_BYTES_PER_SECOND = 1000  # slower than this for a whole time-out is a stall as well
+MAX_REDIRECTS = 10
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+Received = Callable[[int], None]  # told the size of each piece as it arrives
+
+
+class TransferError(ValueError):
+    """Why an address gave no usable bytes; the reason is short enough for a cell of a table.
+
+    Attributes:
+        reason: such as "HTTP 404", without addresses, ports or anything else that varies.
+        permanent: asking again will not help.
+        wait_seconds: how long the server asked us to wait.
+    """
+
+    def __init__(
+        self, reason: str, *, permanent: bool = False, wait_seconds: float | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.wait_seconds = wait_seconds
+
+
+class StaleError(TransferError):
+    """What we hold of a file cannot be continued: begin again at its first byte."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to bear with a server."""
+
+    timeout_seconds: float  # silence that counts as a broken connection
+    attempts: int  # failures in a row before an address is given up
+    first_wait_seconds: float = 1.0  # bound of the first random wait, doubled with every failure
+    longest_wait_seconds: float = 60.0
+
+
+class Attempts:
+    """Counts the failures at one address and waits between them."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._failures = 0
+        self._furthest = 0
+
+    def after(self, error: TransferError, position: int) -> None:
+        """Wait before the next attempt, or raise `error` when there should be none.
+
+        Args:
+            position: bytes of the file that we have by now.
+        """
+        if position >= self._furthest + PROGRESS_BYTES:
+            self._furthest, self._failures = position, 0
+        self._failures += 1
+        if error.permanent or self._failures >= self._patience.attempts:
+            raise error
+        seconds = self._wait_seconds(error)
+        logger.debug("%s; next attempt in %.1f s", error.reason, seconds)
+        time.sleep(seconds)
+
+    def _wait_seconds(self, error: TransferError) -> float:
+        bound = self._patience.first_wait_seconds * 2.0 ** (self._failures - 1)
+        # Full jitter: jobs that failed together must not all come back together.
+        jitter = random.uniform(0, min(bound, self._patience.longest_wait_seconds))
+        if error.wait_seconds is None:
+            return jitter
+        return min(error.wait_seconds, LONGEST_RETRY_AFTER_SECONDS) + jitter
+
+
+def open_client(patience: Patience, connections: int = 1) -> httpx.Client:
+    """A client to share between threads: proxies from the environment, none for loopback."""
+    return httpx.Client(
+        timeout=httpx.Timeout(patience.timeout_seconds, pool=None),
+        limits=httpx.Limits(max_connections=connections),
+        mounts={f"all://{host}": None for host in LOOPBACK_HOSTS},
+        follow_redirects=True,
+        max_redirects=MAX_REDIRECTS,
+        event_hooks={"response": [_check_redirect]},
+        # The bytes that are published, not an encoding of them: lengths, ranges and hashes count.
+        headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
+    )
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An answer whose body is about to be read.
+
+    Attributes:
+        chunks: the body, piece by piece.
+        offset: position of the body's first byte within the whole file.
+        total: bytes of the whole file, or None when the server does not say.
+        validator: what If-Range takes to name this very version, or None.
+    """
+
+    chunks: Iterator[bytes]
+    offset: int
+    total: int | None
+    validator: str | None
+
+
+@contextmanager
+def open_at(
+    client: httpx.Client, url: str, offset: int = 0, validator: str | None = None
+) -> Iterator[Opening]:
+    """Ask for a file from `offset` on; the answer may start at 0 all the same.
+
+    Args:
+        offset: bytes that we have already; needs a validator.
+        validator: the version that those bytes belong to.
+
+    Raises:
+        StaleError: the file is another by now, or not that long.
+        TransferError: no usable answer, or the body broke off, while the block runs as well.
+    """
+    headers = {"Range": f"bytes={offset}-", "If-Range": validator} if offset and validator else {}
+    try:
+        with client.stream("GET", url, headers=headers) as response:
+            yield _opening(response, offset if headers else 0, validator)
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise TransferError(f"not an HTTP address: {error}", permanent=True) from error
+    except httpx.TooManyRedirects as error:
+        raise TransferError("too many redirects", permanent=True) from error
+    except httpx.ConnectTimeout as error:
+        raise TransferError("no connection in time") from error
+    except httpx.TimeoutException as error:
+        raise TransferError("stalled") from error
+    except httpx.ConnectError as error:
+        raise TransferError(f"cannot connect: {error}") from error
+    except httpx.TransportError as error:
+        raise TransferError("connection broke off") from error
+
+
+def stream(
+    client: httpx.Client, url: str, patience: Patience, received: Received = lambda size: None
+) -> Iterator[bytes]:
+    """Yield the bytes of an address once and in order, reconnecting where the connection breaks.
+
+    Where the server takes no ranges, what was yielded before is read again and dropped.
+
+    Raises:
+        StaleError: the file changed meanwhile, or nothing tells whether it did.
+        TransferError: given up.
+    """
+    attempts = Attempts(patience)
+    position, validator = 0, None
+    while True:
+        try:
+            with open_at(client, url, position, validator) as opening:
+                if position and (validator is None or opening.validator != validator):
+                    raise StaleError("changed while it was read", permanent=True)
+                validator = opening.validator
+                behind = position - opening.offset
+                for chunk in opening.chunks:
+                    received(len(chunk))
+                    fresh = chunk[behind:]
+                    behind -= len(chunk) - len(fresh)
+                    position += len(fresh)
+                    if fresh:
+                        yield fresh
+                if opening.total is not None and position != opening.total:
+                    raise TransferError("connection broke off")
+                return
+        except TransferError as error:
+            attempts.after(error, position)
+
+
+def _opening(response: httpx.Response, offset: int, validator: str | None) -> Opening:
+    """Check status and headers of an answer to a request for the bytes from `offset` on."""
+    _check_status(response)
+    _check_kind(response)
+    found = _validator(response)
+    start, total = 0, response.headers.get("Content-Length", "")
+    if response.status_code == http.HTTPStatus.PARTIAL_CONTENT:
+        match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        if match is None or not offset or int(match.group(1)) != offset:
+            raise StaleError("another range than the one asked for")
+        if found is not None and found != validator:  # a server that does not know If-Range
+            raise StaleError("changed while it was read")
+        start, total, found = offset, match.group(3), validator
+    size = int(total) if total.isdecimal() else None
+    timeout_seconds = float(response.request.extensions["timeout"]["read"])
+    return Opening(_chunks(response, timeout_seconds), start, size, found)
+
+
+def _chunks(response: httpx.Response, timeout_seconds: float) -> Iterator[bytes]:
+    """The body as sent; a drip slower than `SLOWEST_BYTES_PER_SECOND` is a TransferError.
+
+    Only the time spent waiting counts, not what the reader does between two pieces.
+    """
+    body = response.iter_raw()
+    waited_seconds, size = 0.0, 0
+    while True:
+        asked = time.monotonic()
+        chunk = next(body, None)
+        if chunk is None:
+            return
+        waited_seconds += time.monotonic() - asked
+        size += len(chunk)
+        if waited_seconds > timeout_seconds:
+            if size < SLOWEST_BYTES_PER_SECOND * waited_seconds:
+                raise TransferError("stalled")
+            waited_seconds, size = 0.0, 0
+        yield chunk
+
+
+def _check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
+        return
+    if status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise StaleError("HTTP 416")
+    raise TransferError(
+        f"HTTP {status}",
+        permanent=status not in RETRIED_STATUSES,
+        wait_seconds=_retry_after_seconds(response.headers.get("Retry-After", "")),
+    )
+
+
+def _check_kind(response: httpx.Response) -> None:
+    """Refuse pages of portals and error pages that call themselves a success."""
+    if "html" in response.headers.get("Content-Type", "").lower():
+        raise TransferError("an HTML page instead of the file", permanent=True)
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    # Some hosts call a .gz file gzip-encoded; its bytes are then the file all the same.
+    if encoding != "identity" and not response.url.path.endswith((".gz", ".tgz")):
+        raise TransferError(f"content encoding {encoding}, not asked for", permanent=True)
+
+
+def _check_redirect(response: httpx.Response) -> None:
+    """Follow redirects to web addresses only, never to file: or the like."""
+    if response.has_redirect_location:
+        try:
+            target = response.url.join(response.headers["Location"])
+        except httpx.InvalidURL:
+            raise TransferError("redirect to no address", permanent=True) from None
+        if target.scheme not in ("http", "https"):
+            raise TransferError(f"redirect to {target.scheme}:", permanent=True)
+
+
+def _validator(response: httpx.Response) -> str | None:
+    """What names this version in If-Range: a strong ETag, else the date, else nothing.
+
+    Weak ones (W/"...") promise no equal bytes; what is not ASCII could not be sent back.
+    """
+    etag, modified = (str(response.headers.get(name, "")) for name in ("ETag", "Last-Modified"))
+    chosen = etag if etag.startswith('"') else modified
+    return chosen if chosen and chosen.isascii() else None
+
+
+def _retry_after_seconds(value: str) -> float | None:
+    """Seconds from now that a Retry-After header names, as a number or a date; None for neither."""
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
