@@ -69,28 +69,26 @@ def lost_clips(
     Returns: index clip; status (ok, short or missing), kind (empty, "missing video", "damaged" or
         "frames short") and reason in words.
     """
-    has_frames = clips.isin(stored.clips.index).to_numpy()
-    stages = [table.reindex(clips) for table in (downloaded, cut, extracted)]
-    bad = [(stage["status"].fillna("ok") != "ok").to_numpy() for stage in stages]
-    reasons = [_in_words(stage) for stage in stages]
-    damaged = bad[1] | (stages[2]["status"] == "damaged").to_numpy()
-    gone = ~has_frames
-    unheard = gone & ~clips.isin(downloaded.index).to_numpy()
-    kind = np.select(
-        [gone & (bad[0] | unheard), damaged, gone | bad[2]],
-        ["missing video", "damaged", "frames short"],
-        default="",
-    )
-    reason = np.select(
-        [unheard, *bad, gone],
-        [np.full(len(clips), NOT_FOUND, object), *reasons, np.full(len(clips), NO_FRAME, object)],
-        default="",
-    )
-    status = np.select([gone, damaged | bad[2]], ["missing", "short"], "ok")
-    return pd.DataFrame(
-        {"status": status, "kind": kind, "reason": reason},
-        index=pd.Index(clips.to_numpy(), name="clip"),
-    )
+    names = pd.Index(clips.to_numpy(), name="clip")
+    gone = stored.clips.index.get_indexer(names) < 0
+    unheard = gone & (downloaded.index.get_indexer(names) < 0)
+    status = np.where(gone, "missing", "ok").astype(object)
+    kind = np.where(unheard, "missing video", np.where(gone, "frames short", "")).astype(object)
+    reason = np.where(unheard, NOT_FOUND, np.where(gone, NO_FRAME, "")).astype(object)
+    # The first stage that failed tells the cause: it writes last.
+    for stage, kind_of in (
+        (extracted, "frames short"),
+        (cut, "damaged"),
+        (downloaded, "missing video"),
+    ):
+        bad = stage[stage["status"] != "ok"]
+        places = names.get_indexer(bad.index)
+        bad, places = bad[places >= 0], places[places >= 0]
+        status[places] = np.where(gone[places], "missing", "short")
+        damaged = (bad["status"] == "damaged").to_numpy()
+        kind[places] = np.where(damaged, "damaged", kind_of)
+        reason[places] = np.where(bad["reason"] == "", bad["status"], bad["reason"])
+    return pd.DataFrame({"status": status, "kind": kind, "reason": reason}, index=names)
 
 
 def coverage_table(clips: pd.DataFrame, lost: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:
@@ -122,8 +120,3 @@ def coverage_table(clips: pd.DataFrame, lost: pd.DataFrame, merged: pd.DataFrame
 def write_coverage(path: Path, coverage: pd.DataFrame) -> None:
     with written(path) as temporary:
         coverage.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def _in_words(stage: pd.DataFrame) -> "pd.Series[str]":
-    reason = stage["reason"].fillna("").astype("str")
-    return reason.where(reason != "", stage["status"].fillna("").astype("str"))

@@ -45,6 +45,19 @@ INDEX_SCHEMA = pa.schema(
     }
 )
 
+# Why a row is not in the index; the first that applies counts. 0 stands for rows that are in it.
+REASONS = (
+    "",
+    "excluded",
+    "outside every clip",
+    "missing video",
+    "damaged",
+    "frames short",
+    "class outside the list",
+    "degenerate box",
+    "duplicate row",
+)
+
 WHOLE_FRAME = np.array([0, 0, 1, 1, 1], np.float32)  # stands in where nobody was proposed
 
 Integers = npt.NDArray[np.int64]
@@ -55,7 +68,7 @@ class MergedPart:
     """One part's rows of the index, and where everything else went.
 
     Attributes:
-        index: rows of `INDEX_SCHEMA`, sorted by video and timestamp.
+        index: rows of `INDEX_SCHEMA` without proposals, sorted by video and timestamp.
         clips: clip; keyframes (wanted), kept (in the index), boxes (of the wanted keyframes).
         counts: rows read, rows dropped by reason, keyframes, boxes and labels kept.
     """
@@ -72,53 +85,69 @@ def merge_part(
     clips: pd.DataFrame,
     stored: StoredFrames,
     lost: "pd.Series[str]",
-    proposals: pd.DataFrame,
     window: tuple[int, int],
 ) -> MergedPart:
-    """Make the index of one part.
+    """Make the index of one part, but for its proposals.
 
     Args:
         truth: as from `read_truth`.
         excluded: as from `read_exclusions`.
         clips: the part's rows of the clip table, without those for pretraining only.
         lost: what happened to each clip, by clip: empty, or a kind of `coverage.lost_clips`.
-        proposals: as from `read_proposals`; keyframes of other parts are passed over.
         window: stored frames needed before and after a keyframe.
     """
     keyframes, places = annotated_keyframes(truth, excluded)
     keyframes = locate_keyframes(keyframes, clips, stored, lost, window)
-    kept = (keyframes["reason"] == "").to_numpy()
+    kept = (keyframes["reason"] == 0).to_numpy()
 
-    rows = _labelled_rows(truth, places)
-    reasons = _dropped_rows(rows, keyframes["reason"].to_numpy(object))
+    rows = _sorted_rows(truth, places)
+    reasons = _dropped_rows(rows, keyframes["reason"].to_numpy())
     counts = {"rows": len(truth)} | {
-        f"dropped_{reason.replace(' ', '_')}": int((reasons == reason).sum())
-        for reason in sorted(set(reasons) - {""})
+        f"dropped_{reason.replace(' ', '_')}": int((reasons == code).sum())
+        for code, reason in enumerate(REASONS)
+        if reason
     }
-    people = rows[(reasons == "") & (rows["action_id"] != 0).to_numpy()]
+    people = rows[(reasons == 0) & (rows["action_id"] != 0).to_numpy()]
     positions = np.cumsum(kept) - 1
     people = people.assign(keyframe=positions[people["keyframe"].to_numpy()])
 
     index = keyframes[kept].reset_index(drop=True)
-    table = pa.table(
-        {
-            "part": pa.array([part] * len(index), pa.string()),
-            **{
-                name: pa.array(index[name].to_numpy(), INDEX_SCHEMA.field(name).type)
-                for name in INDEX_SCHEMA.names[1:9]
-            },
-            **_truth_lists(people, len(index)),
-            "proposals": _proposal_lists(index, proposals),
-        },
-        schema=INDEX_SCHEMA,
-    )
+    columns: dict[str, Any] = {"part": pa.array([part] * len(index), pa.string())}
+    for name in INDEX_SCHEMA.names[1:9]:
+        columns[name] = pa.array(index[name].to_numpy(), INDEX_SCHEMA.field(name).type)
+    columns |= _truth_lists(people, len(index))
     counts |= {
         "keyframes": len(index),
         "keyframes_without_people": len(index) - people["keyframe"].nunique(),
-        "boxes": int((~people.duplicated(["keyframe", *BOX])).sum()),
+        "boxes": len(columns["labels"].flatten()),
         "labels": len(people),
     }
-    return MergedPart(table, _per_clip(keyframes, truth, places), counts)
+    return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts)
+
+
+def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
+    """Give each keyframe its proposals, best first, or the whole frame where there is none.
+
+    Args:
+        index: rows of `INDEX_SCHEMA` without proposals.
+        proposals: video_id, timestamp, x1, y1, x2, y2, score; other keyframes are passed over.
+    """
+    wanted, keys = keyframe_keys(index.select(["video_id", "timestamp"]).to_pandas(), proposals)
+    mine = np.isin(keys, wanted)
+    missing = np.setdiff1d(wanted, keys)
+    numbers = proposals[[*BOX, "score"]].to_numpy(np.float32)[mine]
+    numbers = np.vstack([numbers, np.tile(WHOLE_FRAME, (len(missing), 1))])
+    keys = np.concatenate([keys[mine], missing])
+    order = np.lexsort([*numbers[:, 3::-1].T, -numbers[:, 4], keys])
+    keys, numbers = keys[order], numbers[order]
+    # Two parts may share a video: each keyframe of either takes its own copy of the stretch.
+    first, after = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+    offsets = np.append(0, np.cumsum(after - first))
+    rows = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], after - first)
+    lists = pa.ListArray.from_arrays(
+        pa.array(offsets * 5, pa.int32()), pa.array(numbers[rows].ravel())
+    )
+    return index.append_column(INDEX_SCHEMA.field("proposals"), lists)
 
 
 def locate_keyframes(
@@ -130,8 +159,8 @@ def locate_keyframes(
 ) -> pd.DataFrame:
     """Find each keyframe's clip and frames.
 
-    Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height, and reason: empty,
-        or why the keyframe cannot be used. The columns before it are only meaningful when empty.
+    Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height, and reason: 0, or
+        the position in `REASONS` of why the keyframe cannot be used; the rest is void then.
     """
     chosen = choose_clips(keyframes, clips)
     names = clips["clip"].to_numpy(object)
@@ -146,14 +175,17 @@ def locate_keyframes(
     low, high = np.maximum(frame - window[0], 1), np.minimum(frame + window[1], last)
     complete = (frame - last <= SLACK_FRAMES) & stored.holds(clip, low, high)
 
-    kind = lost[lost != ""].reindex(clip)
-    no_frames = kind.fillna("missing video").to_numpy(object)
-    few_frames = kind.fillna("frames short").to_numpy(object)
+    codes = {reason: code for code, reason in enumerate(REASONS)}
+    kind = lost[lost != ""].map(codes).reindex(clip)
     reason = np.select(
         [chosen < 0, ~has_frames, ~complete],
-        [np.full(len(clip), "outside every clip", object), no_frames, few_frames],
-        default="",
-    )
+        [
+            np.full(len(clip), codes["outside every clip"]),
+            kind.fillna(codes["missing video"]).to_numpy(),
+            kind.fillna(codes["frames short"]).to_numpy(),
+        ],
+        default=0,
+    ).astype(np.int8)
     return keyframes.assign(
         clip=clip,
         shard=store["shard"].fillna("").to_numpy(),
@@ -165,35 +197,44 @@ def locate_keyframes(
     )
 
 
-def _labelled_rows(truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
+def _sorted_rows(truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
     """The rows in a fixed order, boxes cut at the frame's edge, with their keyframe's position."""
-    columns = {name: truth[name].to_numpy(np.float64).clip(0, 1) for name in BOX}
-    action = truth["action_id"].to_numpy(np.int64)
-    order = np.lexsort([action, *(columns[name] for name in reversed(BOX)), places])
+    columns = [truth[name].to_numpy(np.float32).clip(0, 1) for name in BOX]
+    action = truth["action_id"].to_numpy().clip(0, ACTIONS.stop).astype(np.int16)
+    order = np.lexsort([action, *reversed(columns), places])
     rows = {"keyframe": places[order], "action_id": action[order]}
-    return pd.DataFrame(rows | {name: column[order] for name, column in columns.items()})
+    return pd.DataFrame(rows | {name: c[order] for name, c in zip(BOX, columns, strict=True)})
 
 
-def _dropped_rows(rows: pd.DataFrame, reasons: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
-    """[rows] why each row is not in the index, or empty; the first reason that applies."""
+def _dropped_rows(
+    rows: pd.DataFrame, keyframe_reasons: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int8]:
+    """[rows] position in `REASONS` of the first that applies, 0 for rows to keep."""
     keyframe, action = rows["keyframe"].to_numpy(), rows["action_id"].to_numpy()
     person = action != 0
-    of_keyframe = np.append(reasons, "")[keyframe]  # position -1, excluded, takes the last
-    solid = (rows["x2"] > rows["x1"]) & (rows["y2"] > rows["y1"])
     known = (action >= ACTIONS.start) & (action < ACTIONS.stop)
-    fine = person & known & solid.to_numpy()
-    dropped: npt.NDArray[np.object_] = np.select(
+    solid = ((rows["x2"] > rows["x1"]) & (rows["y2"] > rows["y1"])).to_numpy()
+    # Sorted rows: an equal one stands right before.
+    again = np.append(False, (rows[1:].to_numpy() == rows[:-1].to_numpy()).all(axis=1))
+    of_keyframe = np.append(keyframe_reasons, np.int8(0))[keyframe]
+    return np.select(
         [
             keyframe < 0,
-            of_keyframe != "",
+            of_keyframe > 0,
             person & ~known,
-            person & ~solid.to_numpy(),
-            fine & rows.duplicated(["keyframe", *BOX, "action_id"]).to_numpy(),
+            person & ~solid,
+            person & again[: len(rows)],
         ],
-        ["excluded", of_keyframe, "class outside the list", "degenerate box", "duplicate row"],
-        default="",
-    ).astype(object)
-    return dropped
+        [
+            np.full(len(rows), REASONS.index("excluded"), np.int8),
+            of_keyframe,
+            *(
+                np.full(len(rows), REASONS.index(reason), np.int8)
+                for reason in ("class outside the list", "degenerate box", "duplicate row")
+            ),
+        ],
+        default=np.int8(0),
+    )
 
 
 def _truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
@@ -220,23 +261,10 @@ def _truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
     }
 
 
-def _proposal_lists(index: pd.DataFrame, proposals: pd.DataFrame) -> Any:
-    """Proposals of each keyframe, best first; the whole frame where there is none."""
-    wanted, keys = keyframe_keys(index, proposals)
-    mine = np.isin(keys, wanted)
-    missing = wanted[~np.isin(wanted, keys)]
-    numbers = proposals[[*BOX, "score"]].to_numpy(np.float32)[mine]
-    numbers = np.vstack([numbers, np.tile(WHOLE_FRAME, (len(missing), 1))])
-    keys = np.concatenate([keys[mine], missing])
-    order = np.lexsort([*numbers[:, 3::-1].T, -numbers[:, 4], keys])
-    offsets = np.searchsorted(keys[order], np.append(wanted, np.iinfo(np.int64).max)) * 5
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(numbers[order].ravel()))
-
-
 def _per_clip(keyframes: pd.DataFrame, truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
     people = (places >= 0) & (truth["action_id"] != 0).to_numpy()
     boxes = truth.loc[people, BOX].assign(keyframe=places[people]).drop_duplicates()
     per_keyframe = np.bincount(boxes["keyframe"].to_numpy(), minlength=len(keyframes))
-    table = keyframes.assign(kept=keyframes["reason"] == "", boxes=per_keyframe, keyframes=1)
+    table = keyframes.assign(kept=keyframes["reason"] == 0, boxes=per_keyframe, keyframes=1)
     by_clip = table[table["clip"] != ""].groupby("clip", sort=True)
     return by_clip[["keyframes", "kept", "boxes"]].sum().reset_index()

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 BOX = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["video_id", "timestamp", *BOX, "score"]
 SCHEMA = pa.schema({name: pa.string() if name == "video_id" else pa.float64() for name in COLUMNS})
+_EXACT = {"video_id": pa.string(), **dict.fromkeys(COLUMNS[1:], pa.float64())}
 
 Array = npt.NDArray[np.float64]
 
@@ -67,6 +68,12 @@ def write_proposals(path: Path, proposals: pd.DataFrame) -> None:
     columns = [pa.array(proposals[name].to_numpy(), SCHEMA.field(name).type) for name in COLUMNS]
     with written(path) as temporary:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
+
+
+def read_collected(path: Path) -> pd.DataFrame:
+    """Read what `write_proposals` wrote, without checking it again; video_id is a category."""
+    table: pd.DataFrame = pq.read_table(path, read_dictionary=["video_id"]).to_pandas()
+    return table
 
 
 def best_overlaps(truth: pd.DataFrame, proposals: pd.DataFrame) -> Array:
@@ -161,7 +168,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             arrow_csv.ReadOptions(column_names=names, skip_rows=int(has_header)),
             arrow_csv.ParseOptions(newlines_in_values=False),
             arrow_csv.ConvertOptions(
-                column_types={name: SCHEMA.field(name).type for name in names}, null_values=[]
+                column_types={name: _EXACT[name] for name in names}, null_values=[]
             ),
         )
     except pa.ArrowInvalid as error:
@@ -175,7 +182,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         table = pq.read_table(path)
         if missing := [name for name in COLUMNS if name not in table.column_names]:
             raise ValueError(f"found columns {table.column_names}, expected also {missing}")
-        proposals: pd.DataFrame = table.select(COLUMNS).cast(SCHEMA).to_pandas()
+        proposals: pd.DataFrame = table.select(COLUMNS).cast(pa.schema(_EXACT)).to_pandas()
     except (pa.ArrowException, ValueError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())[:200]}") from None
     return proposals

@@ -18,9 +18,9 @@ from pipeline.ava_csv import read_exclusions, read_truth
 from pipeline.clips import read_clips
 from pipeline.command import parser, run
 from pipeline.coverage import coverage_table, lost_clips, read_reports, write_coverage
-from pipeline.merging import INDEX_SCHEMA, MergedPart, merge_part
+from pipeline.merging import INDEX_SCHEMA, MergedPart, merge_part, with_proposals
 from pipeline.params import Params, load_params
-from pipeline.proposals import read_proposals
+from pipeline.proposals import read_collected
 from pipeline.sections import Part
 from pipeline.stored_frames import StoredFrames, read_stored_frames
 from pipeline.summaries import write_summary
@@ -62,11 +62,13 @@ def merge_annotations(
                 of_clips.append(merged.clips.assign(part=part.name))
                 counts |= {f"{part.name}_{what}": n for what, n in merged.counts.items()}
                 _log_counts(part, merged)
-            _write_index(folder / f"{split}.parquet", pa.concat_tables(tables))
-    table = coverage_table(clips, lost, pd.concat(of_clips))
-    write_coverage(coverage, table)
+            proposals = read_collected(inputs.proposals / f"{split}.parquet")
+            table = with_proposals(pa.concat_tables(tables), proposals)
+            _write_index(folder / f"{split}.parquet", table)
+    covered = coverage_table(clips, lost, pd.concat(of_clips))
+    write_coverage(coverage, covered)
     for status in ("ok", "short", "missing"):
-        counts[f"clips_{status}"] = int((table["status"] == status).sum())
+        counts[f"clips_{status}"] = int((covered["status"] == status).sum())
     return counts
 
 
@@ -78,7 +80,6 @@ def _merge_split(
     lost: pd.DataFrame,
     params: Params,
 ) -> Iterator[tuple[Part, MergedPart]]:
-    proposals = read_proposals(inputs.proposals / f"{split}.parquet")
     window = params.list_clips.frames_before, params.list_clips.frames_after
     for part in sorted(params.parts(split), key=lambda part: part.name):
         yield (
@@ -90,7 +91,6 @@ def _merge_split(
                 clips=clips[(clips["part"] == part.name) & (clips["split"] == split)],
                 stored=stored,
                 lost=lost["kind"],
-                proposals=proposals,
                 window=window,
             ),
         )
@@ -104,7 +104,7 @@ def _write_index(path: Path, table: pa.Table) -> None:
 
 def _log_counts(part: Part, merged: MergedPart) -> None:
     for what, number in merged.counts.items():
-        if what.startswith("dropped_"):
+        if number and what.startswith("dropped_"):
             reason = what.removeprefix("dropped_").replace("_", " ")
             logger.info(
                 "%s: %d of %d rows dropped: %s", part.name, number, merged.counts["rows"], reason
