@@ -11,11 +11,12 @@ from typing import Any, cast
 
 import av
 import av.error
+import cv2
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from pipeline.hdr import to_standard_range
@@ -38,9 +39,6 @@ _COLORSPACES = {
     "smpte240m": Colorspace.SMPTE240M,
 }
 _FULL_RANGE = 2
-
-# Exact rounding also makes the bits independent of what the CPU's vector unit can do.
-_EXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
 @dataclass(frozen=True)
@@ -96,18 +94,19 @@ def to_rgb(frame: VideoFrame, look: Look, short_side_px: int) -> Image:
 
     Returns: [height, width, 3] upright RGB, 0..255, contiguous.
     """
-    width, height = shrunk_size(frame.width, frame.height, short_side_px)
     is_hdr = look.transfer != "sdr"
-    plain = frame.reformat(
-        width,
-        height,
+    # At its own size chroma is repeated, not interpolated: JPEG's halving then gives back just
+    # what the video held.
+    plain: npt.NDArray[Any] = frame.reformat(
         format="rgb48le" if is_hdr else "rgb24",
         src_colorspace=_COLORSPACES[look.matrix],
         src_color_range=ColorRange.JPEG if look.full_range else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG,
-        interpolation=_EXACT,
         threads=1,
     ).to_ndarray()
+    size = shrunk_size(frame.width, frame.height, short_side_px)
+    if size != (frame.width, frame.height):
+        plain = cv2.resize(plain, size, interpolation=cv2.INTER_AREA)
     image = (
         to_standard_range(plain, look.transfer) if is_hdr else plain.astype(np.uint8, copy=False)
     )

@@ -21,8 +21,8 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 # Containers round times to their own ticks (Matroska: 1 ms), so a frame that is due at t may carry
-# a time a little later.
-TOLERANCE_SECONDS = 0.001
+# a time a little later: 1 ms, and the microsecond to which a file's start is known.
+TOLERANCE_SECONDS = 0.001001
 
 # A video whose last frame leaves the screen this much before its header says has lost its end.
 TRUNCATED_SECONDS = 0.5
