@@ -82,11 +82,7 @@ def tracked_run(dataset: str, name: str, fingerprint: str, tags: Mapping[str, st
 
 
 def _find_or_create(dataset: str, name: str, fingerprint: str, tags: dict[str, str]) -> TrackedRun:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-
-    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE))
-    experiment_id = _experiment(client, dataset)
+    client, experiment_id = _open_experiment(dataset)
     found = client.search_runs([experiment_id], f"tags.fingerprint = '{fingerprint}'")
     if found:
         return TrackedRun(client, found[0].info.run_id)
@@ -95,13 +91,16 @@ def _find_or_create(dataset: str, name: str, fingerprint: str, tags: dict[str, s
     return TrackedRun(client, run.info.run_id)
 
 
-def _experiment(client: "MlflowClient", dataset: str) -> str:
-    # Jobs start side by side; without the lock several create the tables of a new store and crash.
+def _open_experiment(dataset: str) -> "tuple[MlflowClient, str]":
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from filelock import FileLock
+    from mlflow import MlflowClient
 
+    # Jobs start side by side; without the lock several create the tables of a new store and crash.
     with FileLock("mlflow.db.lock"):
+        client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE))
         found = client.get_experiment_by_name(dataset)
-        return str(found.experiment_id if found else client.create_experiment(dataset))
+        return client, str(found.experiment_id if found else client.create_experiment(dataset))
 
 
 def _attempt(call: Callable[[], object]) -> object:

@@ -1,0 +1,124 @@
+"""A copy of the project in a folder of its own, with a world small enough to build in a minute."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conftest import ROOT
+
+VARIANTS = ("k400_4x16", "k700_8x8", "more_frames")
+PYTHON = str(Path(sys.executable).parent)
+
+
+class Project:
+    """The project below `folder`, as a user would have it after `git clone`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+        names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout
+        for name in filter(None, names.decode().split("\0")):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_file():
+                target.write_bytes((ROOT / name).read_bytes())
+                target.chmod((ROOT / name).stat().st_mode)
+        self.edit_params(cut_down)
+        self.run("git", "init", "--quiet")
+        self.run("git", "add", ".")
+        self.run(
+            *("git", "-c", "user.name=Test", "-c", "user.email=test@example.org"),
+            *("commit", "--quiet", "--message", "start"),
+        )
+
+    def edit_params(self, change: Any) -> None:
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        change(params)
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Start a command in the project, with the tests' own environment's programs first."""
+        environment = {**os.environ, "PATH": f"{PYTHON}:{os.environ['PATH']}"}
+        environment.pop("DVC_ROOT", None)
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str) -> str:
+        """Run a command to its end and return what it printed; a failure shows all of that."""
+        process = self.start(*command)
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, f"{' '.join(command)}\n{output[-6000:]}"
+        return output
+
+    def snakemake(self, *arguments: str) -> str:
+        return self.run("snakemake", "--cores", "2", *arguments)
+
+    def planned(self) -> set[str]:
+        """The jobs that Snakemake would run now, as "rule" or "rule variant"."""
+        output = self.snakemake("--dry-run", "--printshellcmds")
+        if "Nothing to be done" in output:
+            return set()
+        jobs = set()
+        for line in re.findall(r"python -m pipeline\.(?:stages\.)?(.*)", output):
+            words = line.split()
+            variant = words[words.index("--variant") + 1] if "--variant" in words else ""
+            jobs.add(f"{words[0]} {variant}".strip())
+        return jobs
+
+    def stale(self) -> set[str]:
+        """The stages that DVC says have changed."""
+        return set(yaml.safe_load(self.run("dvc", "status", "--json")) or {})
+
+    def hashes(self, *patterns: str) -> dict[str, str]:
+        """sha256 of the files below the project that match; at least one must."""
+        found = {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for pattern in patterns
+            for path in sorted(self.folder.glob(pattern))
+            if path.is_file()
+        }
+        assert found, patterns
+        return found
+
+    def metrics(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = yaml.safe_load(
+            (self.folder / "results/demo/metrics.json").read_text()
+        )
+        return loaded
+
+
+def cut_down(params: dict[str, Any]) -> None:
+    """Three rows on five short videos, two shards, two epochs."""
+    params["draw_world"].update(
+        ava_train_videos=3,
+        ava_val_videos=2,
+        ava_seconds=8,
+        kinetics_train_clips=16,
+        kinetics_val_clips=4,
+        kinetics_seconds=3,
+    )
+    demo = params["datasets"]["demo"]
+    demo["num_shards"] = 2
+    for part in demo["parts"]:
+        if "span_seconds" in part:
+            part["span_seconds"] = [4, 12]
+    for pretrained in demo["pretrained"].values():
+        pretrained["clips_per_label"] = 1
+    demo["settings"]["pretrain"].update(epochs=2, batch_size=4)
+    demo["settings"]["train"].update(epochs=2, batch_size=4, validate_every=1)
+    params["variants"] = {name: params["variants"][name] for name in VARIANTS}
+    params["evaluate"]["bootstrap_resamples"] = 50

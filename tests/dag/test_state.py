@@ -1,0 +1,90 @@
+"""Snakemake and DVC on one small build: what each thinks is done, and what a change reruns.
+
+The tests of this file follow one another on the same build.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.dag.project import VARIANTS, Project
+
+pytestmark = pytest.mark.dag
+ROW = ["model.pt", "metrics.json"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    built = Project(tmp_path_factory.mktemp("state") / "a folder")
+    built.snakemake()
+    return built
+
+
+def test_the_table_has_every_row(project: Project) -> None:
+    metrics = project.metrics()
+
+    assert tuple(metrics) == VARIANTS
+    assert all(0 < row["mAP"] < 1 for row in metrics.values())
+
+
+def test_after_snakemake_both_have_nothing_to_do(project: Project) -> None:
+    assert project.planned() == set()
+    assert project.stale() == set()
+    assert "Data and pipelines are up to date" in project.run("dvc", "repro")
+    assert project.planned() == set()
+
+
+def test_a_comment_in_the_settings_reruns_nothing(project: Project) -> None:
+    path = project.folder / "params.yaml"
+    path.write_text("# a remark\n" + path.read_text())
+
+    assert project.planned() == set()
+    assert project.stale() == set()
+
+
+def test_a_key_of_one_variant_reruns_that_row_and_the_report(project: Project) -> None:
+    before = project.hashes("results/demo/variants/*/*.pt")
+
+    def change(params: dict[str, Any]) -> None:
+        params["variants"]["more_frames"]["dropout"] = 0.4
+
+    project.edit_params(change)
+
+    assert project.planned() == {"train more_frames", "evaluate more_frames", "report", "record"}
+    assert project.stale() == {"train@more_frames", "report"}
+    output = project.run("dvc", "repro")
+    ran = {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+    assert ran == {"train@more_frames", "evaluate@more_frames", "report"}
+    assert project.planned() == set()
+    assert project.stale() == set()
+    after = project.hashes("results/demo/variants/*/*.pt")
+    assert [name for name in before if before[name] != after[name]] == [
+        "results/demo/variants/more_frames/model.pt"
+    ]
+
+
+def test_a_new_variant_runs_its_own_jobs_only(project: Project) -> None:
+    def add(params: dict[str, Any]) -> None:
+        params["variants"]["mine"] = {"pretrained": "k700", "sampling": "2x16"}
+
+    project.edit_params(add)
+
+    assert project.planned() == {"train mine", "evaluate mine", "report", "record"}
+    project.snakemake()
+    assert tuple(project.metrics()) == (*VARIANTS, "mine")
+    assert project.planned() == set()
+    assert project.stale() == set()
+
+
+def test_a_mistake_in_the_settings_stops_before_any_job(project: Project) -> None:
+    path = project.folder / "params.yaml"
+    right = path.read_text()
+    path.write_text(right.replace("max_rois: 32", "max_rois: -1"))
+
+    process = project.start("snakemake", "--cores", "1")
+    output, _ = process.communicate(timeout=60)
+    path.write_text(right)
+
+    assert process.returncode != 0
+    assert "max_rois: found -1, expected: input should be greater than 0" in output
+    assert "Traceback" not in output
