@@ -104,6 +104,8 @@ def match_detections(
     order = _ranked(found, hit, rules.reverses_keyframe_ties)
     if rules.counts_excluded_truth:
         people, _ = _select(truth, keyframes, keyframes.is_excluded(truth[:0]), action_ids)
+    counts["keyframes"] = int((~excluded[:-1]).sum())
+    counts["truth_boxes"] = len(people.row)
     num_truth = np.zeros((len(action_ids), len(keyframes.video_ids)), dtype=np.int64)
     np.add.at(num_truth, (people.action, keyframes.video(people.keyframe)), 1)
     return Matches(

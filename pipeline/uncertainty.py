@@ -13,6 +13,7 @@ from pipeline.annotated_keyframes import Bools, Floats, Ints
 from pipeline.matching import Matches
 
 PERCENT = (2.5, 97.5)
+MANY_VIDEOS = 1000
 CHUNK = 250  # resamples at a time: bounds the memory, changes no number
 
 
@@ -56,12 +57,7 @@ def _area(hit: Bools, video: Ints, weights_RV: Floats) -> Floats:
     at = np.flatnonzero(hit)
     if len(at) == 0:
         return np.zeros(len(weights_RV))
-    num_videos = weights_RV.shape[1]
-    # Detections of each video up to and including each hit: only these decide the precision there.
-    prefix = np.searchsorted(at, np.arange(at[-1] + 1))
-    counts = np.bincount(prefix * num_videos + video[: at[-1] + 1], minlength=len(at) * num_videos)
-    upto_HV = np.cumsum(counts.reshape(len(at), num_videos), axis=0).astype(np.float64)
-    detected_RH = weights_RV @ upto_HV.T
+    detected_RH = _detected(at, video[: at[-1] + 1], weights_RV)
     weight_RH = weights_RV[:, video[at]]
     hits_RH = np.cumsum(weight_RH, axis=1)
     # Before the first drawn detection there is nothing to divide; such a hit has weight 0.
@@ -69,6 +65,24 @@ def _area(hit: Bools, video: Ints, weights_RV: Floats) -> Floats:
     best_RH = np.maximum.accumulate(precision_RH[:, ::-1], axis=1)[:, ::-1]
     area: Floats = (weight_RH * best_RH).sum(axis=1)
     return area
+
+
+def _detected(at_H: Ints, video_N: Ints, weights_RV: Floats) -> Floats:
+    """[R, H] weight of the detections up to and including each hit: what its precision divides by.
+
+    Both ways add the same whole numbers: a table of counts per video suits a few hundred videos of
+    many keyframes (AVA), a walk over the rows suits tens of thousands of one keyframe (Kinetics).
+    """
+    num_videos = weights_RV.shape[1]
+    if num_videos > MANY_VIDEOS:
+        starts = np.concatenate([[0], at_H[:-1] + 1])
+        between = [np.add.reduceat(weights_V[video_N], starts) for weights_V in weights_RV]
+        return np.cumsum(between, axis=1)
+    prefix = np.searchsorted(at_H, np.arange(len(video_N)))
+    counts = np.bincount(prefix * num_videos + video_N, minlength=len(at_H) * num_videos)
+    upto_HV = np.cumsum(counts.reshape(len(at_H), num_videos), axis=0).astype(np.float64)
+    detected_RH: Floats = weights_RV @ upto_HV.T
+    return detected_RH
 
 
 @dataclass(frozen=True)
