@@ -1,0 +1,131 @@
+"""A small mirror and a dataset of one part that wants clips from it."""
+
+import csv
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from pipeline.clips import COLUMNS, write_clips
+from pipeline.http_reader import Patience
+from pipeline.mirror_server import serve
+from pipeline.sections import Part
+from pipeline.sources import open_sources
+from pipeline.stages.download import download
+from tests.conftest import ROOT
+
+PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
+
+
+def video(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest() * 2000
+
+
+class World:
+    """A small mirror, and a dataset of one part that wants clips from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.mirror, self.raw = folder, folder / "mirror", folder / "raw"
+        self.videos, self.report = folder / "out" / "00", folder / "out" / "00.csv"
+        self.mirror.mkdir()
+        self.raw.mkdir()
+        self.sources: list[dict[str, str]] = []
+        self.clips: list[dict[str, object]] = []
+
+    def want(self, *clips: str, shard: str = "00", video_id: str = "") -> None:
+        for clip in clips:
+            row = dict.fromkeys(COLUMNS, "") | {"part": "a", "split": "train", "clip": clip}
+            row |= {"video_id": video_id or clip, "shard": shard, "windows": "1-9"}
+            self.clips.append(row | dict.fromkeys([c for c in COLUMNS if "seconds" in c], 0.0))
+
+    def publish(self, *names: str, url: str = "{mirror}") -> None:
+        """Put videos on the mirror, and a list that names them among the raw annotations."""
+        for name in names:
+            (self.mirror / name).write_bytes(video(name))
+        (self.raw / "names.txt").write_text("".join(f"{name}\n" for name in names))
+        self.sources.append({"kind": "files", "list": "names.txt", "url": url})
+
+    def publish_archives(self, *archives: list[str]) -> None:
+        for number, names in enumerate(archives):
+            with tarfile.open(self.mirror / f"{number}.tar.gz", "w:gz") as archive:
+                for name in names:
+                    info = tarfile.TarInfo(name)
+                    info.size = len(video(name))
+                    archive.addfile(info, io.BytesIO(video(name)))
+        lines = [f"{{mirror}}/{number}.tar.gz\n" for number in range(len(archives))]
+        (self.raw / "paths.txt").write_text("".join(lines))
+        self.sources.append({"kind": "archives", "list": "paths.txt"})
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return pd.DataFrame(self.clips, columns=list(COLUMNS)).astype(COLUMNS)
+
+    @property
+    def part(self) -> dict[str, object]:
+        return {
+            "name": "a",
+            "split": "train",
+            "truth": "t.csv",
+            "proposals": "detect",
+            "sources": self.sources,
+        }
+
+    def download(self, shard: int = 0, num_shards: int = 1) -> dict[str, float]:
+        sources = {"a": open_sources(Part.model_validate(self.part), self.raw)}
+        with serve(self.mirror) as base:
+            return download(
+                self.table,
+                sources,
+                shard,
+                num_shards,
+                self.videos,
+                self.report,
+                patience=PATIENCE,
+                connections=2,
+                mirror=base,
+            )
+
+    @property
+    def rows(self) -> dict[str, dict[str, str]]:
+        with self.report.open(newline="") as file:
+            return {row["clip"]: row for row in csv.DictReader(file)}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What lies in the folder of videos; nothing else may lie beside it but the table."""
+        beside = sorted(path.name for path in self.videos.parent.iterdir())
+        assert beside == ["00", "00.csv"]
+        return {path.name: path.read_bytes() for path in self.videos.iterdir()}
+
+
+def params_file(world: World) -> Path:
+    """The project's settings with one more dataset, of this world's part."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    validation = {**world.part, "name": "b", "split": "val"}
+    params["dataset"] = "tiny"
+    params["datasets"]["tiny"] = {
+        **params["datasets"]["demo"],
+        "num_shards": 1,
+        "parts": [world.part, validation],
+    }
+    path = world.folder / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    return path
+
+
+def arguments(world: World, params: Path) -> list[str]:
+    write_clips(world.table, world.folder / "clips.csv")
+    flags = {
+        "params": params,
+        "clips": world.folder / "clips.csv",
+        "raw": world.raw,
+        "shard": "00",
+        "videos": world.videos,
+        "report": world.report,
+        "mirror": world.mirror,
+        "summary": world.folder / "summary.json",
+    }
+    return [text for name, value in flags.items() for text in (f"--{name}", str(value))]
