@@ -7,8 +7,12 @@ import numpy as np
 from pipeline.world.figure import Colour, Look
 from pipeline.world.scenes import Scene
 
-FRAME_SIZES = ((128, 96), (170, 96), (160, 120), (176, 128))
+FRAME_SIZES = ((128, 96), (160, 120), (170, 96), (176, 128), (200, 96))
 TV_SHARE = 0.27  # of the frame's width, kept free of people
+SHORTEST = 0.55  # body height, share of the frame's
+TALLEST = {1: 0.85, 2: 0.74, 3: 0.62}  # the fewer people, the taller
+# Widest thing that people do in their slot without lying down, in body heights.
+WIDTH = 1.05
 # Clothes are vivid or nearly black and white, so that they stand out from every wall.
 SHIRTS: tuple[Colour, ...] = (
     (214, 48, 52), (40, 92, 214), (36, 158, 72), (240, 150, 32), (146, 56, 186), (238, 238, 232),
@@ -47,17 +51,16 @@ def _look(rng: np.random.Generator, height_px: float) -> Look:
     )
 
 
-def _heights(rng: np.random.Generator, num_people: int, frame_height: int) -> list[float]:
-    """Body heights in pixels, 55 to 85 % of the frame's: the fewer people, the taller."""
-    tallest = {1: 0.85, 2: 0.72, 3: 0.6}[num_people]
-    return [float(rng.uniform(0.55, tallest)) * frame_height for _ in range(num_people)]
+def _fits(size: tuple[int, int], num_people: int, has_tv: bool) -> bool:
+    width = size[0] * (1 - TV_SHARE * has_tv) / num_people
+    return width >= WIDTH * SHORTEST * size[1]
 
 
 def make_layout(
     rng: np.random.Generator, seed: tuple[int, ...], num_people: int, has_tv: bool
 ) -> Layout:
     """Draw lots for a scene with `num_people` (1 to 3) and perhaps a television."""
-    sizes = FRAME_SIZES if num_people + has_tv < 3 else FRAME_SIZES[1:]
+    sizes = [size for size in FRAME_SIZES if _fits(size, num_people, has_tv)]
     width, height = sizes[rng.integers(len(sizes))]
     ground = round(height * float(rng.uniform(0.7, 0.8)))
     low, high, tv = 1.0, width - 1.0, None
@@ -69,9 +72,12 @@ def make_layout(
         tv = (x, y, x + tv_width, y + tv_width * 3 // 4)
         low, high = (width * TV_SHARE, high) if left else (low, width * (1 - TV_SHARE))
     step = (high - low) / num_people
+    tallest = min(TALLEST[num_people] * height, step / WIDTH)
     return Layout(
         Scene(width, height, seed, ground, tv),
         tuple((low + i * step, low + (i + 1) * step) for i in range(num_people)),
-        tuple(_look(rng, h) for h in _heights(rng, num_people, height)),
+        tuple(
+            _look(rng, float(rng.uniform(SHORTEST * height, tallest))) for _ in range(num_people)
+        ),
         tuple(height * float(rng.uniform(0.93, 0.985)) for _ in range(num_people)),
     )

@@ -96,6 +96,7 @@ def _fill(planner: Planner, episodes: Balance, seconds: float) -> None:
         able = planner.feasible_episodes()
         if seconds - start < FLOOR_SECONDS:
             able = [name for name in able if name != "floor"]
+        # A fall and what follows take their time; people do other things for 3 to 6 seconds.
         name = episodes.pick(EPISODES, able)
         length = FLOOR_SECONDS if name == "floor" else int(planner.rng.integers(3, 7))
         end = floor(start) + length + 0.5
@@ -126,7 +127,8 @@ def plan_ava(seed: int, split: str, num_videos: int, ava_seconds: int) -> list[F
         num_people = people.pick({1: 2.0, 2: 5.0, 3: 2.0}, (1, 2, 3))
         has_tv = num_people < 3 and sets.pick({True: 6.0, False: 4.0}, (True, False))
         layout = make_layout(rng, (seed, crc32(name.encode())), num_people, has_tv)
-        planner = Planner(rng, chances, layout)
+        first, last = ava_keyframes(ava_seconds)[0], ava_keyframes(ava_seconds)[-1]
+        planner = Planner(rng, chances, layout, (first - 0.5, last + 0.5))
         seconds = SPAN_START + ava_seconds + float(rng.integers(4, 10)) / 2
         _fill(planner, episodes, seconds)
         films.append(
@@ -188,7 +190,7 @@ def plan_kinetics(seed: int, split: str, num_clips: int, clip_seconds: int) -> l
         layout = make_layout(
             rng, (seed, crc32(name.encode())), _num_people(rng, shows), shows == "tv"
         )
-        planner = Planner(rng, chances, layout)
+        planner = Planner(rng, chances, layout, (0.0, float(clip_seconds)))
         keyframe = _keyframe(rng, clip_seconds)
         _act(planner, shows, float(clip_seconds), keyframe)
         # In an empty keyframe the people have just left; each tenth clip or so shows it early.

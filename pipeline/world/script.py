@@ -41,7 +41,7 @@ SOLO: dict[Choice, float] = {
 AT_REST: dict[Choice, float] = {("stand", "rest"): 5, ("sit", "rest"): 4, ("lie", "rest"): 1}
 EPISODES: dict[str, float] = {"solo": 9, "talk": 3, "tv": 3, "fight": 1.5, "floor": 5}
 FLOOR_SECONDS = 6
-LYING_WIDTH = 1.02  # body heights that a person on the ground needs
+LYING_WIDTH = 1.12  # body heights that a person on the ground needs
 GETTING_UP_SECONDS = 3  # from the middle of falling to the middle of getting up
 
 
@@ -71,6 +71,7 @@ class Planner:
     rng: np.random.Generator
     balance: Balance
     layout: Layout
+    annotated: tuple[float, float]  # only these seconds count for the balance
     stretches: list[list[Stretch]] = field(default_factory=list)
     tv_on: list[tuple[float, float]] = field(default_factory=list)
 
@@ -84,6 +85,10 @@ class Planner:
     def can_lie(self, person: int) -> bool:
         x1, x2 = self.layout.slots[person]
         return x2 - x1 >= LYING_WIDTH * self.layout.looks[person].height_px
+
+    def seen(self, span: tuple[float, float]) -> float:
+        """Annotated seconds within the span; never 0, so that what is unseen is dealt out too."""
+        return max(0.25, min(span[1], self.annotated[1]) - max(span[0], self.annotated[0]))
 
     def style(self) -> Style:
         return Style(
@@ -112,7 +117,7 @@ class Planner:
     def act(self, person: int, span: tuple[float, float], weights: dict[Choice, float]) -> None:
         """Append a stretch of whatever has been seen least so far."""
         allowed = [c for c in weights if c[0] != "lie" or self.can_lie(person)]
-        self.add(person, span, self.balance.pick(weights, allowed, span[1] - span[0]))
+        self.add(person, span, self.balance.pick(weights, allowed, self.seen(span)))
 
     # --- episodes: all people of the scene during one span ---------------------------------------
 

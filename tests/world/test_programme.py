@@ -1,0 +1,104 @@
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+
+from pipeline.world import truth
+from pipeline.world.motions import EVALUATED_IDS
+from pipeline.world.programme import KINETICS_LABELS, plan_ava, plan_kinetics
+from pipeline.world.scenes import overlaps
+
+SEED = 700
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return {
+        "ava_train": truth.annotate_ava(plan_ava(SEED, "train", 20, 20), 20),
+        "ava_val": truth.annotate_ava(plan_ava(SEED, "val", 10, 20), 20),
+        "kinetics_train": truth.annotate_kinetics(plan_kinetics(SEED, "train", 260, 4)),
+    }
+
+
+def _counts(keyframes):
+    boxes = [person for keyframe in keyframes for person in keyframe.people]
+    return Counter(action for person in boxes for action in person.action_ids), len(boxes)
+
+
+@pytest.mark.parametrize("split", ["ava_train", "ava_val", "kinetics_train"])
+def test_a_blind_guess_stays_near_a_tenth(splits, split):
+    counts, num_boxes = _counts(splits[split])
+
+    prevalences = [counts[action] / num_boxes for action in EVALUATED_IDS]
+
+    assert sum(prevalences) / len(EVALUATED_IDS) < 0.12
+
+
+def test_every_action_is_seen_in_training_and_validation(splits):
+    train, _ = _counts(splits["ava_train"] + splits["kinetics_train"])
+    val, _ = _counts(splits["ava_val"])
+
+    assert min(train[action] for action in EVALUATED_IDS) >= 20
+    assert min(val[action] for action in EVALUATED_IDS) >= 3
+
+
+def test_some_actions_are_many_times_rarer_than_others(splits):
+    train, _ = _counts(splits["ava_train"] + splits["kinetics_train"])
+
+    assert max(train.values()) > 8 * min(train.values())
+
+
+def test_a_longer_list_begins_with_the_shorter_one():
+    assert plan_ava(SEED, "train", 5, 20)[:3] == plan_ava(SEED, "train", 3, 20)
+    assert plan_kinetics(SEED, "val", 9, 4)[:4] == plan_kinetics(SEED, "val", 4, 4)
+
+
+def test_both_splits_show_all_rates_and_containers():
+    for split, number in (("train", 20), ("val", 10)):
+        films = plan_ava(SEED, split, number, 20)
+        expected = {Fraction(30000, 1001), *map(Fraction, (24, 25, 30, 50, 60))}
+        assert {film.rate for film in films} == expected
+        assert {film.container for film in films} == {"mkv", "mp4", "webm"}
+
+
+def test_ids_look_like_those_of_youtube_awkward_ones_included():
+    ids = [film.video_id for film in plan_ava(SEED, "train", 20, 20)]
+
+    assert {len(video_id) for video_id in ids} == {11}
+    assert len(set(ids)) == 20
+    assert {video_id[0] for video_id in ids} >= {"-", "_"}
+
+
+def test_videos_reach_beyond_the_annotated_span():
+    assert all(film.seconds >= 4 + 20 + 2 for film in plan_ava(SEED, "train", 20, 20))
+
+
+def test_kinetics_keyframes_are_partly_fractional_and_inside_their_clip():
+    clips = [clip for clip in plan_kinetics(SEED, "train", 100, 4) if clip.keyframe is not None]
+
+    fractional = [clip for clip in clips if clip.keyframe != int(clip.keyframe)]
+
+    assert 0.25 < len(fractional) / len(clips) < 0.6
+    assert all(clip.start + 1 < clip.keyframe < clip.end - 1 for clip in clips)
+
+
+def test_each_kinetics_class_gets_its_share():
+    counts = Counter(clip.label for clip in plan_kinetics(SEED, "train", 60, 4))
+
+    assert counts == dict.fromkeys(KINETICS_LABELS, 4)
+
+
+def test_people_overlap_only_when_they_fight():
+    for film in plan_ava(SEED, "val", 10, 20):
+        for second in range(6, 23):
+            people = [(box, ids) for _, box, ids in film.people(second) if 64 not in ids]
+            for number, (box, _) in enumerate(people):
+                assert not any(overlaps(box, other) for other, _ in people[number + 1 :])
+
+
+def test_nobody_stands_before_the_television():
+    for film in plan_ava(SEED, "train", 20, 20):
+        if film.scene.tv is not None:
+            screen = tuple(float(side) for side in film.scene.tv)
+            for second in range(6, 23):
+                assert not any(overlaps(box, screen) for _, box, _ in film.people(second))
