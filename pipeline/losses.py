@@ -21,18 +21,9 @@ def action_loss(logits_NK: Tensor, labels_NK: Tensor, focal_gamma: float | None 
 
     Source: Lin et al., Focal Loss (2017) with alpha 1; mmaction2's BBoxHeadAVA.
     """
-    total = action_loss_sum(logits_NK, labels_NK, focal_gamma)
-    num_labelled = int((labels_NK[:, 1:].sum(dim=1) > 0).sum())
-    return total / max(num_labelled * (labels_NK.shape[1] - 1), 1)
-
-
-def action_loss_sum(
-    logits_NK: Tensor, labels_NK: Tensor, focal_gamma: float | None = None
-) -> Tensor:
-    """`action_loss` before the division, so that parts of a batch can be added up."""
     labelled = labels_NK[:, 1:].sum(dim=1) > 0
     logits, labels = logits_NK[labelled, 1:], labels_NK[labelled, 1:]
     terms = F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
     if focal_gamma is not None:
         terms = terms * (1 - torch.exp(-terms)) ** focal_gamma
-    return terms.sum()
+    return terms.sum() / max(terms.numel(), 1)

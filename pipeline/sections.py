@@ -88,6 +88,7 @@ class Optimisation(Section):
     test_short_side_px: Positive
     seed: Count
     threads: Positive  # part of the result: sums of floats depend on how they are split
+    workers: Count  # processes that prepare batches beside the training; decides no number
     save_every_minutes: PositiveFloat
 
     @model_validator(mode="after")

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import init
 
+from pipeline.keyframe_index import NUM_OUTPUTS
 from pipeline.models.roi_align import POOLED_SIDE, roi_align
-
-NUM_OUTPUTS = 81  # a column is an AVA action id; column 0 is never used
 
 
 class BoxHead(nn.Module):

@@ -149,3 +149,10 @@ def slowonly_tiny(last_stride: int = 1) -> SlowOnly:
 
 
 BACKBONES = {"slowonly_r50": slowonly_r50, "slowonly_tiny": slowonly_tiny}
+
+
+def backbone(name: str, last_stride: int = 1) -> SlowOnly:
+    """A backbone by its name in params.yaml; ValueError names the known ones."""
+    if name not in BACKBONES:
+        raise ValueError(f"backbone: found {name!r}, expected one of {list(BACKBONES)}")
+    return BACKBONES[name](last_stride)

@@ -1,0 +1,105 @@
+"""Read and write weights under the published names; reading never executes code.
+
+A file is {"state_dict": ..., "meta": ...}. Published ones also carry objects of their training
+framework: those known to be harmless are read as empty shells, anything else is refused by name.
+"""
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.atomic import written
+
+
+class Shell:
+    """Stands for an object of a published file that we have no use for."""
+
+    def __setstate__(self, state: object) -> None:
+        """Forget what it held."""
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state_dict of a checkpoint, on the CPU.
+
+    Raises:
+        ValueError: not a checkpoint, or one that holds objects we do not know.
+    """
+    _check_digits(path)
+    try:
+        with torch.serialization.safe_globals(_harmless()):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        refused = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
+        found = f"an object of {refused[1]}" if refused else "no weights that can be read safely"
+        raise ValueError(f"{path}: found {found}, expected tensors and plain values") from None
+    except (RuntimeError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path}: {reason}, expected a checkpoint") from None
+    weights = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
+        raise ValueError(f"{path}: found no state_dict of tensors, expected a checkpoint")
+    return dict(weights)
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write a state_dict and what is known about it; equal content gives equal bytes."""
+    state = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    with written(path) as temporary, temporary.open("wb") as file:
+        # An open file: a path would be written into the archive as its name.
+        torch.save({"state_dict": state, "meta": dict(meta)}, file)
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Copy weights into a model; every name and shape must fit.
+
+    Raises:
+        ValueError: lists the missing, unexpected and misshapen names.
+    """
+    own = model.state_dict()
+    wrong = [f"missing {name}" for name in own if name not in weights]
+    wrong += [f"unexpected {name}" for name in weights if name not in own]
+    wrong += [
+        f"{name} of shape {list(weights[name].shape)} instead of {list(value.shape)}"
+        for name, value in own.items()
+        if name in weights and weights[name].shape != value.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 10} more" if len(wrong) > 10 else ""
+        raise ValueError(f"{where}: found {', '.join(wrong[:10])}{more}, expected all to fit")
+    model.load_state_dict(dict(weights))
+
+
+def load_backbone(backbone: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Copy the `backbone.*` part of a classifier's weights; its `cls_head.*` part is left out."""
+    prefix = "backbone."
+    own = {n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)}
+    strangers = {n: v for n, v in weights.items() if not n.startswith((prefix, "cls_head."))}
+    load_weights(backbone, own | strangers, where)
+
+
+def _check_digits(path: Path) -> None:
+    """A published file's name ends in the first eight hex digits of its sha256."""
+    named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
+    if named is None:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    if found != named[1]:
+        raise ValueError(f"{path}: found sha256 {found}..., expected {named[1]} as its name says")
+
+
+def _harmless() -> list[Any]:
+    rebuild = np.zeros(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    arrays = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}]
+    moved = [(rebuild, "numpy.core.multiarray._reconstruct")]
+    moved += [(scalar, "numpy.core.multiarray.scalar")]
+    shells = [(Shell, "mmengine.logging.history_buffer.HistoryBuffer")]
+    return [*arrays, rebuild, scalar, *moved, *shells]

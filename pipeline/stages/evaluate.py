@@ -1,0 +1,115 @@
+"""Run a trained variant over the validation splits and score what it finds."""
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.atomic import written, written_folder
+from pipeline.ava_csv import read_class_list, write_detections
+from pipeline.command import parser, run
+from pipeline.frame_store import FrameStore
+from pipeline.inference import detect
+from pipeline.keyframe_dataset import EvaluationKeyframes
+from pipeline.metrics import Scores, read_split_truth, score_split, write_metrics
+from pipeline.models.checkpoints import load_weights, read_weights
+from pipeline.models.detector import ActionDetector
+from pipeline.params import Params, load_params
+from pipeline.summaries import write_summary
+from pipeline.training import set_up
+from pipeline.variants import detector_of, keyframe_table, validation_keyframes
+
+
+def find_actions(
+    model: ActionDetector,
+    keyframes: Mapping[str, EvaluationKeyframes],
+    params: Params,
+    variant: str,
+) -> dict[str, pd.DataFrame]:
+    """Detections of each split."""
+    section, workers = params.evaluate, params.train(variant).workers
+    return {
+        split: detect(
+            model,
+            examples,
+            section.batch_size,
+            section.min_score,
+            f"evaluate {variant} on {split}",
+            workers,
+        )
+        for split, examples in keyframes.items()
+    }
+
+
+def score(
+    detections: Mapping[str, pd.DataFrame],
+    keyframes: Mapping[str, EvaluationKeyframes],
+    params: Params,
+    raw: Path,
+) -> dict[str, dict[str, Scores]]:
+    """Scores by split and protocol."""
+    classes = read_class_list(raw / params.data.class_list)
+    scores = {}
+    for split, found in detections.items():
+        truth, exclusions = read_split_truth(raw, params.parts(split))
+        had = keyframe_table(keyframes[split].index)
+        scores[split] = score_split(found, truth, exclusions, had, classes)
+    return scores
+
+
+def write_found(detections: Mapping[str, pd.DataFrame], out: Path) -> None:
+    """Write `detections.parquet` with all splits, and `detections/<split>.csv` as AVA has it."""
+    named = [found.assign(split=split) for split, found in detections.items()]
+    table = pd.concat(named, ignore_index=True)
+    table.insert(0, "split", table.pop("split"))
+    with written(out / "detections.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    with written_folder(out / "detections") as folder:
+        for split, found in detections.items():
+            write_detections(folder / f"{split}.csv", found)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = _parse(argv)
+    started = time.monotonic()
+    params = load_params(args.params)
+    settings = params.train(args.variant)
+    device = set_up(settings.threads, settings.deterministic)
+    model = detector_of(settings)
+    load_weights(model, read_weights(args.model), str(args.model))
+    model.to(device)
+    keyframes = validation_keyframes(params, settings, args.index, FrameStore(args.frames))
+
+    detections = find_actions(model, keyframes, params, args.variant)
+    scores = score(detections, keyframes, params, args.raw)
+
+    write_found(detections, args.out)
+    classes = read_class_list(args.raw / params.data.class_list)
+    resamples = params.evaluate.bootstrap_resamples
+    metrics = write_metrics(args.out, args.variant, scores, classes, resamples)
+    write_summary(
+        args.summary,
+        {
+            "keyframes": sum(len(examples) for examples in keyframes.values()),
+            "detections": sum(len(found) for found in detections.values()),
+            "mAP": float(str(metrics["mAP"])) if metrics["mAP"] is not None else float("nan"),
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    flags = parser(__doc__)
+    flags.add_argument("--variant", required=True, help="a name in `variants`")
+    flags.add_argument("--model", type=Path, required=True, help="its trained weights")
+    flags.add_argument("--raw", type=Path, required=True, help="folder of the annotation files")
+    flags.add_argument("--index", type=Path, required=True, help="folder of the keyframe indexes")
+    flags.add_argument("--frames", type=Path, required=True, help="folder of the stored frames")
+    flags.add_argument("--out", type=Path, required=True, help="folder of the variant's results")
+    return flags.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

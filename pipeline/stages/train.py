@@ -1,0 +1,126 @@
+"""Train the detector of one variant."""
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from pipeline.atomic import written
+from pipeline.code_files import ROOT, code_files
+from pipeline.command import parser, run
+from pipeline.frame_store import FrameStore
+from pipeline.keyframe_dataset import Batch, TrainingKeyframes, collate
+from pipeline.keyframe_index import read_index
+from pipeline.losses import action_loss
+from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
+from pipeline.models.detector import ActionDetector
+from pipeline.params import Params, load_params
+from pipeline.sampling import Sampling
+from pipeline.sections import Train
+from pipeline.summaries import write_summary
+from pipeline.training import Task, set_up, train
+from pipeline.training_state import SavedState, digest
+from pipeline.transforms import normalise
+from pipeline.variants import detector_of, validate, validation_keyframes
+
+HISTORY_COLUMNS = ["epoch", "split", "loss", "learning_rate", "mAP"]
+
+
+def training_keyframes(index: Path, frames: FrameStore, settings: Train) -> TrainingKeyframes:
+    """The keyframes with people of the training split."""
+    path = index / "train.parquet"
+    keyframes = read_index(path, labelled_only=True)
+    if not len(keyframes):
+        raise ValueError(f"{path}: found no keyframe with people, expected some to train on")
+    return TrainingKeyframes(
+        keyframes,
+        frames,
+        Sampling.parse(settings.sampling),
+        settings.seed,
+        settings.short_side_px,
+        settings.crop_px,
+        settings.max_rois,
+        settings.min_proposal_score,
+    )
+
+
+def task_of(
+    params: Params, variant: str, index: Path, frames: FrameStore, raw: Path, device: torch.device
+) -> Task:
+    """What the training of a variant consists of."""
+    settings = params.train(variant)
+    examples = training_keyframes(index, frames, settings)
+    validation = validation_keyframes(params, settings, index, frames)
+    gamma = settings.focal_gamma if settings.loss == "focal" else None
+
+    def loss(model: nn.Module, batch: Batch) -> Tensor:
+        logits = model(normalise(batch.clips.to(device)), batch.boxes.to(device))
+        return action_loss(logits, batch.labels.to(device), gamma)
+
+    def describe(position: int) -> str:
+        keyframes = examples.index
+        return f"{keyframes.video_id[position]},{keyframes.timestamp[position]:g}"
+
+    def validated(model: nn.Module, epoch: int) -> Mapping[str, float]:
+        assert isinstance(model, ActionDetector)
+        if settings.validate_every == 0 or epoch % settings.validate_every:
+            return {}
+        return validate(model, validation, params, raw, settings.workers)
+
+    return Task(f"train {variant}", examples, len(examples), collate, loss, describe, validated)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = _parse(argv)
+    started = time.monotonic()
+    params = load_params(args.params)
+    settings = params.train(args.variant)
+    device = set_up(settings.threads, settings.deterministic)
+    torch.manual_seed(settings.seed)
+    model = detector_of(settings)
+    load_backbone(model.backbone, read_weights(args.pretrained), str(args.pretrained))
+    model.to(device)
+    files = [args.pretrained, args.index / "train.parquet", *sorted(args.frames.glob("*.parquet"))]
+    files += [ROOT / path for path in code_files("train")]
+    values = params.train_values(args.variant)
+    state = SavedState(args.state, digest(values, files), settings.save_every_minutes)
+
+    task = task_of(params, args.variant, args.index, FrameStore(args.frames), args.raw, device)
+    history = train(task, model, settings, state)
+
+    with written(args.history) as temporary:
+        table = pd.DataFrame(history, columns=HISTORY_COLUMNS)
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_weights(args.model, model.state_dict(), {"variant": args.variant, "train": values})
+    state.discard()
+    write_summary(
+        args.summary,
+        {
+            "keyframes": task.num_examples,
+            "epochs": settings.epochs,
+            "parameters": sum(value.numel() for value in model.parameters()),
+            "loss": [row["loss"] for row in history if row["split"] == "train"][-1],
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    flags = parser(__doc__)
+    flags.add_argument("--variant", required=True, help="a name in `variants`")
+    flags.add_argument("--raw", type=Path, required=True, help="folder of the annotation files")
+    flags.add_argument("--index", type=Path, required=True, help="folder of the keyframe indexes")
+    flags.add_argument("--frames", type=Path, required=True, help="folder of the stored frames")
+    flags.add_argument("--pretrained", type=Path, required=True, help="weights to start from")
+    flags.add_argument("--model", type=Path, required=True, help="weights to write")
+    flags.add_argument("--history", type=Path, required=True, help="table of epochs to write")
+    flags.add_argument("--state", type=Path, help="where an interrupted training is kept")
+    return flags.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,122 @@
+"""Stop a training at any step and go on as if nothing had happened.
+
+Randomness is a function of (seed, epoch, step), so a state needs no random generators: weights,
+optimizer and position are all there is.
+"""
+
+import hashlib
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from pipeline.atomic import written
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Position:
+    """How far a training has come.
+
+    Attributes:
+        epoch, step: the next step to take; both count from 0.
+        losses: of the epoch's steps so far.
+        history: rows of history.csv of the epochs before.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def digest(settings: Mapping[str, Any], files: Iterable[Path]) -> str:
+    """Hash of all that decides a training: its state is good for the very same one only."""
+    total = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for path in files:
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+class SavedState:
+    """The file that a training leaves behind every few minutes and when it is told to stop.
+
+    Args:
+        path: None: nothing is kept.
+        belongs_to: `digest` of the training; a file of another one is ignored.
+    """
+
+    def __init__(self, path: Path | None, belongs_to: str, every_minutes: float) -> None:
+        self._path, self._belongs_to, self._every_minutes = path, belongs_to, every_minutes
+        self._saved = time.monotonic()
+        self._told: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+        """Restore what an interrupted run saved; the beginning when there is nothing to restore."""
+        if self._path is None or not self._path.is_file():
+            return Position()
+        saved = torch.load(self._path, map_location="cpu", weights_only=True)
+        if saved["belongs_to"] != self._belongs_to:
+            logger.info("%s belongs to another training; starting from the beginning", self._path)
+            return Position()
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        position = Position(**saved["position"])
+        logger.info("going on at epoch %d, step %d", position.epoch + 1, position.step + 1)
+        return position
+
+    def after_step(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position
+    ) -> None:
+        """Save if it is time to; save and exit if a signal asked to stop."""
+        late = time.monotonic() - self._saved > self._every_minutes * 60
+        if self._path is not None and (late or self._told is not None):
+            with written(self._path) as temporary:
+                torch.save(
+                    {
+                        "belongs_to": self._belongs_to,
+                        "model": model.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "position": asdict(position),
+                    },
+                    temporary,
+                )
+            self._saved = time.monotonic()
+        if self._told is not None:
+            logger.info("stopped by signal %d at epoch %d", self._told, position.epoch + 1)
+            sys.exit(128 + self._told)
+
+    def discard(self) -> None:
+        """The training is over and its model written."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        # Within a step nothing may be saved: wait for its end.
+        self._told = number
