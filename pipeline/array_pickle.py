@@ -1,7 +1,7 @@
 """Pickles of plain values and numpy arrays, read without trusting them.
 
 A pickle is a program for a small stack machine, and the usual way to run it can call anything.
-Here the machine knows no calls but the seven by which numpy (1.x or 2.x, on Python 2 or 3) writes
+Here the machine knows no calls but the few by which numpy (1.x or 2.x, on Python 2 or 3) writes
 arrays of numbers, and even those build our own stand-ins: numpy's own unpickling code trusts the
 flags inside a file, which can be made to point anywhere in memory.
 """
@@ -111,6 +111,11 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    # And for bytes of no length a call of bytes().
+    return b""
+
+
 def _array(content: object, kind: object, shape: object, order: str) -> npt.NDArray[Any]:
     if isinstance(content, str):
         content = content.encode("latin1")  # a text of Python 2
@@ -124,6 +129,7 @@ def _array(content: object, kind: object, shape: object, order: str) -> npt.NDAr
 
 _CALLS: dict[tuple[str, str], Callable[..., object]] = {
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,
     ("numpy", "dtype"): _Type,
     ("numpy", "ndarray"): _Ndarray,
 }
