@@ -99,7 +99,8 @@ def packets_to_keep(
         keys = np.flatnonzero(timeline.is_key[: position + 1])
         keys = keys[timeline.pts[keys] <= opening]
         begin = keys[-1] if keys.size else 0
-        keep[begin : np.flatnonzero(timeline.pts <= closing)[-1] + 1] = True
+        between = (timeline.pts >= opening) & (timeline.pts <= closing)
+        keep[begin : np.flatnonzero(between)[-1] + 1] = True
     return keep
 
 

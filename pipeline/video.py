@@ -7,7 +7,7 @@ order in which it must be decoded. "File time" is pts in seconds, as the file co
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -233,10 +233,10 @@ def _promised_seconds(container: InputContainer, stream: VideoStream) -> float |
 
 def _with_lost_end(timeline: Timeline, promised_seconds: float | None) -> Timeline:
     """Note it as damage when the video ends well before its header says."""
-    if timeline.damage or not timeline.is_whole or promised_seconds is None:
+    if not timeline.is_whole or promised_seconds is None:
         return timeline
     found = timeline.end_seconds - timeline.start_seconds
     if found > promised_seconds - TRUNCATED_SECONDS:
         return timeline
-    damage = f"the file ends after {found:.2f} s, its header says {promised_seconds:.2f} s"
-    return Timeline(**{**timeline.__dict__, "damage": damage})
+    lost = f"the file ends after {found:.2f} s, its header says {promised_seconds:.2f} s"
+    return replace(timeline, damage="; ".join(filter(None, [timeline.damage, lost])))

@@ -1,0 +1,172 @@
+"""The stage stores frames of cut clips; real files show that it can read what people have."""
+
+import json
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.clips import COLUMNS
+from pipeline.cut_table import Cut, read_cuts, write_cuts
+from pipeline.cutting import cut_clip
+from pipeline.frame_reader import Damage, read_frames
+from pipeline.frame_store import FrameStore
+from pipeline.picture import to_rgb
+from pipeline.stages import extract_frames
+from tests.conftest import ROOT
+from tests.counter_videos import ffmpeg, read_number, write_video
+
+
+def write_clips(folder, windows):
+    """Clip table of {clip: windows}."""
+    rows = [["p", "train", clip, clip, 0, 1, 0, "", text, "00"] for clip, text in windows.items()]
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(folder / "clips.csv", index=False)
+
+
+def run_stage(folder):
+    flags = {"clips": "clips.csv", "cut": "cut", "cut-report": "cut.csv", "tar": "00.tar"}
+    flags |= {"index": "00.parquet", "report": "frames.csv", "summary": "summary.json"}
+    paths = [text for flag, name in flags.items() for text in (f"--{flag}", str(folder / name))]
+    extract_frames.main(["--params", str(ROOT / "params.yaml"), *paths])
+    return pd.read_csv(folder / "frames.csv", index_col="clip", keep_default_na=False)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A good clip, one that breaks off, one that was no video, one whose file holds nothing."""
+    folder = tmp_path_factory.mktemp("extract")
+    (folder / "cut").mkdir()
+    video = write_video(folder / "video.mp4", "30", 60)
+    cuts = [
+        cut_clip(video, folder / "cut", "good", [(1, 5), (11, 12)], 0.0),
+        cut_clip(video, folder / "cut", "short", [(58, 63)], 0.0),
+        Cut("page", status="damaged", reason="page.mp4: no video"),
+        Cut("empty", path="empty.nut"),
+    ]
+    (folder / "cut" / "empty.nut").write_bytes(b"")
+    write_cuts(cuts, folder / "cut.csv")
+    write_clips(folder, {"good": "1-5 11-12", "short": "58-63", "page": "1-9", "empty": "1-9"})
+    return folder, run_stage(folder)
+
+
+def test_wanted_frames_are_stored(built):
+    folder, reports = built
+    store = FrameStore(folder)
+
+    images = store.decode("good", [1, 5, 11, 12])
+
+    assert store.clips() == ["good", "short"]
+    assert store.numbers("good").tolist() == [1, 2, 3, 4, 5, 11, 12]
+    assert [read_number(image) for image in images] == [0, 4, 10, 11]
+    assert reports.loc["good"].tolist() == ["ok", 7, 7, ""]
+
+
+def test_what_is_missing_is_reported(built):
+    _, reports = built
+
+    assert reports.loc["short"].tolist() == [
+        *["short", 6, 3],
+        "the video ends after frame 60, frame 63 was wanted",
+    ]
+    assert reports.loc["page"].tolist() == ["damaged", 9, 0, "page.mp4: no video"]
+    assert reports.loc["empty", "status"] == "damaged"
+    assert "empty.nut: " in reports.loc["empty", "reason"]
+
+
+def test_summary_counts(built):
+    counts = json.loads((built[0] / "summary.json").read_text())
+
+    assert (counts["clips"], counts["frames"], counts["damaged"], counts["short"]) == (4, 10, 2, 1)
+    assert counts["bytes"] == (built[0] / "00.tar").stat().st_size
+
+
+def test_clip_that_nobody_asked_for_is_refused(tmp_path):
+    write_cuts([Cut("unknown", "unknown.nut")], tmp_path / "cut.csv")
+    write_clips(tmp_path, {"other": "1-2"})
+
+    with pytest.raises(ValueError, match="cut clip 'unknown'"):
+        run_stage(tmp_path)
+    assert not (tmp_path / "00.tar").exists()
+
+
+def plain_frames(path):
+    """Frames and their file times as PyAV gives them, with nothing of ours."""
+    with av.open(str(path)) as container:
+        start = (container.start_time or 0) / 1e6
+        frames = [(frame.time, frame) for frame in container.decode(video=0)]
+    times = sorted(time for time, _ in frames)  # AVI: right times on the wrong frames
+    return [(time - start, frame) for time, (_, frame) in zip(times, frames, strict=True)]
+
+
+PEOPLE = ["acam_0902.mp4", "lart_jump.mp4", "mma_demo_spatiotemporal_det.mp4", "mma_test.avi"]
+PEOPLE += ["v_Basketball_g01_c02.mp4", "v_Fencing_g01_c06.mp4"]
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_real_videos_give_the_frames_of_a_plain_decode(external, tmp_path, name):
+    video = external("clips/people") / name
+    cut = cut_clip(video, tmp_path, "clip", [(1, 20), (40, 45)], 0.5)
+    numbers = [*range(1, 21), *range(40, 46)]
+    plain = plain_frames(video)
+
+    images = {
+        n: to_rgb(frame, cut.look, 4000)
+        for frame, shown in read_frames(tmp_path / cut.path, cut, numbers, Damage())
+        for n in shown
+    }
+
+    assert list(images) == numbers
+    for number, image in images.items():
+        seconds = 0.5 + (number - 1) / 30 + 0.001
+        expected = [frame for time, frame in plain if time <= seconds][-1]
+        difference = image.astype(int) - expected.to_ndarray(format="rgb24")
+        assert np.abs(difference).mean() < 0.5
+
+
+@pytest.mark.parametrize("windows", ["1-300", "7-9"])
+def test_awkward_encodings_become_upright_frames(external, tmp_path, windows):
+    videos = sorted(external("clips/codec").iterdir())
+    first, last = map(int, windows.split("-"))
+    (tmp_path / "cut").mkdir()
+    cuts = [cut_clip(video, tmp_path / "cut", video.stem, [(first, last)], 0) for video in videos]
+    write_cuts(cuts, tmp_path / "cut.csv")
+    write_clips(tmp_path, {cut.clip: windows for cut in cuts})
+
+    reports = run_stage(tmp_path)
+    store = FrameStore(tmp_path)
+
+    too_short = ["testsrc2_mpeg4"] if windows == "7-9" else []  # it has a single frame
+    assert store.clips() == sorted({video.stem for video in videos} - set(too_short))
+    assert set(reports["status"]) <= {"ok", "short", "damaged"}
+    assert reports.index[reports["status"] == "damaged"].tolist() == too_short
+    assert store.size("nasa_13013_rotated") == (96, 171)
+    assert "PQ brightness was mapped" in reports.loc["testsrc2_12bit_hdr", "reason"]
+
+
+CODECS = ["av1_video.mkv", "bt601_full_range.mp4", "discard_first_keyframe.mp4"]
+CODECS += ["h265_video.mp4", "nasa_13013_rotated.mp4", "test_non_zero_start.mp4"]
+CODECS += ["testsrc2_444_10bit_hevc.mp4", "testsrc2_odd_height_and_width_444.mp4"]
+CODECS += ["testsrc2_odd_height_and_width_vp9.mp4", "testsrc2_odd_width_mpeg2.mp4"]
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_first_frame_is_the_one_that_ffmpeg_shows(external, tmp_path, name):
+    video = external("clips/codec") / name
+    shown = ffmpeg("-i", video, *["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+
+    cut = cut_clip(video, tmp_path, "clip", [(1, 1)], 0.0)
+    frame, _ = next(read_frames(tmp_path / cut.path, cut, [1], Damage()))
+    image = to_rgb(frame, cut.look, 4000)
+
+    expected = np.frombuffer(shown, dtype=np.uint8).reshape(image.shape)
+    assert np.abs(image.astype(int) - expected).mean() < 2
+
+
+def test_cut_table_of_real_files_survives_writing(external, tmp_path):
+    cut = cut_clip(external("clips/codec/nasa_13013_rotated.mp4"), tmp_path, "x", [(1, 9)], 0.0)
+
+    write_cuts([cut], tmp_path / "cut.csv")
+
+    assert read_cuts(tmp_path / "cut.csv") == [cut]
+    assert (cut.rotation_degrees, cut.matrix) == (270, "bt709")
