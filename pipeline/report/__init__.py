@@ -1,0 +1,1 @@
+"""The study's results as a table, figures and one self-contained page."""

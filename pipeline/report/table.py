@@ -1,0 +1,155 @@
+"""The ablation table: Markdown for reading, plain text for a terminal, JSON for comparing.
+
+Measured and published mAP stand in separate columns under separate names: the published ones belong
+to the full-size study, whatever dataset was built here.
+"""
+
+import textwrap
+from typing import Any
+
+from pipeline.metrics import MAIN_SPLIT
+from pipeline.report.study import Study, Variant
+from pipeline.sections import Train
+from pipeline.uncertainty import Step
+
+PUBLISHED = "published mAP (AVA 2.2 val, full-size, from mmaction2)"
+SPLIT_NAMES = {MAIN_SPLIT: "AVA val", "val_kinetics": "Kinetics val"}
+NOTHING = "–"
+
+
+def split_name(split: str) -> str:
+    """How a split is called in headings."""
+    return SPLIT_NAMES.get(split, split)
+
+
+def head_of(train: Train) -> str:
+    """The detector's head in words, `linear` or what was added to it."""
+    parts = ["context"] if train.context else []
+    parts += ["max over time"] if train.temporal_pool == "max" else []
+    return " + ".join([*parts, "MLP" if train.head == "mlp" else "linear"])
+
+
+def loss_of(train: Train) -> str:
+    return f"focal, γ {train.focal_gamma:g}" if train.loss == "focal" else "BCE"
+
+
+def percent(value: float | None) -> str:
+    """An mAP of 0 to 1 in percent, the field's unit."""
+    return NOTHING if value is None else f"{100 * value:.2f}"
+
+
+def signed(value: float) -> str:
+    return f"{100 * value:+.2f}".replace("-", "−")
+
+
+def with_interval(measured: dict[str, Any]) -> str:
+    """`62.40 [55.10, 68.30]`: mAP in percent and its 95 % interval."""
+    interval = measured.get("interval")
+    text = percent(measured.get("mAP"))
+    return f"{text} [{percent(interval[0])}, {percent(interval[1])}]" if interval else text
+
+
+def step_text(step: Step | None) -> str:
+    if step is None:
+        return NOTHING
+    text = signed(step.difference)
+    if step.interval is None:
+        return text
+    return f"{text} [{signed(step.interval.low)}, {signed(step.interval.high)}]"
+
+
+def columns(study: Study) -> list[str]:
+    """Headings of the table, in order."""
+    others = [f"{split_name(split)} mAP" for split in study.other_splits]
+    return [
+        *("variant", "sampling", "pretrain", "head", "loss"),
+        f"measured mAP ({split_name(study.split)})",
+        *others,
+        "step to the row above",
+        PUBLISHED,
+    ]
+
+
+def cells(study: Study, variant: Variant) -> list[str]:
+    """One row of the table, as texts in the order of `columns`."""
+    train = variant.train
+    return [
+        *(variant.name, train.sampling, train.pretrained, head_of(train), loss_of(train)),
+        with_interval(variant.measured(study.split)),
+        *(with_interval(variant.measured(split)) for split in study.other_splits),
+        step_text(variant.step),
+        NOTHING if variant.published is None else f"{variant.published:.2f}",
+    ]
+
+
+def footnote(study: Study) -> str:
+    """What the numbers are, in one paragraph."""
+    measured = study.best.measured(study.split)
+    keyframes, videos = measured["counts"]["keyframes"], measured["num_videos"]
+    return (
+        f"Measured on the dataset `{study.dataset}`: frame mAP at IoU 0.5 in percent, official AVA "
+        f"protocol (at most 50 rows a keyframe), {keyframes:,} keyframes of {videos:,} videos. In "
+        f"brackets: 95 % intervals from a bootstrap over videos, paired for the steps. The "
+        f"published column belongs to the full-size study and compares with a build of "
+        f"`ava_kinetics` only."
+    )
+
+
+def markdown_table(study: Study) -> str:
+    """The table as Markdown, with its footnote; the best measured row is bold."""
+    rows = [columns(study), ["---"] * len(columns(study))]
+    for variant in study.variants:
+        row = cells(study, variant)
+        if variant is study.best:
+            row[0], row[5] = f"**{row[0]}**", f"**{row[5]}**"
+        rows.append(row)
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*lines, "", footnote(study), ""])
+
+
+def format_table(study: Study) -> str:
+    """The table in fixed-width columns, for a terminal."""
+    others = len(study.other_splits)
+    rows = [columns(study), *(cells(study, variant) for variant in study.variants)]
+    for row in rows:
+        row[3] = row[3].replace(" over time", "").replace(" + ", "+")
+        row[6 : 6 + others] = [text.partition(" [")[0] for text in row[6 : 6 + others]]
+    rows[0][-2:] = ["step", "published*"]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    ruled = [lines[0], "─" * max(map(len, lines)), *lines[1:]]
+    notes = [f"* {PUBLISHED}", *textwrap.wrap(footnote(study), 100)]
+    return "\n".join([*ruled, "", *notes])
+
+
+def overall_metrics(study: Study) -> dict[str, dict[str, Any]]:
+    """`metrics.json` of the whole study: flat numbers by variant, in the table's order."""
+    return {variant.name: _flat(study, variant) for variant in study.variants}
+
+
+def _flat(study: Study, variant: Variant) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"mAP": variant.mAP}
+    for split in (study.split, *study.other_splits):
+        measured = variant.measured(split)
+        low, high = measured.get("interval") or (None, None)
+        uncapped = variant.measured(split, "uncapped").get("mAP")
+        numbers[split] = {
+            "mAP": measured.get("mAP"),
+            "mAP_low": low,
+            "mAP_high": high,
+            "mAP_uncapped": uncapped,
+        }
+    if variant.step is not None:
+        found = variant.step.interval
+        numbers["step"] = {
+            "difference": variant.step.difference,
+            "low": None if found is None else found.low,
+            "high": None if found is None else found.high,
+            "share_flipped": variant.step.share_flipped,
+        }
+    numbers["num_keyframes"] = variant.metrics["num_keyframes"]
+    numbers["num_videos"] = variant.metrics["num_videos"]
+    return numbers
