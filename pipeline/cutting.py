@@ -17,7 +17,7 @@ from av.codec.codec import UnknownCodecError
 from pipeline.cut_table import Cut
 from pipeline.picture import Look, read_look
 from pipeline.sampling import FPS
-from pipeline.video import TOLERANCE_SECONDS, Timeline, coded_packets, opened, read_timeline
+from pipeline.video import TOLERANCE_SECONDS, Timeline, coded_packets, opened, read_timeline, reason
 
 Windows = Sequence[tuple[int, int]]
 
@@ -64,7 +64,8 @@ def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_sec
         return _copy_packets(source, folder, row, timeline, keep)
     except (av.error.FFmpegError, UnknownCodecError) as error:
         (folder / f"{clip}.nut").unlink(missing_ok=True)
-        return _copy_whole(source, folder, row, f"it cannot be cut ({error})", True)
+        why = reason(error) if isinstance(error, av.error.FFmpegError) else f"codec {error}"
+        return _copy_whole(source, folder, row, f"its packets cannot be copied ({why})", True)
 
 
 def packets_to_keep(

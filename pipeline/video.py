@@ -33,6 +33,9 @@ _FORMATS = (
     "mov,matroska,avi,m4v,mpeg,mpegts,mpegvideo,nut,flv,asf,ogg,ivf,h264,hevc,obu,gif,mxf,rm,dv"
 )
 
+# A few forged bytes can announce a picture that fills the memory: 8K fits, more is refused.
+_MOST_PIXELS = 1 << 26
+
 # They store no display times: the reader makes them up, and gets them wrong behind B-frames.
 _UNTIMED_FORMATS = {"avi", "m4v", "mpegvideo", "h264", "hevc", "obu", "dv"}
 
@@ -109,6 +112,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             if other is not stream:
                 other.discard = Discard.all
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
         yield container, stream
 
 

@@ -70,7 +70,8 @@ DISPLAYS += ["-display_hflip", "-display_vflip", "-display_rotation 90 -display_
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_pictures_are_turned_upright_as_ffmpeg_does(tmp_path, display):
     plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
-    ffmpeg(*["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1", "-pix_fmt", "yuv420p"], plain)
+    picture = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]
+    ffmpeg(*picture, "-pix_fmt", "yuv420p", plain)
     ffmpeg(*display.split(), "-i", plain, "-c", "copy", turned)
     raw = ffmpeg("-i", turned, *["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
 
@@ -112,3 +113,13 @@ def test_hdr_mid_grey_keeps_its_brightness():
     grey = np.full((1, 1, 3), round(0.4109 * 65535), dtype=np.uint16)
 
     assert to_standard_range(grey, "pq") == pytest.approx(np.full((1, 1, 3), 125), abs=1)
+
+
+def test_pictures_too_large_for_the_memory_are_not_decoded(tmp_path, monkeypatch):
+    video = tmp_path / "large.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]
+    ffmpeg(*picture, "-pix_fmt", "yuv420p", video)
+    monkeypatch.setattr("pipeline.video._MOST_PIXELS", 64 * 48 - 1)
+
+    with opened(video) as (container, stream):
+        assert read_look(container, stream) is None

@@ -82,7 +82,7 @@ def test_what_is_no_video_is_told_in_one_line(tmp_path, name, content):
 def test_sound_alone_is_no_video(tmp_path):
     ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", tmp_path / "tone.m4a")
 
-    with pytest.raises(ValueError, match="tone.m4a: found no video stream, expected a video"):
+    with pytest.raises(ValueError, match=r"tone\.m4a: found no video stream, expected a video"):
         read_timeline(tmp_path / "tone.m4a")
 
 
