@@ -27,7 +27,7 @@ from pipeline.world.scenes import draw_seat
 CHANGE_SECONDS = 0.35
 SPEED = {"walk": 0.3, "run": 0.75}  # body heights a second
 CENTRED = ("fall", "get_up")
-HELD = {"carry": (0.24, 0.2, (240, 196, 48)), "phone": (0.075, 0.15, (64, 232, 240))}
+HELD = {"carry": (0.26, 0.22, (250, 206, 40)), "phone": (0.1, 0.2, (40, 236, 244))}
 
 
 @dataclass(frozen=True)

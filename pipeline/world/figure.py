@@ -7,7 +7,7 @@ the torso at 0 is upright, 90 bowed ahead.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import cos, radians, sin
+from math import cos, hypot, radians, sin
 from typing import NamedTuple
 
 import cv2
@@ -28,6 +28,7 @@ LIMB_WIDTH = (
 )
 TORSO_WIDTH = 0.17
 OUTLINE: Colour = (22, 20, 26)
+LIPS: Colour = (150, 10, 24)
 # OpenCV takes fixed-point coordinates; without a fraction slow limbs would jump pixel by pixel.
 SHIFT_BITS = 4
 
@@ -167,15 +168,21 @@ def _draw_head(image: Image, skeleton: Skeleton, look: Look, facing: int, mouth:
     (x, y), (neck_x, neck_y) = skeleton.head, skeleton.neck
     draw_disc(image, (x, y), radius + 1, OUTLINE)
     draw_disc(image, (x, y), radius, look.skin)
-    # Hair sits on the side away from the neck, whatever way the body is turned.
-    up_x, up_y = (x - neck_x) / (1.37 * radius), (y - neck_y) / (1.37 * radius)
-    crown = (x + up_x * radius * 0.45 - facing * radius * 0.3 * abs(up_y), y + up_y * radius * 0.45)
-    draw_disc(image, crown, radius * 0.62, look.hair)
-    eye = (x + facing * radius * 0.45, y - radius * 0.05)
-    draw_disc(image, eye, radius * 0.17, OUTLINE)
+    # The face turns with the body: `up` leads from the neck to the crown, `ahead` to the nose.
+    reach = hypot(x - neck_x, y - neck_y)
+    up = ((x - neck_x) / reach, (y - neck_y) / reach)
+    ahead = (-facing * up[1], facing * up[0])
+
+    def on_face(forward: float, upward: float) -> Point:
+        return (
+            x + radius * (forward * ahead[0] + upward * up[0]),
+            y + radius * (forward * ahead[1] + upward * up[1]),
+        )
+
+    draw_disc(image, on_face(-0.3, 0.45), radius * 0.62, look.hair)
+    draw_disc(image, on_face(0.45, 0.05), radius * 0.17, OUTLINE)
     if mouth > 0:
-        lips = (x + facing * radius * 0.5, y + radius * 0.4)
-        draw_disc(image, lips, radius * (0.16 + 0.3 * mouth), (120, 16, 30))
+        draw_disc(image, on_face(0.5, -0.4), radius * (0.2 + 0.4 * mouth), LIPS)
 
 
 def draw_figure(

@@ -7,16 +7,19 @@ import numpy as np
 from pipeline.world.figure import Colour, Look
 from pipeline.world.scenes import Scene
 
-FRAME_SIZES = ((128, 96), (160, 120), (170, 96), (176, 128), (200, 96))
-TV_SHARE = 0.27  # of the frame's width, kept free of people
+# Mostly 4:3, so that a square crop still holds most of the people.
+FRAME_SIZES = ((128, 96), (144, 108), (160, 120), (176, 128))
+WIDE_SIZES = ((178, 96), (200, 108))  # for three people
+TV_SHARE = 0.34  # of the frame's height: the television hangs above people's heads
 SHORTEST = 0.55  # body height, share of the frame's
 TALLEST = {1: 0.85, 2: 0.74, 3: 0.62}  # the fewer people, the taller
+TALLEST_BELOW_TV = 0.59
 # Widest thing that people do in their slot without lying down, in body heights.
-WIDTH = 1.05
-# Clothes are vivid or nearly black and white, so that they stand out from every wall.
+WIDTH = 1.08
+# Clothes are vivid or nearly black and white, so that they stand out from every wall; yellow and
+# cyan are left to the things that people hold.
 SHIRTS: tuple[Colour, ...] = (
-    (214, 48, 52), (40, 92, 214), (36, 158, 72), (240, 150, 32), (146, 56, 186), (238, 238, 232),
-    (222, 62, 150), (28, 168, 178),
+    (206, 44, 52), (40, 88, 206), (36, 150, 68), (140, 52, 182), (232, 232, 226), (214, 62, 150),
 )  # fmt: skip
 TROUSERS: tuple[Colour, ...] = (
     (34, 44, 96), (44, 44, 48), (112, 58, 34), (24, 92, 84), (226, 214, 186), (108, 24, 62),
@@ -51,33 +54,28 @@ def _look(rng: np.random.Generator, height_px: float) -> Look:
     )
 
 
-def _fits(size: tuple[int, int], num_people: int, has_tv: bool) -> bool:
-    width = size[0] * (1 - TV_SHARE * has_tv) / num_people
-    return width >= WIDTH * SHORTEST * size[1]
+def _hang_tv(rng: np.random.Generator, width: int, height: int) -> tuple[int, int, int, int]:
+    tall = round(height * TV_SHARE) - 3
+    wide = tall * 3 // 2
+    x = int(rng.integers(2, width - wide - 2))
+    return x, 1, x + wide, 1 + tall
 
 
 def make_layout(
     rng: np.random.Generator, seed: tuple[int, ...], num_people: int, has_tv: bool
 ) -> Layout:
     """Draw lots for a scene with `num_people` (1 to 3) and perhaps a television."""
-    sizes = [size for size in FRAME_SIZES if _fits(size, num_people, has_tv)]
+    sizes = FRAME_SIZES if num_people < 3 else WIDE_SIZES
     width, height = sizes[rng.integers(len(sizes))]
     ground = round(height * float(rng.uniform(0.7, 0.8)))
-    low, high, tv = 1.0, width - 1.0, None
-    if has_tv:
-        tv_width = round(width * TV_SHARE) - 6
-        left = bool(rng.random() < 0.5)
-        x = 3 if left else width - 3 - tv_width
-        y = round(height * float(rng.uniform(0.1, 0.32)))
-        tv = (x, y, x + tv_width, y + tv_width * 3 // 4)
-        low, high = (width * TV_SHARE, high) if left else (low, width * (1 - TV_SHARE))
-    step = (high - low) / num_people
-    tallest = min(TALLEST[num_people] * height, step / WIDTH)
+    step = (width - 2) / num_people
+    tallest = min((TALLEST_BELOW_TV if has_tv else TALLEST[num_people]) * height, step / WIDTH)
+    tv = _hang_tv(rng, width, height) if has_tv else None
     return Layout(
         Scene(width, height, seed, ground, tv),
-        tuple((low + i * step, low + (i + 1) * step) for i in range(num_people)),
+        tuple((1 + i * step, 1 + (i + 1) * step) for i in range(num_people)),
         tuple(
             _look(rng, float(rng.uniform(SHORTEST * height, tallest))) for _ in range(num_people)
         ),
-        tuple(height * float(rng.uniform(0.93, 0.985)) for _ in range(num_people)),
+        tuple(height * float(rng.uniform(0.965, 0.985)) for _ in range(num_people)),
     )

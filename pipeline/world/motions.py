@@ -86,21 +86,21 @@ def run(t: float, style: Style) -> Pose:
 
 def jump(t: float, style: Style) -> Pose:
     height = _wave(t, style, JUMP_HERTZ)
-    air, knees = max(0.0, height), 45 * max(0.0, -height)
-    arm = 70 + 75 * height
+    air, knees = max(0.0, height), 40 * max(0.0, -height)
+    arm = 95 + 72 * height
     return Pose(
-        knees / 3, 0, -arm, -arm - 10, arm, arm + 10,
-        -14 * air + knees, -14 * air - knees, 14 * air + knees, 14 * air - knees, 0.16 * air,
+        knees / 3, 0, -arm, -arm, arm, arm,
+        -24 * air + knees, -24 * air - knees, 24 * air + knees, 24 * air - knees, 0.16 * air,
     )  # fmt: skip
 
 
 def dance(t: float, style: Style) -> Pose:
+    # Elbows out, one forearm up while the other hangs: nothing else looks like it.
     sway = _wave(t, style, DANCE_HERTZ)
-    arms = 60 * _wave(t + 0.2, style, DANCE_HERTZ)
     return Pose(
-        16 * sway, -10 * sway, -110 - arms, -140 - arms, 110 - arms, 140 - arms,
-        -12 + 22 * max(0.0, sway), -16 - 26 * max(0.0, sway),
-        12 - 22 * min(0.0, sway), 16 + 26 * min(0.0, sway),
+        14 * sway, -8 * sway, -88, -90 + 88 * sway, 88, 90 + 88 * sway,
+        -16 + 18 * max(0.0, sway), -18 - 24 * max(0.0, sway),
+        16 - 18 * max(0.0, -sway), 18 + 24 * max(0.0, -sway),
     )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def bend(t: float, style: Style) -> Pose:
 
 def crouch(t: float, style: Style) -> Pose:
     sway = 2 * _wave(t, style, 0.3)
-    return Pose(24 + sway, -10, 50, 85, 40, 75, 112, -28, 98, -42)
+    return Pose(34 + sway, -10, 28, 36, 12, 24, 118, -40, 104, -52)
 
 
 def sit(t: float, style: Style) -> Pose:
@@ -196,8 +196,8 @@ def phone(t: float, style: Style, pose: Pose) -> Pose:
 def talk(t: float, style: Style, pose: Pose) -> Pose:
     beat = _wave(t, style, TALK_HERTZ)
     return pose._replace(
-        upper_near=30 + 14 * beat, fore_near=82 + 34 * beat,
-        upper_far=-8 + 22 * beat, fore_far=42 - 30 * beat, head=pose.head + 7 * beat,
+        upper_near=40 + 20 * beat, fore_near=105 + 30 * beat,
+        upper_far=-40 + 20 * beat, fore_far=-105 + 30 * beat, head=pose.head + 7 * beat,
     )  # fmt: skip
 
 

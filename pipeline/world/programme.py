@@ -124,7 +124,7 @@ def plan_ava(seed: int, split: str, num_videos: int, ava_seconds: int) -> list[F
     for number in range(num_videos):
         name = f"ava/{split}/{number}"
         rng = seeded(seed, name)
-        num_people = people.pick({1: 2.0, 2: 5.0, 3: 2.0}, (1, 2, 3))
+        num_people = people.pick({1: 2.0, 2: 5.0, 3: 1.0}, (1, 2, 3))
         has_tv = num_people < 3 and sets.pick({True: 6.0, False: 4.0}, (True, False))
         layout = make_layout(rng, (seed, crc32(name.encode())), num_people, has_tv)
         first, last = ava_keyframes(ava_seconds)[0], ava_keyframes(ava_seconds)[-1]
