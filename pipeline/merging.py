@@ -176,7 +176,7 @@ def locate_keyframes(
     complete = (frame - last <= SLACK_FRAMES) & stored.holds(clip, low, high)
 
     codes = {reason: code for code, reason in enumerate(REASONS)}
-    kind = lost[lost != ""].map(codes).reindex(clip)
+    kind = lost[lost != ""].map(codes).astype("float64").reindex(clip)
     reason = np.select(
         [chosen < 0, ~has_frames, ~complete],
         [
