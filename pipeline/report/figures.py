@@ -1,0 +1,189 @@
+"""The report's charts, drawn once and saved twice: as SVG for the page and as PNG for MLflow.
+
+In the SVG the ink colour becomes `currentColor`, so a chart follows the page's light or dark theme.
+Equal numbers give equal bytes: no dates, and ids hashed with a fixed salt.
+"""
+
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.mean_ap import precision_recall
+from pipeline.report.study import Study
+from pipeline.report.table import split_name
+
+INK = "#1f2937"
+ACCENT = "#3b82f6"
+# Ten hues that keep apart on white and on near-black.
+HUES = (
+    *("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6"),
+    *("#06b6d4", "#ec4899", "#84cc16", "#f97316", "#64748b"),
+)
+NUM_CURVES = 8  # precision-recall curves, of the most frequent actions
+STYLE: Any = {  # matplotlib's own type lists every key there is
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 10,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": INK,
+    "grid.alpha": 0.15,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One figure: a file name, a title, and in words what it shows."""
+
+    name: str
+    title: str
+    description: str  # the text alternative
+    svg: str
+    png: bytes
+
+
+def make_charts(study: Study) -> list[Chart]:
+    """Every chart the study has numbers for."""
+    with matplotlib.rc_context(STYLE):
+        charts = [ablation_chart(study), curves_chart(study, "loss"), curves_chart(study, "mAP")]
+        return [chart for chart in [*charts, precision_recall_chart(study)] if chart is not None]
+
+
+def ablation_chart(study: Study) -> Chart:
+    """mAP of every variant with its interval."""
+    figure, axes = _canvas(height=0.7 + 0.3 * len(study.variants))
+    for place, variant in enumerate(study.variants):
+        measured = variant.measured(study.split)
+        value = np.nan if measured["mAP"] is None else 100 * measured["mAP"]
+        hue = ACCENT if variant is study.best else HUES[-1]
+        axes.barh(place, value, height=0.6, color=hue, alpha=0.85)
+        if measured["interval"]:
+            low, high = (100 * end for end in measured["interval"])
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.4)
+            axes.plot([low, high], [place, place], "|", color=INK, markersize=7)
+    axes.set_yticks(range(len(study.variants)), [variant.name for variant in study.variants])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel(f"mAP on {split_name(study.split)}, % (line: 95 % interval)")
+    axes.grid(axis="x")
+    texts = ", ".join(f"{v.name} {100 * (v.mAP or 0):.1f}" for v in study.variants)
+    return _chart(figure, "ablation", "mAP of each variant", f"Measured mAP in percent: {texts}.")
+
+
+def curves_chart(study: Study, quantity: str) -> Chart | None:
+    """Loss or mAP by epoch, a line per variant; None when no epoch has a value."""
+    rows = study.history.dropna(subset=[quantity])
+    if quantity == "mAP":
+        rows = rows[rows["split"] == study.split]
+    if rows.empty:
+        return None
+    figure, axes = _canvas(height=3.6)
+    for place, variant in enumerate(study.variants):
+        line = rows[rows["variant"] == variant.name]
+        values = line[quantity] * (100 if quantity == "mAP" else 1)
+        hue, style = HUES[place % len(HUES)], "-" if place < len(HUES) else "--"
+        axes.plot(
+            line["epoch"], values, style, color=hue, marker="o", markersize=3, label=variant.name
+        )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("training loss" if quantity == "loss" else "mAP, %")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid()
+    _legend_below(figure, axes)
+    title = "Training loss" if quantity == "loss" else f"mAP on {split_name(study.split)}"
+    last = _last_values(rows, quantity)
+    described = f"{title} by epoch. In the last epoch: {last}."
+    return _chart(figure, f"training_{quantity.lower()}", f"{title} by epoch", described)
+
+
+def precision_recall_chart(study: Study) -> Chart | None:
+    """Precision and recall of the best variant's most frequent actions."""
+    found = study.best_matches
+    totals = found.num_truth.sum(axis=1)
+    frequent = [place for place in np.argsort(-totals, kind="stable") if totals[place] > 0]
+    if not frequent:
+        return None
+    figure, axes = _canvas(height=3.6)
+    ranges, names = found.ranges(), []
+    for hue, place in zip(HUES, frequent[:NUM_CURVES], strict=False):
+        recall, precision = precision_recall(found.hit[ranges[place]], int(totals[place]))
+        names.append(short_name(study.classes[int(found.action_ids[place])]))
+        axes.step(
+            100 * np.insert(recall, 0, 0.0),
+            100 * np.insert(precision, 0, precision[:1] if len(precision) else 0.0),
+            where="pre",
+            color=hue,
+            label=names[-1],
+        )
+    axes.set(xlim=(0, 101), ylim=(0, 103), xlabel="recall, %", ylabel="precision, %")
+    axes.grid()
+    _legend_below(figure, axes)
+    described = f"Interpolated precision against recall of {', '.join(names)}."
+    title = f"Precision and recall of {study.best.name}, most frequent actions"
+    return _chart(figure, "precision_recall", title, described)
+
+
+def short_name(action: str) -> str:
+    """An action's name without its explanations in brackets."""
+    return re.sub(r"\s*\(.*?\)", "", action).strip()
+
+
+def _last_values(rows: pd.DataFrame, quantity: str) -> str:
+    last = rows.groupby("variant", sort=False).tail(1)
+    shown = last[quantity] * (100 if quantity == "mAP" else 1)
+    pairs = zip(last["variant"], shown, strict=True)
+    return ", ".join(f"{variant} {value:.3g}" for variant, value in pairs)
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    # 4.6 inches wide: its text is still readable when a phone shrinks it to 350 px.
+    figure = Figure(figsize=(4.6, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+
+
+def _chart(figure: Figure, name: str, title: str, description: str) -> Chart:
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    svg = _inline(text.getvalue(), title, description)
+    return Chart(name, title, description, svg, picture.getvalue())
+
+
+def _inline(svg: str, title: str, description: str) -> str:
+    """An SVG document as an element of a page."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    # matplotlib numbers its groups anew in every figure; nothing refers to them.
+    element = re.sub(r'<g id="[^"]*"', "<g", element)
+    element = element.replace(INK, "currentColor").replace("'DejaVu Sans', sans-serif", "inherit")
+    label = f"{title}. {description}".replace("&", "&amp;").replace("<", "&lt;")
+    label = label.replace('"', "&quot;")
+    named = f' role="img" aria-label="{label}"'
+    return re.sub(r' width="[^"]*" height="[^"]*"', lambda _: named, element, count=1)
