@@ -30,9 +30,19 @@ def learning_rate(
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter], momentum: float, weight_decay: float
-) -> torch.optim.SGD:
-    """SGD; the decay acts on every parameter, batch norms and biases too. The rate is set later."""
+    parameters: Iterable[nn.Parameter], kind: str, momentum: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """The published SGD, or AdamW for trainings too short for it. The rate is set later.
+
+    Args:
+        kind: `sgd` or `adamw`.
+        momentum: of the gradient's mean; AdamW keeps its usual 0.999 for the squares.
+        weight_decay: acts on every parameter, batch norms and biases too.
+    """
+    if kind == "adamw":
+        return torch.optim.AdamW(
+            parameters, lr=0.0, betas=(momentum, 0.999), weight_decay=weight_decay
+        )
     return torch.optim.SGD(parameters, lr=0.0, momentum=momentum, weight_decay=weight_decay)
 
 

@@ -72,11 +72,12 @@ class MergeAnnotations(Section):
 
 
 class Optimisation(Section):
-    """What pretraining and training share: SGD, linear warm-up, then cosine to zero."""
+    """What pretraining and training share: linear warm-up, then half a cosine to zero."""
 
     backbone: str  # a name in pipeline.models.slow_only.BACKBONES
     epochs: Positive
     batch_size: Positive
+    optimizer: Literal["sgd", "adamw"]
     learning_rate: PositiveFloat
     warmup_epochs: Count
     momentum: Fraction

@@ -72,7 +72,9 @@ def train(
     Raises:
         ValueError: the loss or a gradient is not finite; names epoch, step and examples.
     """
-    optimizer = make_optimizer(model.parameters(), settings.momentum, settings.weight_decay)
+    optimizer = make_optimizer(
+        model.parameters(), settings.optimizer, settings.momentum, settings.weight_decay
+    )
     position = state.resume(model, optimizer)
     steps = math.ceil(task.num_examples / settings.batch_size)
     left = (settings.epochs - position.epoch) * steps - position.step

@@ -35,7 +35,7 @@ def test_three_steps_equal_the_original(name: str) -> None:
     shapes = [(4, 3, 1, 3, 3), (4,), (4,), (5, 4), (5,)]
     start = [torch.tensor(run["init"][key]) for key in names]
     parameters = [nn.Parameter(v.reshape(s)) for v, s in zip(start, shapes, strict=True)]
-    optimizer = make_optimizer(parameters, 0.9, 1e-5)
+    optimizer = make_optimizer(parameters, "sgd", 0.9, 1e-5)
 
     for iteration, step in enumerate(run["steps"]):
         for key, parameter in zip(names, parameters, strict=True):
