@@ -13,7 +13,7 @@ from pipeline.report.figures import Chart
 from pipeline.report.gallery import Keyframe, Person
 from pipeline.report.page_style import CSS, SCRIPT
 from pipeline.report.study import Study, Variant
-from pipeline.report.table import PUBLISHED, cells, columns, footnote, percent, split_name
+from pipeline.report.table import NOTHING, PUBLISHED, cells, columns, footnote, percent, split_name
 
 MAX_LOSSES = 200  # rows of the coverage table; coverage.csv has them all
 FIRST_NUMBER = 5  # column of the table where the numbers begin
@@ -44,7 +44,8 @@ def make_page(study: Study, charts: Sequence[Chart], gallery: Sequence[Keyframe]
         f"<header><h1>{title}</h1>{_facts(study)}"
         f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n'
         f"<main>\n{bodies}</main>\n"
-        f"<footer><p>{escape(footnote(study))}</p></footer>\n"
+        f"<footer><p>Built by report of the AVA-Kinetics pipeline; raw numbers: metrics.json.</p>"
+        f"</footer>\n"
         f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
@@ -70,50 +71,49 @@ def _facts(study: Study) -> str:
 
 
 def _table(study: Study) -> str:
-    heads = "".join(
-        f'<th scope="col"{_published_class(name)}><button type="button">{escape(name)}'
-        f"</button></th>"
-        for name in columns(study)
-    )
+    heads = "".join(_heading(name) for name in columns(study))
     rows = "".join(_row(study, variant) for variant in study.variants)
     total = len(study.variants)
     return (
-        f'<p>{escape(footnote(study))}</p><p><label for="filter">Filter</label> '
+        f"<p>{escape(footnote(study).replace('`', ''))}</p>"
+        f'<p><label for="filter">Filter</label> '
         f'<input type="search" id="filter" placeholder="e.g. k700 focal"> '
         f'<span id="shown" class="soft small" role="status">{total} of {total} variants</span></p>'
         f'<div class="scroll" role="region" aria-label="Ablation table" tabindex="0">'
-        f'<table id="ablation"><caption>Measured here, and apart from it what was published'
-        f"</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<table id="ablation" role="table">'
+        f"<caption>Measured here, and apart from it what was published</caption>"
+        f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
+        f'<tbody role="rowgroup">{rows}</tbody></table></div>'
     )
+
+
+def _heading(name: str) -> str:
+    published = ' class="published"' if name == PUBLISHED else ""
+    button = f'<button type="button">{escape(name)}</button>'
+    return f'<th scope="col" role="columnheader"{published}>{button}</th>'
 
 
 def _row(study: Study, variant: Variant) -> str:
     texts, names = cells(study, variant), columns(study)
     marked = ' class="best"' if variant is study.best else ""
-    first = f'<th scope="row">{escape(texts[0])}</th>'
+    # The roles are spelt out because a phone shows each row as a card, which hides a table's own.
+    first = f'<th scope="row" role="rowheader">{escape(texts[0])}</th>'
     rest = "".join(
         _cell(place, text, names[place]) for place, text in enumerate(texts) if place > 0
     )
-    return f"<tr{marked}>{first}{rest}</tr>"
+    return f'<tr role="row"{marked}>{first}{rest}</tr>'
 
 
 def _cell(place: int, text: str, column: str) -> str:
+    named = f'role="cell" data-label="{escape(column)}"'
     if place < FIRST_NUMBER:
-        return f"<td>{escape(text)}</td>"
+        return f"<td {named}>{escape(text)}</td>"
     value, bracket, interval = text.partition(" [")
     kind = "published" if column == PUBLISHED else "number"
     kind += " measured" if place == FIRST_NUMBER else ""
     more = f'<span class="interval">[{escape(interval)}</span>' if bracket else ""
-    # Sorting compares texts with numbers in them: shift the sign away.
-    try:
-        key = f"{float(value.replace('−', '-')) + 1000:.4f}"
-    except ValueError:
-        key = "0"
-    return f'<td class="{kind}" data-sort="{key}">{escape(value)}{more}</td>'
-
-
-def _published_class(column: str) -> str:
-    return ' class="published"' if column == PUBLISHED else ""
+    key = value.replace("−", "-").replace(NOTHING, "-1000")
+    return f'<td {named} class="{kind}" data-sort="{key}">{escape(value)}{more}</td>'
 
 
 def _charts(charts: Sequence[Chart]) -> str:

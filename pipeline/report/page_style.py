@@ -52,7 +52,6 @@ th, td {
   vertical-align: top;
 }
 thead th { font-size: .86rem; color: var(--soft); font-weight: 600; vertical-align: bottom; }
-#ablation { min-width: 980px; }
 th button {
   all: unset; cursor: pointer; color: inherit; font: inherit;
 }
@@ -92,6 +91,23 @@ figure svg { width: 100%; height: auto; max-width: 620px; display: block; }
 .wrong { color: var(--wrong); }
 details summary { cursor: pointer; font-weight: 600; }
 footer { color: var(--soft); padding-bottom: 40px; }
+@media (min-width: 761px) { #ablation { min-width: 980px; } }
+@media (max-width: 760px) {
+  #ablation, #ablation caption, #ablation tbody, #ablation tr, #ablation th, #ablation td {
+    display: block;
+  }
+  #ablation thead { position: absolute; left: -9999px; }
+  #ablation tr { border: 1px solid var(--line); border-radius: 10px; margin: 10px 0; }
+  #ablation tr { padding: 6px 12px; }
+  #ablation tr[hidden] { display: none; }
+  #ablation th, #ablation td { border: 0; padding: 3px 0; width: auto; }
+  #ablation tr.best th { box-shadow: none; padding: 3px 0; }
+  #ablation td { display: grid; grid-template-columns: minmax(0, 9.5em) 1fr; gap: 0 10px; }
+  #ablation td::before { content: attr(data-label); color: var(--soft); font-size: .82rem; }
+  #ablation td::before { white-space: normal; font-weight: 400; }
+  #ablation td .interval { grid-column: 2; }
+  #ablation td.published { border-top: 2px dashed var(--line); margin-top: 4px; padding-top: 6px; }
+}
 @media (max-width: 560px) {
   body { font-size: 15px; }
   .bars li { grid-template-columns: 1fr auto; gap: 2px 10px; }
@@ -102,15 +118,18 @@ footer { color: var(--soft); padding-bottom: 40px; }
 SCRIPT = """
 const table = document.getElementById("ablation");
 const body = table.tBodies[0];
-const key = (row, column) => row.cells[column].dataset.sort ?? row.cells[column].textContent;
+const compare = (a, b) => {  // as numbers where both are
+  const [x, y] = [a, b].map((cell) => cell.dataset.sort ?? cell.textContent);
+  return x - y || (isNaN(x - y) ? x.localeCompare(y, "en", {numeric: true}) : 0);
+};
 for (const button of table.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const heading = button.closest("th");
     const up = heading.getAttribute("aria-sort") !== "ascending";
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const rows = [...body.rows].sort((a, b) =>
-      key(a, heading.cellIndex).localeCompare(key(b, heading.cellIndex), "en", {numeric: true}));
+    const place = heading.cellIndex;
+    const rows = [...body.rows].sort((a, b) => compare(a.cells[place], b.cells[place]));
     body.append(...(up ? rows : rows.reverse()));
   });
 }

@@ -1,0 +1,53 @@
+"""Charts: the same numbers give the same bytes, and nothing is only told by a picture."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from pipeline.report.figures import make_charts, short_name
+
+
+@pytest.fixture(scope="module")
+def charts(study):
+    return {chart.name: chart for chart in make_charts(study)}
+
+
+def test_every_chart_is_there(charts):
+    assert list(charts) == ["ablation", "training_loss", "training_map", "precision_recall"]
+
+
+def test_charts_are_well_formed_and_have_a_text_alternative(charts):
+    for chart in charts.values():
+        root = ElementTree.fromstring(chart.svg)
+        assert root.get("role") == "img"
+        assert chart.description in root.get("aria-label")
+        assert chart.png.startswith(b"\x89PNG")
+
+
+def test_ablation_names_every_variant_with_its_number(study, charts):
+    for variant in study.variants:
+        assert f"{variant.name} {100 * variant.mAP:.1f}" in charts["ablation"].description
+
+
+def test_no_chart_refers_to_an_id_of_another(charts):
+    ids = [
+        element.get("id")
+        for chart in charts.values()
+        for element in ElementTree.fromstring(chart.svg).iter()
+        if element.get("id")
+    ]
+    assert len(ids) == len(set(ids))
+
+
+def test_ink_follows_the_theme(charts):
+    assert "currentColor" in charts["ablation"].svg
+    assert "#1f2937" not in charts["ablation"].svg
+
+
+def test_equal_numbers_give_equal_bytes(study, charts):
+    for again in make_charts(study):
+        assert (again.svg, again.png) == (charts[again.name].svg, charts[again.name].png)
+
+
+def test_names_lose_their_explanations():
+    assert short_name("talk to (e.g., self, a person, a group)") == "talk to"
