@@ -171,7 +171,7 @@ def score(detections, truth, protocol="official"):
 
 
 @given(DETECTIONS, TRUTH)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_agrees_with_the_textbook(detections, truth):
     expected_map, expected = textbook_map(detections, truth, FEW)
 
@@ -192,7 +192,7 @@ def test_agrees_with_the_textbook_beyond_fifty_rows(crowd, truth):
 
 
 @given(DETECTIONS, TRUTH, st.randoms())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=40)
 def test_order_of_rows_changes_nothing_even_among_ties(detections, truth, random):
     before = score(detections, truth).per_class
     random.shuffle(detections)
@@ -202,7 +202,7 @@ def test_order_of_rows_changes_nothing_even_among_ties(detections, truth, random
 
 
 @given(DETECTIONS, TRUTH, VIDEO, TIME, SCORE)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=40)
 def test_a_false_positive_never_raises_ap(detections, truth, video, time, value):
     nowhere = (2.0, 2.0, 3.0, 3.0)
     before = score(detections, truth, "uncapped").per_class
@@ -214,7 +214,7 @@ def test_a_false_positive_never_raises_ap(detections, truth, video, time, value)
 
 
 @given(TRUTH)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=40)
 def test_the_truth_itself_scores_one(truth):
     distinct = list(dict.fromkeys([*truth, ("a", 1.0, (0.0, 0.0, 1.0, 1.0), 1, None)]))
 
@@ -224,7 +224,7 @@ def test_the_truth_itself_scores_one(truth):
 
 
 @given(DETECTIONS, TRUTH)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=40)
 def test_every_order_of_ties_lies_in_the_envelope(detections, truth):
     scores = score(detections, truth)
 

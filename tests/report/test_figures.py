@@ -44,10 +44,5 @@ def test_ink_follows_the_theme(charts):
     assert "#1f2937" not in charts["ablation"].svg
 
 
-def test_equal_numbers_give_equal_bytes(study, charts):
-    for again in make_charts(study):
-        assert (again.svg, again.png) == (charts[again.name].svg, charts[again.name].png)
-
-
 def test_names_lose_their_explanations():
     assert short_name("talk to (e.g., self, a person, a group)") == "talk to"
