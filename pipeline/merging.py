@@ -133,8 +133,10 @@ def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
         proposals: video_id, timestamp, x1, y1, x2, y2, score; other keyframes are passed over.
     """
     wanted, keys = keyframe_keys(index.select(["video_id", "timestamp"]).to_pandas(), proposals)
-    mine = np.isin(keys, wanted)
-    missing = np.setdiff1d(wanted, keys)
+    distinct = np.unique(wanted)
+    places = np.searchsorted(distinct, keys)
+    mine = np.append(distinct, -1)[places] == keys
+    missing = np.delete(distinct, places[mine])
     numbers = proposals[[*BOX, "score"]].to_numpy(np.float32)[mine]
     numbers = np.vstack([numbers, np.tile(WHOLE_FRAME, (len(missing), 1))])
     keys = np.concatenate([keys[mine], missing])

@@ -58,7 +58,9 @@ def test_the_network_reads_its_weights_and_finds_boxes_inside_the_picture(tmp_pa
     network = fasterrcnn_resnet50_fpn_v2(
         weights=None, weights_backbone=None, num_classes=NUM_CLASSES
     )
-    network.roi_heads.box_predictor.cls_score.bias.data[1] = 5.0  # everything is a person to it
+    classifier = network.roi_heads.box_predictor.cls_score
+    classifier.weight.data.zero_()
+    classifier.bias.data[1] = 5.0  # everything is a person to it
     torch.save(network.state_dict(), tmp_path / "weights.pth")
 
     detector = load_detector(tmp_path / "weights.pth", 0.5, CPU, short_side_px=32)
