@@ -68,7 +68,7 @@ def test_three_steps_equal_the_original_in_float64(name: str) -> None:
     )
     detector.double().train()
     parameters = list(detector.parameters())
-    optimizer = make_optimizer(parameters, 0.9, 1e-5)
+    optimizer = make_optimizer(parameters, "sgd", 0.9, 1e-5)
     clip_BCTHW = torch.from_numpy(clip("step", (2, 3, 8, 64, 64))).double()
     boxes, labels = batch()
 

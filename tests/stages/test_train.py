@@ -1,0 +1,164 @@
+"""Training of a variant: the same bits each time, also when it was interrupted."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from pipeline.models import checkpoints
+from pipeline.stages import pretrain, train
+from pipeline.training_state import SavedState
+from tests.toy_dataset import write_toy_dataset
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("toy")
+    write_toy_dataset(folder)
+    pretrain.main(
+        [
+            *("--params", str(folder / "params.yaml"), "--name", "k700"),
+            *("--clips", str(folder / "clips.csv"), "--frames", str(folder / "frames")),
+            *("--model", str(folder / "k700.pt")),
+        ]
+    )
+    return folder
+
+
+def arguments(
+    toy: Path, out: Path, variant: str = "plain", params: Path | None = None
+) -> list[str]:
+    return [
+        *("--params", str(params or toy / "params.yaml"), "--variant", variant),
+        *("--raw", str(toy / "raw"), "--index", str(toy / "index")),
+        *("--frames", str(toy / "frames"), "--pretrained", str(toy / "k700.pt")),
+        *("--model", str(out / "model.pt"), "--history", str(out / "history.csv")),
+        *("--state", str(out / "state.pt")),
+    ]
+
+
+def outputs(out: Path) -> list[bytes]:
+    return [(out / name).read_bytes() for name in ("model.pt", "history.csv")]
+
+
+def with_training(toy: Path, path: Path, **changes: object) -> Path:
+    """A copy of the toy's settings with other training settings."""
+    values = yaml.safe_load((toy / "params.yaml").read_text())
+    values["datasets"]["demo"]["settings"]["train"].update(changes)
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
+
+
+@pytest.mark.parametrize("variant", ["plain", "full"])
+def test_two_trainings_give_equal_bytes(toy: Path, tmp_path: Path, variant: str) -> None:
+    for name in ("one", "two"):
+        train.main(arguments(toy, tmp_path / name, variant))
+
+    assert outputs(tmp_path / "one") == outputs(tmp_path / "two")
+
+
+def test_workers_change_no_bit(toy: Path, tmp_path: Path) -> None:
+    train.main(arguments(toy, tmp_path / "none"))
+    params = with_training(toy, tmp_path / "params.yaml", workers=2)
+
+    train.main(arguments(toy, tmp_path / "two", params=params))
+
+    one, two = (checkpoints.read_weights(tmp_path / n / "model.pt") for n in ("none", "two"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_an_interrupted_training_ends_in_the_same_bytes(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    train.main(arguments(toy, tmp_path / "whole"))
+    steps = []
+    after_step = SavedState.after_step
+
+    def stopping(self: SavedState, *args: object) -> None:
+        steps.append(1)
+        if len(steps) == stop_after:
+            signal.raise_signal(signal.SIGTERM)
+        after_step(self, *args)
+
+    monkeypatch.setattr(SavedState, "after_step", stopping)
+    with pytest.raises(SystemExit) as stopped:
+        train.main(arguments(toy, tmp_path / "parts"))
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert not (tmp_path / "parts/model.pt").exists()
+
+    train.main(arguments(toy, tmp_path / "parts"))
+
+    assert len(steps) == 6
+    assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
+    assert not (tmp_path / "parts/state.pt").exists()
+
+
+def test_a_killed_training_goes_on_from_its_last_state(toy: Path, tmp_path: Path) -> None:
+    params = with_training(toy, tmp_path / "params.yaml", save_every_minutes=1e-9)
+    train.main(arguments(toy, tmp_path / "whole", params=params))
+    flags = arguments(toy, tmp_path / "parts", params=params)
+    killer = (
+        "import os, signal, sys; from pipeline.stages import train; "
+        "from pipeline.training_state import SavedState; done = []; real = SavedState.after_step\n"
+        "def after(self, *args):\n"
+        "    real(self, *args); done.append(1)\n"
+        "    if len(done) == 4: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "SavedState.after_step = after; train.main(sys.argv[1:])"
+    )
+    killed = subprocess.run([sys.executable, "-c", killer, *flags], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "parts/state.pt").exists()
+
+    train.main(flags)
+
+    assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
+
+
+def test_a_state_of_other_settings_is_not_used(toy: Path, tmp_path: Path) -> None:
+    changed = with_training(toy, tmp_path / "changed.yaml", learning_rate=0.01)
+    train.main(arguments(toy, tmp_path / "whole", params=changed))
+    saving = with_training(toy, tmp_path / "saving.yaml", save_every_minutes=1e-9, epochs=3)
+    train.main(arguments(toy, tmp_path / "other", params=saving))
+    (tmp_path / "parts").mkdir()
+    foreign = {"belongs_to": "another training"}
+    torch.save(foreign, tmp_path / "parts/state.pt")
+
+    train.main(arguments(toy, tmp_path / "parts", params=changed))
+
+    assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
+
+
+def test_history_has_a_row_per_epoch_and_split(toy: Path, tmp_path: Path) -> None:
+    train.main(arguments(toy, tmp_path))
+
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert list(history["split"]) == ["train", "val_ava", "train", "val_ava"]
+    assert list(history["epoch"]) == [1, 1, 2, 2]
+    assert history["loss"].notna().tolist() == [True, False, True, False]
+    assert history["mAP"].dropna().between(0, 1).all()
+    # Three steps an epoch: the warm-up ends at the full rate, the cosine one step before zero.
+    assert history["learning_rate"].dropna().tolist() == pytest.approx([0.1, 0.025])
+
+
+def test_a_broken_loss_stops_and_names_its_keyframes(toy: Path, tmp_path: Path) -> None:
+    params = with_training(toy, tmp_path / "params.yaml", learning_rate=1e30, clip_norm=1e30)
+
+    with pytest.raises(
+        ValueError, match=r"train plain: epoch \d, step \d: found loss .* clip_[ab],"
+    ):
+        train.main(arguments(toy, tmp_path, params=params))
+
+    assert not (tmp_path / "model.pt").exists()
+
+
+def test_an_unknown_backbone_is_named(toy: Path, tmp_path: Path) -> None:
+    params = with_training(toy, tmp_path / "params.yaml", backbone="resnet")
+
+    with pytest.raises(ValueError, match="found 'resnet', expected one of"):
+        train.main(arguments(toy, tmp_path, params=params))
