@@ -37,7 +37,11 @@ _TYPES = {
     "score": "float64",
 }
 _ARROW = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
-_PARSERS: dict[str, Callable[[str], object]] = {"str": str, "int64": int, "float64": float}
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "str": str,
+    "int64": int,
+    "float64": float,
+}
 _EXPECTED = {"int64": "a whole number", "float64": "a number"}
 
 
@@ -56,7 +60,11 @@ def read_truth(path: Path) -> pd.DataFrame:
     coordinates = table[BOX].to_numpy()
     # NaN marks a row without a person, so a written "nan" must not pass for one.
     _refuse_rows(
-        path, table, people & ~np.isfinite(coordinates).all(axis=1), "box", "finite numbers"
+        path,
+        table,
+        people & ~np.isfinite(coordinates).all(axis=1),
+        "box",
+        "finite numbers",
     )
     return table
 
@@ -99,17 +107,25 @@ def read_class_list(path: Path) -> dict[int, str]:
     """
     text = Path(path).read_text(encoding="utf-8-sig")
     classes: dict[int, str] = {}
-    for number, block in enumerate(re.findall(r"(?:item|label)\s*\{([^}]*)\}", text), start=1):
+    for number, block in enumerate(
+        re.findall(r"(?:item|label)\s*\{([^}]*)\}", text), start=1
+    ):
         name = re.search(r"\bname\s*:\s*([\"'])(.*?)\1", block)
         action = re.search(r"\b(?:label_)?id\s*:\s*(\d+)", block)
         if name is None or action is None:
-            raise ValueError(f"{path}: class {number}: found no name or no id, expected both")
+            raise ValueError(
+                f"{path}: class {number}: found no name or no id, expected both"
+            )
         action_id = int(action[1])
         if action_id in classes:
-            raise ValueError(f"{path}: class {number}: id {action_id} given twice, expected once")
+            raise ValueError(
+                f"{path}: class {number}: id {action_id} given twice, expected once"
+            )
         classes[action_id] = name[2]
     if not classes:
-        raise ValueError(f"{path}: found no class, expected blocks like item {{ name: ... id: 1 }}")
+        raise ValueError(
+            f"{path}: found no class, expected blocks like item {{ name: ... id: 1 }}"
+        )
     return classes
 
 
@@ -135,7 +151,9 @@ def write_detections(path: Path, detections: pd.DataFrame) -> None:
 def _written_timestamps(timestamps: pd.Series) -> list[str]:
     # A dataset repeats its few hundred keyframe times millions of times: format each one once.
     codes, values = pd.factorize(timestamps.to_numpy(dtype=np.float64))
-    written_values = [f"{t:04.0f}" if float(t).is_integer() else f"{t:.6f}" for t in values]
+    written_values = [
+        f"{t:04.0f}" if float(t).is_integer() else f"{t:.6f}" for t in values
+    ]
     return [written_values[code] for code in codes]
 
 
@@ -152,28 +170,65 @@ def _read_boxes(path: Path, columns: list[str], missing_last: float) -> pd.DataF
 
 
 def _read_uniform(path: Path, columns: list[str]) -> pd.DataFrame | None:
-    """The fast way, for rows of one width; None when the file needs a closer look."""
-    _, first = next(_rows(path), (0, []))
-    names = columns[: len(first)]
-    if len(first) not in (len(columns) - 1, len(columns)):
+    """The fast way, for rows of one width and of two; None when the file needs a closer look."""
+    width = next((len(row) for _, row in _rows(path) if len(row) != 2), 0)
+    names = columns[:width]
+    if width not in (len(columns) - 1, len(columns)):
         return None
+    empty: list[tuple[int, str]] = []  # row number and text of the rows without people
+
+    def keep_aside(row: arrow_csv.InvalidRow) -> str:
+        empty.append((row.number, row.text))
+        return "skip" if row.actual_columns == 2 and '"' not in row.text else "error"
+
     try:
         table = arrow_csv.read_csv(
             path,
-            arrow_csv.ReadOptions(column_names=names),
-            arrow_csv.ParseOptions(ignore_empty_lines=False),
+            # One thread: only then a row knows its number.
+            arrow_csv.ReadOptions(column_names=names, use_threads=False),
+            arrow_csv.ParseOptions(
+                ignore_empty_lines=False, invalid_row_handler=keep_aside
+            ),
             arrow_csv.ConvertOptions(
-                column_types={name: _ARROW[_TYPES[name]] for name in names}, null_values=[]
+                column_types={name: _ARROW[_TYPES[name]] for name in names},
+                null_values=[],
             ),
         )
-    except pa.ArrowInvalid:  # two-column rows, or a mistake: read again to tell which, and where
+        frame: pd.DataFrame = table.to_pandas()
+        # An id 0 in a file would look like a row without a person.
+        known = bool((frame["action_id"] > 0).all())
+        return _with_empty_rows(frame, empty, columns[-1]) if known else None
+    except ValueError:  # a mistake: read again to tell which, and where
         return None
-    frame: pd.DataFrame = table.to_pandas()
-    # An id 0 in a file would look like a row without a person.
-    return frame if (frame["action_id"] > 0).all() else None
 
 
-def _read_row_by_row(path: Path, columns: list[str], missing_last: float) -> pd.DataFrame:
+def _with_empty_rows(
+    frame: pd.DataFrame, empty: list[tuple[int, str]], last: str
+) -> pd.DataFrame:
+    """Put rows of two columns back where they were; ValueError when one is no video and time."""
+    if not empty:
+        return frame
+    pairs = [text.strip("\r\n").split(",") for _, text in empty]
+    rows = pd.DataFrame(
+        {
+            "video_id": [video for video, _ in pairs],
+            "timestamp": [float(t) for _, t in pairs],
+        }
+    ).astype({"video_id": "str"})
+    rows = rows.assign(**dict.fromkeys(BOX, math.nan), action_id=0)
+    if last in frame:
+        rows = rows.assign(**{last: NO_PERSON_ID if last == "person_id" else 1.0})
+    places = np.array([number for number, _ in empty]) - 1
+    others = np.delete(np.arange(len(frame) + len(rows)), places)
+    joined = pd.concat([frame, rows[list(frame.columns)]], ignore_index=True)
+    order = np.empty(len(joined), np.int64)
+    order[np.concatenate([others, places])] = np.arange(len(joined))
+    return joined.iloc[order].reset_index(drop=True)
+
+
+def _read_row_by_row(
+    path: Path, columns: list[str], missing_last: float
+) -> pd.DataFrame:
     values: dict[str, list[object]] = {name: [] for name in columns}
     absent = dict.fromkeys(BOX, math.nan) | {"action_id": 0, columns[-1]: missing_last}
     for number, row in _rows(path):
@@ -182,7 +237,9 @@ def _read_row_by_row(path: Path, columns: list[str], missing_last: float) -> pd.
             raise _row_error(path, number, f"{len(row)} columns", expected)
         for position, name in enumerate(columns):
             given = position < len(row)
-            value = _parsed(path, number, name, row[position]) if given else absent[name]
+            value = (
+                _parsed(path, number, name, row[position]) if given else absent[name]
+            )
             values[name].append(value)
     return pd.DataFrame(values).astype({name: _TYPES[name] for name in columns})
 
@@ -205,7 +262,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield from enumerate(csv.reader(file), start=1)
 
 
-def _refuse_rows(path: Path, table: pd.DataFrame, bad: pd.Series, what: str, expected: str) -> None:
+def _refuse_rows(
+    path: Path, table: pd.DataFrame, bad: pd.Series, what: str, expected: str
+) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad.to_numpy())[0])
         columns = BOX if what == "box" else [what]
