@@ -41,7 +41,7 @@ def is_safe_name(name: str) -> bool:
     Names come from downloaded files: none may leave its folder, hide, or break a line.
     """
     return (
-        0 < len(name) <= 200
+        0 < len(name.encode()) <= 200
         and not name.startswith(".")
         and "/" not in name
         and "\\" not in name
