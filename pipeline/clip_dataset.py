@@ -70,10 +70,10 @@ def stretch(
     Args:
         stored: numbers of the clip's stored frames, ascending.
     """
-    before, after = sampling.offsets[0], sampling.offsets[-1]
-    low, high = int(stored[0]) - before, int(stored[-1]) - after
-    centre = int(draw.integers(low, high + 1)) if low < high else (low + high) // 2
-    wanted = sampling.numbers(centre, int(stored[-1]))
+    first, last = int(stored[0]), int(stored[-1])
+    low, high = first - int(sampling.offsets[0]), last - int(sampling.offsets[-1])
+    centre = int(draw.integers(low, high + 1)) if low <= high else (first + last) // 2
+    wanted = sampling.numbers(centre, last)
     nearest = np.minimum(np.searchsorted(stored, wanted), len(stored) - 1)
     return stored[nearest].astype(np.int64)
 

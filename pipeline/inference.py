@@ -86,6 +86,6 @@ def _rows(
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
     """Start and end of each stretch of equal values."""
-    edges = np.flatnonzero(np.diff(values)) + 1
-    starts = [0, *edges.tolist()] if len(values) else []
-    yield from zip(starts, [*starts[1:], len(values)], strict=True)
+    if len(values):
+        edges = (np.flatnonzero(np.diff(values)) + 1).tolist()
+        yield from zip([0, *edges], [*edges, len(values)], strict=True)
