@@ -107,25 +107,17 @@ def read_class_list(path: Path) -> dict[int, str]:
     """
     text = Path(path).read_text(encoding="utf-8-sig")
     classes: dict[int, str] = {}
-    for number, block in enumerate(
-        re.findall(r"(?:item|label)\s*\{([^}]*)\}", text), start=1
-    ):
+    for number, block in enumerate(re.findall(r"(?:item|label)\s*\{([^}]*)\}", text), start=1):
         name = re.search(r"\bname\s*:\s*([\"'])(.*?)\1", block)
         action = re.search(r"\b(?:label_)?id\s*:\s*(\d+)", block)
         if name is None or action is None:
-            raise ValueError(
-                f"{path}: class {number}: found no name or no id, expected both"
-            )
+            raise ValueError(f"{path}: class {number}: found no name or no id, expected both")
         action_id = int(action[1])
         if action_id in classes:
-            raise ValueError(
-                f"{path}: class {number}: id {action_id} given twice, expected once"
-            )
+            raise ValueError(f"{path}: class {number}: id {action_id} given twice, expected once")
         classes[action_id] = name[2]
     if not classes:
-        raise ValueError(
-            f"{path}: found no class, expected blocks like item {{ name: ... id: 1 }}"
-        )
+        raise ValueError(f"{path}: found no class, expected blocks like item {{ name: ... id: 1 }}")
     return classes
 
 
@@ -151,9 +143,7 @@ def write_detections(path: Path, detections: pd.DataFrame) -> None:
 def _written_timestamps(timestamps: pd.Series) -> list[str]:
     # A dataset repeats its few hundred keyframe times millions of times: format each one once.
     codes, values = pd.factorize(timestamps.to_numpy(dtype=np.float64))
-    written_values = [
-        f"{t:04.0f}" if float(t).is_integer() else f"{t:.6f}" for t in values
-    ]
+    written_values = [f"{t:04.0f}" if float(t).is_integer() else f"{t:.6f}" for t in values]
     return [written_values[code] for code in codes]
 
 
@@ -186,9 +176,7 @@ def _read_uniform(path: Path, columns: list[str]) -> pd.DataFrame | None:
             path,
             # One thread: only then a row knows its number.
             arrow_csv.ReadOptions(column_names=names, use_threads=False),
-            arrow_csv.ParseOptions(
-                ignore_empty_lines=False, invalid_row_handler=keep_aside
-            ),
+            arrow_csv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=keep_aside),
             arrow_csv.ConvertOptions(
                 column_types={name: _ARROW[_TYPES[name]] for name in names},
                 null_values=[],
@@ -202,9 +190,7 @@ def _read_uniform(path: Path, columns: list[str]) -> pd.DataFrame | None:
         return None
 
 
-def _with_empty_rows(
-    frame: pd.DataFrame, empty: list[tuple[int, str]], last: str
-) -> pd.DataFrame:
+def _with_empty_rows(frame: pd.DataFrame, empty: list[tuple[int, str]], last: str) -> pd.DataFrame:
     """Put rows of two columns back where they were; ValueError when one is no video and time."""
     if not empty:
         return frame
@@ -226,9 +212,7 @@ def _with_empty_rows(
     return joined.iloc[order].reset_index(drop=True)
 
 
-def _read_row_by_row(
-    path: Path, columns: list[str], missing_last: float
-) -> pd.DataFrame:
+def _read_row_by_row(path: Path, columns: list[str], missing_last: float) -> pd.DataFrame:
     values: dict[str, list[object]] = {name: [] for name in columns}
     absent = dict.fromkeys(BOX, math.nan) | {"action_id": 0, columns[-1]: missing_last}
     for number, row in _rows(path):
@@ -237,9 +221,7 @@ def _read_row_by_row(
             raise _row_error(path, number, f"{len(row)} columns", expected)
         for position, name in enumerate(columns):
             given = position < len(row)
-            value = (
-                _parsed(path, number, name, row[position]) if given else absent[name]
-            )
+            value = _parsed(path, number, name, row[position]) if given else absent[name]
             values[name].append(value)
     return pd.DataFrame(values).astype({name: _TYPES[name] for name in columns})
 
@@ -262,9 +244,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield from enumerate(csv.reader(file), start=1)
 
 
-def _refuse_rows(
-    path: Path, table: pd.DataFrame, bad: pd.Series, what: str, expected: str
-) -> None:
+def _refuse_rows(path: Path, table: pd.DataFrame, bad: pd.Series, what: str, expected: str) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad.to_numpy())[0])
         columns = BOX if what == "box" else [what]

@@ -21,6 +21,7 @@ PLUMBING = {
     "pipeline.sections",
     "pipeline.summaries",
     "pipeline.tracking",
+    "pipeline.variant_run",
 }
 
 

@@ -41,8 +41,10 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when `parent` has ended: nobody would use what an orphan writes, and the next
-    run may already be writing the same."""
+    """End this process when `parent` has ended.
+
+    Nobody would use what an orphan writes, and the next run may already be writing the same.
+    """
     while True:
         try:
             os.kill(parent, 0)

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -51,7 +52,14 @@ class TrackedRun:
             store = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
             self._try(partial(store, self._run_id, str(path), folder or None))
 
-    def table(self, columns: Mapping[str, list[Any]], name: str) -> None:
+    def figure(self, png: bytes, name: str) -> None:
+        """Store a picture, given as the bytes of a PNG file, under a path below the run."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(name).name
+            path.write_bytes(png)
+            self.artifact(path, str(Path(name).parent))
+
+    def table(self, columns: Mapping[Any, list[Any]], name: str) -> None:
         """Store a table (column to values) that the UI shows and compares; `name` ends .json."""
         if self._client is not None:
             self._try(partial(self._client.log_table, self._run_id, dict(columns), name))

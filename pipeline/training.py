@@ -39,6 +39,7 @@ class Task:
         loss: scalar loss of a batch on the model's device.
         describe: names an example by its position, for messages.
         validate: mAP by split after an epoch (counted from 1); empty when it is not validated.
+        measured: told the epoch (from 1) and its figures as soon as they are known.
     """
 
     what: str
@@ -48,6 +49,7 @@ class Task:
     loss: Callable[[nn.Module, Batch], Tensor]
     describe: Callable[[int], str]
     validate: Callable[[nn.Module, int], Mapping[str, float]]
+    measured: Callable[[int, Mapping[str, float]], None] = lambda epoch, values: None
 
 
 def set_up(threads: int, deterministic: bool) -> torch.device:
@@ -85,8 +87,11 @@ def train(
             rate = _rate(settings, epoch * steps - 1, steps)
             loss = float(np.mean(position.losses))
             position.history.append(_row(epoch, TRAIN_SPLIT, loss=loss, learning_rate=rate))
+            figures = {"loss": loss, "learning_rate": rate}
             for split, value in task.validate(model, epoch).items():
                 position.history.append(_row(epoch, split, mAP=value))
+                figures[f"{split}/epoch_mAP"] = value
+            task.measured(epoch, figures)
             position.step, position.losses = 0, []
     return position.history
 

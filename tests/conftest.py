@@ -1,12 +1,21 @@
 """What tests share: where the external acceptance data lies, when it is there."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs that tests record in MLflow go to a store of this session."""
+    with pytest.MonkeyPatch.context() as patch:
+        store = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,10 +31,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         ValueError: not a checkpoint, or one that holds objects we do not know.
     """
+    content = _read(path)
+    weights = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
+        raise ValueError(f"{path}: found no state_dict of tensors, expected a checkpoint")
+    return dict(weights)
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What `write_weights` noted beside the weights; errors as in `read_weights`."""
+    content = _read(path)
+    return dict(content["meta"]) if isinstance(content, dict) and "meta" in content else {}
+
+
+def _read(path: Path) -> object:
     _check_digits(path)
     try:
         with torch.serialization.safe_globals(_harmless()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         refused = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
         found = f"an object of {refused[1]}" if refused else "no weights that can be read safely"
@@ -42,10 +56,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except (RuntimeError, EOFError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path}: {reason}, expected a checkpoint") from None
-    weights = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
-        raise ValueError(f"{path}: found no state_dict of tensors, expected a checkpoint")
-    return dict(weights)
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

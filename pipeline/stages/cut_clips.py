@@ -6,7 +6,6 @@ video is cut as far as it goes; what is no video gets a row with the reason.
 
 import argparse
 import logging
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -52,7 +51,6 @@ def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: 
 def main(argv: list[str] | None = None) -> None:
     """Cut one shard."""
     args = _parse(argv)
-    started = time.monotonic()
     text = {"clip": "str", "path": "str", "status": "str"}
     downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
     cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut)
@@ -63,7 +61,6 @@ def main(argv: list[str] | None = None) -> None:
             "clips": len(cuts),
             "damaged": sum(row.status == "damaged" for row in cuts),
             "bytes": sum(row.bytes for row in cuts),
-            "seconds": round(time.monotonic() - started, 3),
         },
     )
 

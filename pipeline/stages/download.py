@@ -11,7 +11,6 @@ i of n reads archives i, i + n, ... of each part. Such a clip has a row only whe
 import contextlib
 import csv
 import shutil
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -136,7 +135,6 @@ def main(argv: list[str] | None = None) -> None:
     args = flags.parse_args(argv)
     params = load_params(args.params)
     section = params.download
-    started = time.monotonic()
     with serve(args.mirror) if args.mirror else contextlib.nullcontext() as mirror:
         counts = download(
             read_clips(args.clips),
@@ -149,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
             connections=section.connections,
             mirror=mirror,
         )
-    write_summary(args.summary, {**counts, "seconds": round(time.monotonic() - started, 3)})
+    write_summary(args.summary, counts)
 
 
 if __name__ == "__main__":

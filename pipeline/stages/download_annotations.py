@@ -6,7 +6,6 @@ published (`sha256sum -c` understands it).
 
 import contextlib
 import shutil
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -153,10 +152,9 @@ def main(argv: list[str] | None = None) -> None:
     params = load_params(args.params)
     section = params.download_annotations
     patience = Patience(section.timeout_seconds, section.attempts)
-    started = time.monotonic()
     with serve(args.mirror) if args.mirror else contextlib.nullcontext() as mirror:
         counts = download_annotations(params.data.annotation_files, args.raw, mirror, patience)
-    write_summary(args.summary, {**counts, "seconds": round(time.monotonic() - started, 3)})
+    write_summary(args.summary, counts)
 
 
 if __name__ == "__main__":

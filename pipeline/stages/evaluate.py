@@ -1,7 +1,6 @@
 """Run a trained variant over the validation splits and score what it finds."""
 
 import argparse
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,11 +13,13 @@ from pipeline.frame_store import FrameStore
 from pipeline.inference import detect
 from pipeline.keyframe_dataset import EvaluationKeyframes
 from pipeline.metrics import Scores, read_split_truth, score_split, write_metrics
-from pipeline.models.checkpoints import load_weights, read_weights
+from pipeline.models.checkpoints import load_weights, read_meta, read_weights
 from pipeline.models.detector import ActionDetector
 from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
 from pipeline.training import set_up
+from pipeline.training_state import digest
+from pipeline.variant_run import RUN_KEY, log_evaluation, variant_run
 from pipeline.variants import detector_of, keyframe_table, validation_keyframes
 
 
@@ -73,7 +74,6 @@ def write_found(detections: Mapping[str, pd.DataFrame], out: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
-    started = time.monotonic()
     params = load_params(args.params)
     settings = params.train(args.variant)
     device = set_up(settings.threads, settings.deterministic)
@@ -89,13 +89,16 @@ def main(argv: list[str] | None = None) -> None:
     classes = read_class_list(args.raw / params.data.class_list)
     resamples = params.evaluate.bootstrap_resamples
     metrics = write_metrics(args.out, args.variant, scores, classes, resamples)
+    fingerprint = read_meta(args.model).get(RUN_KEY) or digest({}, [args.model])
+    tracked = variant_run(params.dataset, args.variant, fingerprint)
+    index = [args.index / f"{split}.parquet" for split in keyframes]
+    log_evaluation(tracked, metrics, args.out, index, settings.epochs)
     write_summary(
         args.summary,
         {
             "keyframes": sum(len(examples) for examples in keyframes.values()),
             "detections": sum(len(found) for found in detections.values()),
             "mAP": float(str(metrics["mAP"])) if metrics["mAP"] is not None else float("nan"),
-            "seconds": round(time.monotonic() - started, 3),
         },
     )
 

@@ -7,7 +7,6 @@ Outputs: a tar of JPEGs, its table, and a report with one row per clip (see
 import argparse
 import csv
 import logging
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -103,7 +102,6 @@ def extract_frames(
 def main(argv: list[str] | None = None) -> None:
     """Extract one shard."""
     args = _parse(argv)
-    started = time.monotonic()
     settings = load_params(args.params).extract_frames
     clips, cuts = read_clips(args.clips), read_cuts(args.cut_report)
     notes = {
@@ -122,7 +120,6 @@ def main(argv: list[str] | None = None) -> None:
             "damaged": sum(report.status == "damaged" for report in reports),
             "short": sum(report.status == "short" for report in reports),
             "bytes": args.tar.stat().st_size,
-            "seconds": round(time.monotonic() - started, 3),
         },
     )
 

@@ -4,6 +4,7 @@ In: raw annotations, the reports of download, cut and extract, the frame store's
 Out: index/<split>.parquet (`pipeline/merging.py`) and coverage.csv (`pipeline/coverage.py`).
 """
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +25,21 @@ from pipeline.proposals import read_collected
 from pipeline.sections import Part
 from pipeline.stored_frames import StoredFrames, read_stored_frames
 from pipeline.summaries import write_summary
+from pipeline.tracking import mirror_stages
 
 logger = logging.getLogger(__name__)
+
+# All that has happened to the data by now; this stage is the first that sees it whole.
+DATA_STAGES = (
+    "draw_world",
+    "download_annotations",
+    "list_clips",
+    "download",
+    "cut_clips",
+    "extract_frames",
+    "detect_people",
+    "merge_annotations",
+)
 
 
 @dataclass(frozen=True)
@@ -123,8 +137,14 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--coverage", type=Path, required=True, help="table to write")
     args = flags.parse_args(argv)
     inputs = Inputs(args.raw, args.clips, args.videos, args.cut, args.frames, args.proposals)
-    counts = merge_annotations(inputs, args.index, args.coverage, load_params(args.params))
+    params = load_params(args.params)
+    counts = merge_annotations(inputs, args.index, args.coverage, params)
     write_summary(args.summary, counts)
+    if args.summary is not None:
+        version = hashlib.sha256(args.coverage.read_bytes())
+        for path in sorted(args.index.glob("*.parquet")):
+            version.update(path.read_bytes())
+        mirror_stages(params.dataset, args.summary.parent.parent, DATA_STAGES, version.hexdigest())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Get the weights that detectors start from: train them on clip labels, or fetch published ones."""
 
 import argparse
-import time
+import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +22,7 @@ from pipeline.params import Params, load_params
 from pipeline.sampling import Sampling
 from pipeline.sections import Pretrain, Pretrained
 from pipeline.summaries import write_summary
+from pipeline.tracking import tracked_run
 from pipeline.training import Task, set_up, train
 from pipeline.training_state import SavedState
 from pipeline.transfer import transfer
@@ -106,7 +107,6 @@ def use_checkpoint(name: str, params: Params, model: Path) -> dict[str, float]:
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
-    started = time.monotonic()
     params = load_params(args.params)
     known = params.data.pretrained
     if args.name not in known:
@@ -118,7 +118,16 @@ def main(argv: list[str] | None = None) -> None:
         clips, frames = read_clips(args.clips), FrameStore(args.frames)
         model, meta, counts = train_on_labels(args.name, source, params.pretrain, clips, frames)
         write_weights(args.model, model.state_dict(), meta)
-    write_summary(args.summary, {**counts, "seconds": round(time.monotonic() - started, 3)})
+    run = tracked_run(
+        params.dataset,
+        f"pretrain {args.name}",
+        hashlib.sha256(args.model.read_bytes()).hexdigest(),
+        {"stage": "pretrain"},
+    )
+    run.params(params.stage_values("pretrain"))
+    run.metrics(counts)
+    run.finish()
+    write_summary(args.summary, counts)
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

@@ -1,6 +1,7 @@
 """Gather the table, the figures and the page from what every variant left."""
 
 import argparse
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.report.page import make_page
 from pipeline.report.study import Study, load_study
 from pipeline.report.table import format_table, markdown_table, overall_metrics
 from pipeline.summaries import write_summary
+from pipeline.tracking import tracked_run
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,15 @@ def main(argv: list[str] | None = None) -> None:
         text = json.dumps(overall_metrics(study), indent=1, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     logger.info("the table of %s\n%s", args.results, format_table(study))
+    tracked = tracked_run(
+        params.dataset,
+        "report",
+        hashlib.sha256(args.metrics.read_bytes()).hexdigest(),
+        {"stage": "report"},
+    )
+    tracked.metrics({f"mAP/{row.name}": row.mAP for row in study.variants if row.mAP is not None})
+    tracked.artifact(args.out, "report")
+    tracked.finish()
     clips = study.coverage["status"].value_counts()
     write_summary(
         args.summary,

@@ -1,8 +1,8 @@
 """Train the detector of one variant."""
 
 import argparse
-import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,7 @@ from pipeline.summaries import write_summary
 from pipeline.training import Task, set_up, train
 from pipeline.training_state import SavedState, digest
 from pipeline.transforms import normalise
+from pipeline.variant_run import RUN_KEY, epochs_to, variant_run
 from pipeline.variants import detector_of, validate, validation_keyframes
 
 HISTORY_COLUMNS = ["epoch", "split", "loss", "learning_rate", "mAP"]
@@ -76,7 +77,6 @@ def task_of(
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
-    started = time.monotonic()
     params = load_params(args.params)
     settings = params.train(args.variant)
     device = set_up(settings.threads, settings.deterministic)
@@ -87,15 +87,19 @@ def main(argv: list[str] | None = None) -> None:
     files = [args.pretrained, args.index / "train.parquet", *sorted(args.frames.glob("*.parquet"))]
     files += [ROOT / path for path in code_files("train")]
     values = params.train_values(args.variant)
-    state = SavedState(args.state, digest(values, files), settings.save_every_minutes)
+    fingerprint = digest(values, files)
+    state = SavedState(args.state, fingerprint, settings.save_every_minutes)
+    tracked = variant_run(params.dataset, args.variant, fingerprint)
+    tracked.params(values)
 
     task = task_of(params, args.variant, args.index, FrameStore(args.frames), args.raw, device)
-    history = train(task, model, settings, state)
+    history = train(replace(task, measured=epochs_to(tracked)), model, settings, state)
 
     with written(args.history) as temporary:
         table = pd.DataFrame(history, columns=HISTORY_COLUMNS)
         table.to_csv(temporary, index=False, lineterminator="\n")
-    write_weights(args.model, model.state_dict(), {"variant": args.variant, "train": values})
+    meta = {"variant": args.variant, "train": values, RUN_KEY: fingerprint}
+    write_weights(args.model, model.state_dict(), meta)
     state.discard()
     write_summary(
         args.summary,
@@ -104,7 +108,6 @@ def main(argv: list[str] | None = None) -> None:
             "epochs": settings.epochs,
             "parameters": sum(value.numel() for value in model.parameters()),
             "loss": [row["loss"] for row in history if row["split"] == "train"][-1],
-            "seconds": round(time.monotonic() - started, 3),
         },
     )
 

@@ -1,6 +1,7 @@
 """A copy of the project in a folder of its own, with a world small enough to build in a minute."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -47,6 +48,7 @@ class Project:
         """Start a command in the project, with the tests' own environment's programs first."""
         environment = {**os.environ, "PATH": f"{PYTHON}:{os.environ['PATH']}"}
         environment.pop("DVC_ROOT", None)
+        environment.pop("MLFLOW_TRACKING_URI", None)  # each project has its own store
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -94,10 +96,9 @@ class Project:
         assert found, patterns
         return found
 
-    def metrics(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = yaml.safe_load(
-            (self.folder / "results/demo/metrics.json").read_text()
-        )
+    def metrics(self, dataset: str = "demo") -> dict[str, Any]:
+        path = self.folder / "results" / dataset / "metrics.json"
+        loaded: dict[str, Any] = json.loads(path.read_text())
         return loaded
 
 

@@ -1,0 +1,91 @@
+"""The MLflow run of one variant: its epochs while it trains, its scores when it is evaluated."""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.tracking import TrackedRun, tracked_run
+
+RUN_KEY = "tracked_run"  # in a model's meta: the fingerprint of its training
+
+
+def variant_run(dataset: str, variant: str, fingerprint: str) -> TrackedRun:
+    """The run that a variant's training and evaluation share."""
+    return tracked_run(dataset, variant, fingerprint, {"variant": variant, "stage": "train"})
+
+
+def epochs_to(run: TrackedRun) -> Callable[[int, Mapping[str, float]], None]:
+    """What a training calls after each epoch, to have it shown at once."""
+
+    def measured(epoch: int, values: Mapping[str, float]) -> None:
+        run.metrics(values, step=epoch)
+
+    return measured
+
+
+def log_evaluation(
+    run: TrackedRun, metrics: Mapping[str, Any], results: Path, data: list[Path], step: int
+) -> None:
+    """Log scores with their intervals, the table of classes, a chart of it, the model.
+
+    Args:
+        metrics: content of metrics.json.
+        results: folder of the variant.
+        data: index files, whose hash is the version of the data.
+        step: the last epoch.
+    """
+    run.metrics(_flat(metrics), step)
+    if metrics["mAP"] is not None:
+        run.metrics({"mAP": float(metrics["mAP"])}, step)
+    classes = pd.read_csv(results / "per_class_ap.csv")
+    run.table({name: values.tolist() for name, values in classes.items()}, "per_class_ap.json")
+    run.figure(_chart(classes), "figures/per_class_ap.png")
+    for name in ("per_class_ap.csv", "metrics.json", "history.csv"):
+        run.artifact(results / name)
+    run.artifact(results / "model.pt", "model")
+    run.tags({"data_version": _hash(data)})
+    run.finish()
+
+
+def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """`val_ava/official` and its ends `..._low`, `..._high` from the nested protocols."""
+    flat: dict[str, float] = {}
+    for split, protocols in metrics["protocols"].items():
+        for protocol, scores in protocols.items():
+            if scores["mAP"] is None:
+                continue
+            name = f"{split}/{protocol}"
+            flat[name] = float(scores["mAP"])
+            if interval := scores.get("interval"):
+                flat |= {f"{name}_low": float(interval[0]), f"{name}_high": float(interval[1])}
+    return flat
+
+
+def _chart(classes: pd.DataFrame) -> bytes:
+    from matplotlib.figure import Figure
+
+    first = classes.iloc[0]
+    shown = classes[
+        (classes["split"] == first["split"]) & (classes["protocol"] == first["protocol"])
+    ].dropna(subset="AP")
+    shown = shown.sort_values("AP")
+    figure = Figure(figsize=(7, 1 + 0.25 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh([re.sub(r" \(.*", "", name) for name in shown["action"]], shown["AP"])
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(f"average precision, {first['split']}, {first['protocol']}")
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()
+
+
+def _hash(paths: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(path.read_bytes())
+    return total.hexdigest()[:16]
