@@ -70,7 +70,7 @@ def _command(film: Film, path: Path) -> list[str]:
             "pipe:",
             format="rawvideo",
             pix_fmt="rgb24",
-            s=f"{film.scene.width}x{film.scene.height}",
+            s="x".join(map(str, film.size)),
             framerate=str(film.rate),
         )
         .output(

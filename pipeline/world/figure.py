@@ -29,6 +29,8 @@ LIMB_WIDTH = (
 TORSO_WIDTH = 0.17
 OUTLINE: Colour = (22, 20, 26)
 LIPS: Colour = (150, 10, 24)
+GLOVES: Colour = (255, 252, 240)  # what hands do tells half of the actions: they must be seen
+HAND_RADIUS = 0.06
 # OpenCV takes fixed-point coordinates; without a fraction slow limbs would jump pixel by pixel.
 SHIFT_BITS = 4
 
@@ -128,7 +130,7 @@ def shifted(skeleton: Skeleton, dx: float) -> Skeleton:
 
 def figure_box(skeleton: Skeleton, height_px: float, held: Box | None = None) -> Box:
     """Box (x1, y1, x2, y2 in pixels, unclipped) of all that `draw_figure` paints, plus a pixel."""
-    limb = LIMB_WIDTH * height_px / 2 + 2.5
+    limb = max(LIMB_WIDTH / 2, HAND_RADIUS) * height_px + 2.5
     torso = TORSO_WIDTH * height_px / 2 + 2.5
     head = HEAD_RADIUS * height_px + 2.5
     x1 = x2 = skeleton.hip[0]
@@ -185,6 +187,11 @@ def _draw_head(image: Image, skeleton: Skeleton, look: Look, facing: int, mouth:
         draw_disc(image, on_face(0.5, -0.4), radius * (0.2 + 0.4 * mouth), LIPS)
 
 
+def _draw_hand(image: Image, hand: Point, look: Look) -> None:
+    draw_disc(image, hand, HAND_RADIUS * look.height_px + 1, OUTLINE)
+    draw_disc(image, hand, HAND_RADIUS * look.height_px, GLOVES)
+
+
 def draw_figure(
     image: Image, skeleton: Skeleton, look: Look, facing: int, mouth: float = 0.0
 ) -> None:
@@ -202,12 +209,14 @@ def draw_figure(
     hip, neck = skeleton.hip, skeleton.neck
     shoulder = (hip[0] + 0.9 * (neck[0] - hip[0]), hip[1] + 0.9 * (neck[1] - hip[1]))
     legs = [look.trousers, look.trousers]
-    arms = [look.sleeves, look.skin]
+    arms = [look.sleeves, look.sleeves]
     draw_chain(image, [shoulder, skeleton.elbow_far, skeleton.hand_far], limb, arms)
+    _draw_hand(image, skeleton.hand_far, look)
     draw_chain(image, [hip, skeleton.knee_far, skeleton.foot_far], limb, legs)
     draw_chain(image, [hip, skeleton.knee_near, skeleton.foot_near], limb, legs)
     draw_chain(image, [hip, shoulder], torso, [look.shirt])
     _draw_head(image, skeleton, look, facing, mouth)
     draw_chain(image, [shoulder, skeleton.elbow_near, skeleton.hand_near], limb, arms)
+    _draw_hand(image, skeleton.hand_near, look)
     for foot in (skeleton.foot_far, skeleton.foot_near):
         draw_disc(image, foot, limb / 2, look.shoes)

@@ -7,22 +7,22 @@ import numpy as np
 from pipeline.world.figure import Colour, Look
 from pipeline.world.scenes import Scene
 
-# Mostly 4:3, so that a square crop still holds most of the people.
-FRAME_SIZES = ((128, 96), (144, 108), (160, 120), (176, 128))
-WIDE_SIZES = ((178, 96), (200, 108))  # for three people
+# Mostly 4:3, so that a square crop still holds most of the people; the wide one is for three.
+NARROW_SIZES = ((128, 96), (144, 108), (160, 120), (176, 128))
+FRAME_SIZES = (*NARROW_SIZES, (178, 96))
 TV_SHARE = 0.34  # of the frame's height: the television hangs above people's heads
 SHORTEST = 0.55  # body height, share of the frame's
 TALLEST = {1: 0.85, 2: 0.74, 3: 0.62}  # the fewer people, the taller
 TALLEST_BELOW_TV = 0.59
 # Widest thing that people do in their slot without lying down, in body heights.
 WIDTH = 1.08
-# Clothes are vivid or nearly black and white, so that they stand out from every wall; yellow and
-# cyan are left to the things that people hold.
+# Clothes are vivid, to stand out from every wall; white, yellow and cyan are left to hands
+# and to the things that people hold.
 SHIRTS: tuple[Colour, ...] = (
-    (206, 44, 52), (40, 88, 206), (36, 150, 68), (140, 52, 182), (232, 232, 226), (214, 62, 150),
+    (206, 44, 52), (40, 88, 206), (36, 150, 68), (140, 52, 182), (214, 62, 150),
 )  # fmt: skip
 TROUSERS: tuple[Colour, ...] = (
-    (34, 44, 96), (44, 44, 48), (112, 58, 34), (24, 92, 84), (226, 214, 186), (108, 24, 62),
+    (34, 44, 96), (44, 44, 48), (92, 48, 30), (24, 82, 76), (98, 22, 56),
 )  # fmt: skip
 SKINS: tuple[Colour, ...] = (
     (250, 214, 184), (232, 184, 144), (196, 140, 98), (146, 96, 62), (108, 70, 48),
@@ -61,12 +61,25 @@ def _hang_tv(rng: np.random.Generator, width: int, height: int) -> tuple[int, in
     return x, 1, x + wide, 1 + tall
 
 
+def crowd(size: tuple[int, int]) -> int:
+    """How many people fit beside each other into a frame of that width and height."""
+    return int((size[0] - 2) / (WIDTH * SHORTEST * size[1]))
+
+
 def make_layout(
-    rng: np.random.Generator, seed: tuple[int, ...], num_people: int, has_tv: bool
+    rng: np.random.Generator,
+    seed: tuple[int, ...],
+    size: tuple[int, int],
+    num_people: int,
+    has_tv: bool,
 ) -> Layout:
-    """Draw lots for a scene with `num_people` (1 to 3) and perhaps a television."""
-    sizes = FRAME_SIZES if num_people < 3 else WIDE_SIZES
-    width, height = sizes[rng.integers(len(sizes))]
+    """Draw lots for a scene with `num_people` (1 to 3) and perhaps a television.
+
+    Args:
+        seed: what the background is drawn from.
+        size: width and height of the frame in pixels.
+    """
+    width, height = size
     ground = round(height * float(rng.uniform(0.7, 0.8)))
     step = (width - 2) / num_people
     tallest = min((TALLEST_BELOW_TV if has_tv else TALLEST[num_people]) * height, step / WIDTH)

@@ -10,19 +10,15 @@ from pathlib import Path
 from pipeline.progress import track
 from pipeline.sections import DrawWorld
 from pipeline.world import truth
+from pipeline.world.ava import ava_keyframes, plan_ava
 from pipeline.world.classes import evaluated_list, full_list
 from pipeline.world.encoding import encode
 from pipeline.world.faults import AVA_FAULTS, KINETICS_FAULTS, KINETICS_VAL_FAULTS, spoil
 from pipeline.world.film import Film
+from pipeline.world.kinetics import KineticsClip, plan_kinetics
 from pipeline.world.motions import EVALUATED_IDS
 from pipeline.world.packing import tarred, zipped
-from pipeline.world.programme import (
-    KineticsClip,
-    ava_keyframes,
-    plan_ava,
-    plan_kinetics,
-    seeded,
-)
+from pipeline.world.programme import seeded
 
 AVA = "s3.amazonaws.com/ava-dataset"
 KINETICS = "s3.amazonaws.com/kinetics/700_2020"

@@ -87,7 +87,7 @@ def run(t: float, style: Style) -> Pose:
 def jump(t: float, style: Style) -> Pose:
     height = _wave(t, style, JUMP_HERTZ)
     air, knees = max(0.0, height), 40 * max(0.0, -height)
-    arm = 95 + 72 * height
+    arm = 160 + 14 * height
     return Pose(
         knees / 3, 0, -arm, -arm, arm, arm,
         -24 * air + knees, -24 * air - knees, 24 * air + knees, 24 * air - knees, 0.16 * air,
@@ -95,10 +95,10 @@ def jump(t: float, style: Style) -> Pose:
 
 
 def dance(t: float, style: Style) -> Pose:
-    # Elbows out, one forearm up while the other hangs: nothing else looks like it.
+    # Straight arms on either side, one up while the other is down, like a tilting aeroplane.
     sway = _wave(t, style, DANCE_HERTZ)
     return Pose(
-        14 * sway, -8 * sway, -88, -90 + 88 * sway, 88, 90 + 88 * sway,
+        14 * sway, -8 * sway, -100 + 52 * sway, -100 + 52 * sway, 100 + 52 * sway, 100 + 52 * sway,
         -16 + 18 * max(0.0, sway), -18 - 24 * max(0.0, sway),
         16 - 18 * max(0.0, -sway), 18 + 24 * max(0.0, -sway),
     )  # fmt: skip
@@ -196,8 +196,8 @@ def phone(t: float, style: Style, pose: Pose) -> Pose:
 def talk(t: float, style: Style, pose: Pose) -> Pose:
     beat = _wave(t, style, TALK_HERTZ)
     return pose._replace(
-        upper_near=40 + 20 * beat, fore_near=105 + 30 * beat,
-        upper_far=-40 + 20 * beat, fore_far=-105 + 30 * beat, head=pose.head + 7 * beat,
+        upper_near=24 + 12 * beat, fore_near=82 + 30 * beat,
+        upper_far=-48, fore_far=30, head=pose.head + 7 * beat,
     )  # fmt: skip
 
 

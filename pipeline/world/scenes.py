@@ -34,7 +34,7 @@ class Scene:
 def _muted(rng: np.random.Generator, low: int, high: int) -> Colour:
     """A greyish colour: people are vivid, places are not."""
     grey = int(rng.integers(low, high))
-    red, green, blue = np.clip(grey + rng.integers(-22, 23, size=3), 0, 255)
+    red, green, blue = np.clip(grey + rng.integers(-12, 13, size=3), 0, 255)
     return int(red), int(green), int(blue)
 
 
@@ -54,9 +54,9 @@ def draw_background(scene: Scene) -> Image:
     rng = np.random.default_rng(scene.seed)
     image: Image = np.zeros((scene.height, scene.width, 3), np.uint8)
     indoors = scene.tv is not None or rng.random() < 0.6
-    wall = _muted(rng, 105, 205)
+    wall = _muted(rng, 140, 185)
     _gradient(image, slice(0, scene.ground_y), wall, _darker(wall, 0.9))
-    floor = _muted(rng, 75, 150)
+    floor = _muted(rng, 100, 130)
     _gradient(image, slice(scene.ground_y, scene.height), floor, _darker(floor, 0.75))
     (_furnish if indoors else _plant)(image, rng, scene)
     if scene.tv is not None:
@@ -66,26 +66,26 @@ def draw_background(scene: Scene) -> Image:
 
 def _furnish(image: Image, rng: np.random.Generator, scene: Scene) -> None:
     """Skirting board, and windows, pictures and shelves on the wall."""
-    cv2.line(image, (0, scene.ground_y), (scene.width, scene.ground_y), _muted(rng, 40, 90), 2)
-    for _ in range(int(rng.integers(2, 6))):
+    cv2.line(image, (0, scene.ground_y), (scene.width, scene.ground_y), _muted(rng, 85, 110), 2)
+    for _ in range(int(rng.integers(2, 5))):
         x = int(rng.integers(-8, scene.width - 8))
         y = int(rng.integers(2, max(4, scene.ground_y // 2)))
         w, h = int(rng.integers(10, 30)), int(rng.integers(9, 26))
         kind = rng.integers(3)
-        cv2.rectangle(image, (x, y), (x + w, y + h), _muted(rng, 90, 225), -1)
-        cv2.rectangle(image, (x, y), (x + w, y + h), _muted(rng, 40, 110), 2)
+        cv2.rectangle(image, (x, y), (x + w, y + h), _muted(rng, 130, 200), -1)
+        cv2.rectangle(image, (x, y), (x + w, y + h), _muted(rng, 115, 145), 2)
         if kind == 0:
-            cv2.line(image, (x + w // 2, y), (x + w // 2, y + h), _muted(rng, 60, 110), 1)
-            cv2.line(image, (x, y + h // 2), (x + w, y + h // 2), _muted(rng, 60, 110), 1)
+            cv2.line(image, (x + w // 2, y), (x + w // 2, y + h), _muted(rng, 115, 145), 1)
+            cv2.line(image, (x, y + h // 2), (x + w, y + h // 2), _muted(rng, 115, 145), 1)
         elif kind == 1:
             for book in range(x + 2, x + w - 2, 4):
                 top = y + int(rng.integers(2, 6))
-                cv2.rectangle(image, (book, top), (book + 2, y + h - 2), _muted(rng, 60, 190), -1)
+                cv2.rectangle(image, (book, top), (book + 2, y + h - 2), _muted(rng, 105, 190), -1)
     if rng.random() < 0.5:
         x, w = int(rng.integers(0, scene.width - 24)), int(rng.integers(18, 40))
         top = scene.ground_y - int(rng.integers(8, 18))
-        cv2.rectangle(image, (x, top), (x + w, scene.ground_y + 3), _muted(rng, 55, 120), -1)
-        cv2.rectangle(image, (x, top), (x + w, scene.ground_y + 3), _muted(rng, 35, 60), 1)
+        cv2.rectangle(image, (x, top), (x + w, scene.ground_y + 3), _muted(rng, 105, 140), -1)
+        cv2.rectangle(image, (x, top), (x + w, scene.ground_y + 3), _muted(rng, 85, 105), 1)
 
 
 def _plant(image: Image, rng: np.random.Generator, scene: Scene) -> None:
@@ -95,14 +95,14 @@ def _plant(image: Image, rng: np.random.Generator, scene: Scene) -> None:
     for _ in range(int(rng.integers(1, 4))):
         centre = (int(rng.integers(0, scene.width)), scene.ground_y)
         axes = (int(rng.integers(25, 70)), int(rng.integers(8, 34)))
-        cv2.ellipse(image, centre, axes, 0, 180, 360, _muted(rng, 105, 150), -1, cv2.LINE_AA)
+        cv2.ellipse(image, centre, axes, 0, 180, 360, _muted(rng, 135, 165), -1, cv2.LINE_AA)
     grass = (int(rng.integers(80, 120)), int(rng.integers(115, 145)), int(rng.integers(70, 100)))
     _gradient(image, slice(scene.ground_y, scene.height), grass, _darker(grass, 0.75))
     for _ in range(int(rng.integers(0, 4))):
         x = int(rng.integers(0, scene.width))
         base, size = scene.ground_y + int(rng.integers(0, 5)), int(rng.integers(8, 16))
-        cv2.line(image, (x, base), (x, base - 2 * size), (92, 74, 58), 3)
-        cv2.circle(image, (x, base - 2 * size), size, _muted(rng, 70, 120), -1, cv2.LINE_AA)
+        cv2.line(image, (x, base), (x, base - 2 * size), (126, 112, 98), 3)
+        cv2.circle(image, (x, base - 2 * size), size, _muted(rng, 110, 140), -1, cv2.LINE_AA)
 
 
 def draw_tv(image: Image, box: tuple[int, int, int, int], second: float | None) -> None:

@@ -39,9 +39,9 @@ SOLO: dict[Choice, float] = {
     ("lie", "rest"): 3,
 }
 AT_REST: dict[Choice, float] = {("stand", "rest"): 5, ("sit", "rest"): 4, ("lie", "rest"): 1}
-EPISODES: dict[str, float] = {"solo": 9, "talk": 3, "tv": 3, "fight": 1.5, "floor": 5}
+EPISODES: dict[str, float] = {"solo": 9, "talk": 3, "tv": 3, "fight": 2, "floor": 5}
 FLOOR_SECONDS = 6
-LYING_WIDTH = 1.12  # body heights that a person on the ground needs
+LYING_WIDTH = 1.14  # body heights that a person on the ground needs
 GETTING_UP_SECONDS = 3  # from the middle of falling to the middle of getting up
 
 

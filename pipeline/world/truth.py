@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.world.ava import ava_keyframes
 from pipeline.world.figure import Box
 from pipeline.world.film import Film
-from pipeline.world.programme import KineticsClip, ava_keyframes, seeded
+from pipeline.world.kinetics import KineticsClip
+from pipeline.world.programme import seeded
 
 
 class Person(NamedTuple):
@@ -27,7 +29,7 @@ class Keyframe(NamedTuple):
 
 
 def _annotate(film: Film, second: float, timestamp: float, decimals: int) -> Keyframe:
-    width, height = film.scene.width, film.scene.height
+    width, height = film.size
     people = [
         Person(
             actor.person_id,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.world.actors import Actor, Stretch, box_at, draw_actor
-from pipeline.world.film import Film
+from pipeline.world.film import Film, Shot
 from pipeline.world.layout import make_layout
 from pipeline.world.motions import ARMS, BODIES, LISTEN, WATCH_TV, Style
 from pipeline.world.scenes import Scene, draw_background, overlaps
@@ -15,14 +15,16 @@ COMBINATIONS = [(body, "rest") for body in BODIES] + [("stand", arms) for arms i
 
 
 def _actor(body: str, arms: str = "rest", slot: tuple[float, float] = (1, 150), number: int = 0):
-    look = make_layout(np.random.default_rng(5), (5,), 1, False).looks[0]
+    look = make_layout(np.random.default_rng(5), (5,), (160, 120), 1, False).looks[0]
     stretch = Stretch(0, 4, body, arms, STYLE, 1)
     return Actor(number, replace(look, height_px=70.0), slot, 110, (stretch,))
 
 
 def _film(*actors: Actor, tv_on: tuple[tuple[float, float], ...] = (), tv: bool = False) -> Film:
     scene = Scene(160, 120, (3,), 90, (4, 12, 40, 40) if tv else None)
-    return Film("abcdefghijk", "mkv", Fraction(25), 4.0, scene, actors, tv_on)
+    return Film(
+        "abcdefghijk", "mkv", Fraction(25), 4.0, (160, 120), (Shot(4.0, scene, actors, tv_on),)
+    )
 
 
 @pytest.mark.parametrize(("body", "arms"), COMBINATIONS)
@@ -49,9 +51,9 @@ def test_the_box_holds_every_drawn_pixel_and_little_more(body, arms, second):
 def test_television_changes_the_label_and_no_pixel_of_the_watcher():
     actor = _actor("stand", slot=(60, 159))
     off, on = _film(actor, tv=True), _film(actor, tv=True, tv_on=((0.0, 4.0),))
-    background = draw_background(off.scene)
+    background = draw_background(off.shots[0].scene)
 
-    first, second = off.draw(2.0, background), on.draw(2.0, background)
+    first, second = off.shot(2.0).draw(2.0, background), on.shot(2.0).draw(2.0, background)
     x1, y1, x2, y2 = (round(side) for side in off.people(2.0)[0][1])
 
     assert off.people(2.0)[0][2] == [12]
@@ -64,9 +66,9 @@ def test_a_talker_changes_the_label_and_no_pixel_of_the_listener():
     listener = _actor("sit", slot=(1, 70))
     quiet = _film(listener, _actor("stand", "rest", (75, 159), 1))
     loud = _film(listener, _actor("stand", "talk", (75, 159), 1))
-    background = draw_background(quiet.scene)
+    background = draw_background(quiet.shots[0].scene)
 
-    first, second = quiet.draw(2.0, background), loud.draw(2.0, background)
+    first, second = quiet.shot(2.0).draw(2.0, background), loud.shot(2.0).draw(2.0, background)
     x1, y1, x2, y2 = (round(side) for side in quiet.people(2.0)[0][1])
 
     assert quiet.people(2.0)[0][2] == [11]
@@ -116,3 +118,11 @@ def test_the_frame_on_screen_is_the_last_one_begun():
 def test_boxes_that_only_touch_do_not_overlap():
     assert not overlaps((0, 0, 2, 2), (2, 0, 4, 2))
     assert overlaps((0, 0, 2, 2), (1, 1, 4, 4))
+
+
+def test_a_cut_changes_place_and_people_at_once():
+    first, second = _film(_actor("stand")).shots[0], _film(_actor("lie")).shots[0]
+    film = replace(_film(), shots=(replace(first, end=1.5), second))
+
+    assert film.people(1.4)[0][2] == [12]
+    assert film.people(1.5)[0][2] == [8]

@@ -10,10 +10,11 @@ import pytest
 from pipeline.ava_csv import read_class_list, read_exclusions, read_truth
 from pipeline.proposals import read_proposals
 from pipeline.sections import DrawWorld
+from pipeline.world.ava import plan_ava
 from pipeline.world.faults import AVA_FAULTS, NOT_A_VIDEO, spoil
+from pipeline.world.kinetics import plan_kinetics
 from pipeline.world.mirror import draw_mirror
 from pipeline.world.motions import EVALUATED_IDS
-from pipeline.world.programme import plan_ava, plan_kinetics
 
 AVA = "s3.amazonaws.com/ava-dataset"
 KINETICS = "s3.amazonaws.com/kinetics/700_2020"
@@ -83,7 +84,7 @@ def test_videos_have_the_rate_container_and_length_of_the_plan(tiny_section, tin
         with av.open(path) as container:
             stream = container.streams.video[0]
             assert stream.average_rate == film.rate
-            assert (stream.width, stream.height) == (film.scene.width, film.scene.height)
+            assert (stream.width, stream.height) == film.size
             assert film.container in {"matroska,webm": ("mkv", "webm")}.get(
                 container.format.name, ("mp4",)
             )

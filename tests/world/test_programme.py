@@ -4,8 +4,9 @@ from fractions import Fraction
 import pytest
 
 from pipeline.world import truth
+from pipeline.world.ava import plan_ava
+from pipeline.world.kinetics import KINETICS_LABELS, plan_kinetics
 from pipeline.world.motions import EVALUATED_IDS, WATCH_TV
-from pipeline.world.programme import KINETICS_LABELS, plan_ava, plan_kinetics
 from pipeline.world.scenes import overlaps
 
 SEED = 700
@@ -98,9 +99,7 @@ def test_people_overlap_only_when_they_fight():
 
 def test_no_viewer_stands_before_the_television():
     for film in plan_ava(SEED, "train", 20, 20):
-        if film.scene.tv is not None:
-            screen = tuple(float(side) for side in film.scene.tv)
-            for second in range(6, 23):
-                assert not any(
-                    overlaps(box, screen) for _, box, ids in film.people(second) if WATCH_TV in ids
-                )
+        for second in range(6, 23):
+            screen = film.shot(second).scene.tv
+            viewers = [box for _, box, ids in film.people(second) if WATCH_TV in ids]
+            assert not any(screen is None or overlaps(box, screen) for box in viewers)
