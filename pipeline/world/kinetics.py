@@ -74,7 +74,7 @@ def _act(planner: Planner, shows: Choice | str, seconds: float, middle: float) -
     elif shows == "get_up":
         planner.get_up(0, span, middle)
     elif isinstance(shows, str):
-        planner.play(shows, span)
+        planner.play(shows, span, middle)
     else:
         planner.add(0, span, shows)
         planner.solo(span, planner.people[1:])

@@ -39,9 +39,9 @@ SOLO: dict[Choice, float] = {
     ("lie", "rest"): 3,
 }
 AT_REST: dict[Choice, float] = {("stand", "rest"): 5, ("sit", "rest"): 4, ("lie", "rest"): 1}
-EPISODES: dict[str, float] = {"solo": 9, "talk": 3, "tv": 3, "fight": 2, "floor": 5}
+EPISODES: dict[str, float] = {"solo": 9, "talk": 3, "tv": 3, "fight": 2, "floor": 5, "rise": 2.5}
 FLOOR_SECONDS = 6
-LYING_WIDTH = 1.14  # body heights that a person on the ground needs
+LYING_WIDTH = 1.16  # body heights that a person on the ground needs
 GETTING_UP_SECONDS = 3  # from the middle of falling to the middle of getting up
 
 
@@ -121,8 +121,8 @@ class Planner:
 
     # --- episodes: all people of the scene during one span ---------------------------------------
 
-    def play(self, episode: str, span: tuple[float, float], middle: float | None = None) -> None:
-        """Plan one episode; `middle` is when a fall happens (default: 1.5 s after its start)."""
+    def play(self, episode: str, span: tuple[float, float], middle: float) -> None:
+        """Plan one episode; `middle` is the second around which a fall happens if there is one."""
         if episode == "talk":
             self.talk(span)
         elif episode == "tv":
@@ -130,7 +130,9 @@ class Planner:
         elif episode == "fight":
             self.fight(span)
         elif episode == "floor":
-            self.floor(span, span[0] + 1.5 if middle is None else middle)
+            self.floor(span, middle)
+        elif episode == "rise":
+            self.floor(span, middle + 1, rise_only=True)
         else:
             self.solo(span, self.people)
 
@@ -164,10 +166,10 @@ class Planner:
             )
         self.solo(span, [person for person in self.people if person not in (left, left + 1)])
 
-    def floor(self, span: tuple[float, float], fall: float) -> None:
+    def floor(self, span: tuple[float, float], middle: float, rise_only: bool = False) -> None:
         able = [person for person in self.people if self.can_lie(person)]
         person = able[int(self.rng.integers(len(able)))]
-        self.go_down_and_up(person, span, fall)
+        (self.get_up if rise_only else self.go_down_and_up)(person, span, middle)
         self.solo(span, [other for other in self.people if other != person])
 
     def go_down_and_up(self, person: int, span: tuple[float, float], fall: float) -> None:
@@ -195,4 +197,6 @@ class Planner:
         able = ["solo"]
         able += ["talk", "fight"] if len(self.people) > 1 else []
         able += ["tv"] if self.layout.scene.tv is not None else []
-        return able + (["floor"] if any(self.can_lie(person) for person in self.people) else [])
+        return able + (
+            ["floor", "rise"] if any(self.can_lie(person) for person in self.people) else []
+        )

@@ -1,23 +1,42 @@
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from pipeline.params import load_params
 from pipeline.world import truth
-from pipeline.world.ava import plan_ava
+from pipeline.world.ava import ava_keyframes, plan_ava
 from pipeline.world.kinetics import KINETICS_LABELS, plan_kinetics
 from pipeline.world.motions import EVALUATED_IDS, WATCH_TV
 from pipeline.world.scenes import overlaps
 
-SEED = 700
+DEFAULTS = load_params(Path("params.yaml")).draw_world
+SEED, SECONDS = DEFAULTS.seed, DEFAULTS.ava_seconds
+CLIP_SECONDS = DEFAULTS.kinetics_seconds
 
 
 @pytest.fixture(scope="module")
-def splits():
+def train():
+    return plan_ava(SEED, "train", DEFAULTS.ava_train_videos, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def val():
+    return plan_ava(SEED, "val", DEFAULTS.ava_val_videos, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return plan_kinetics(SEED, "train", DEFAULTS.kinetics_train_clips, CLIP_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def splits(train, val, clips):
     return {
-        "ava_train": truth.annotate_ava(plan_ava(SEED, "train", 20, 20), 20),
-        "ava_val": truth.annotate_ava(plan_ava(SEED, "val", 10, 20), 20),
-        "kinetics_train": truth.annotate_kinetics(plan_kinetics(SEED, "train", 260, 4)),
+        "ava_train": truth.annotate_ava(train, SECONDS),
+        "ava_val": truth.annotate_ava(val, SECONDS),
+        "kinetics_train": truth.annotate_kinetics(clips),
     }
 
 
@@ -56,26 +75,26 @@ def test_a_longer_list_begins_with_the_shorter_one():
 
 def test_both_splits_show_all_rates_and_containers():
     for split, number in (("train", 20), ("val", 10)):
-        films = plan_ava(SEED, split, number, 20)
+        films = plan_ava(SEED, split, number, SECONDS)
         expected = {Fraction(30000, 1001), *map(Fraction, (24, 25, 30, 50, 60))}
         assert {film.rate for film in films} == expected
         assert {film.container for film in films} == {"mkv", "mp4", "webm"}
 
 
-def test_ids_look_like_those_of_youtube_awkward_ones_included():
-    ids = [film.video_id for film in plan_ava(SEED, "train", 20, 20)]
+def test_ids_look_like_those_of_youtube_awkward_ones_included(train):
+    ids = [film.video_id for film in train]
 
     assert {len(video_id) for video_id in ids} == {11}
-    assert len(set(ids)) == 20
+    assert len(set(ids)) == len(train)
     assert {video_id[0] for video_id in ids} >= {"-", "_"}
 
 
-def test_videos_reach_beyond_the_annotated_span():
-    assert all(film.seconds >= 4 + 20 + 2 for film in plan_ava(SEED, "train", 20, 20))
+def test_videos_reach_beyond_the_annotated_span(train):
+    assert all(film.seconds >= 4 + SECONDS + 2 for film in train)
 
 
-def test_kinetics_keyframes_are_partly_fractional_and_inside_their_clip():
-    clips = [clip for clip in plan_kinetics(SEED, "train", 100, 4) if clip.keyframe is not None]
+def test_kinetics_keyframes_are_partly_fractional_and_inside_their_clip(clips):
+    clips = [clip for clip in clips if clip.keyframe is not None]
 
     fractional = [clip for clip in clips if clip.keyframe != int(clip.keyframe)]
 
@@ -89,17 +108,17 @@ def test_each_kinetics_class_gets_its_share():
     assert counts == dict.fromkeys(KINETICS_LABELS, 4)
 
 
-def test_people_overlap_only_when_they_fight():
-    for film in plan_ava(SEED, "val", 10, 20):
-        for second in range(6, 23):
+def test_people_overlap_only_when_they_fight(train, val):
+    for film in [*train, *val]:
+        for second in ava_keyframes(SECONDS):
             people = [(box, ids) for _, box, ids in film.people(second) if 64 not in ids]
             for number, (box, _) in enumerate(people):
                 assert not any(overlaps(box, other) for other, _ in people[number + 1 :])
 
 
-def test_no_viewer_stands_before_the_television():
-    for film in plan_ava(SEED, "train", 20, 20):
-        for second in range(6, 23):
+def test_no_viewer_stands_before_the_television(train):
+    for film in train:
+        for second in ava_keyframes(SECONDS):
             screen = film.shot(second).scene.tv
             viewers = [box for _, box, ids in film.people(second) if WATCH_TV in ids]
             assert not any(screen is None or overlaps(box, screen) for box in viewers)
