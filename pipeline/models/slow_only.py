@@ -145,7 +145,7 @@ def slowonly_r50(last_stride: int = 1) -> SlowOnly:
 
 def slowonly_tiny(last_stride: int = 1) -> SlowOnly:
     """The demo's depth: the same network, narrow and shallow, for frames of about 96 px."""
-    return SlowOnly((1, 1, 1, 1), width=16, last_stride=last_stride)
+    return SlowOnly((1, 1, 1, 1), width=12, last_stride=last_stride)
 
 
 BACKBONES = {"slowonly_r50": slowonly_r50, "slowonly_tiny": slowonly_tiny}
