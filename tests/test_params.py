@@ -131,7 +131,7 @@ def test_exponents_are_numbers(tmp_path: Path, raw: dict[str, Any]) -> None:
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text().replace("0.00001", "1e-5"))
 
-    assert load_params(path).train("focal").weight_decay == 1e-5
+    assert load_params(path, "ava_kinetics").train("focal").weight_decay == 1e-5
 
 
 def test_shards_are_named_by_number(raw: dict[str, Any]) -> None:
