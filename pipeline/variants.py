@@ -6,9 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.ava_csv import read_class_list
-from pipeline.frame_store import FrameStore
 from pipeline.inference import detect
-from pipeline.keyframe_dataset import EvaluationKeyframes
+from pipeline.keyframe_dataset import EvaluationKeyframes, FrameSource
 from pipeline.keyframe_index import KeyframeIndex, read_index
 from pipeline.metrics import MAIN_PROTOCOL, available_truth, read_split_truth, score_detections
 from pipeline.models.detector import ActionDetector, build_detector
@@ -35,7 +34,7 @@ def detector_of(settings: Train) -> ActionDetector:
 
 
 def validation_keyframes(
-    params: Params, settings: Train, index: Path, frames: FrameStore
+    params: Params, settings: Train, index: Path, frames: FrameSource
 ) -> dict[str, EvaluationKeyframes]:
     """The keyframes of each validation split.
 
