@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PLUMBING = {
     "pipeline",
     "pipeline.stages",
+    "pipeline.annotations",
+    "pipeline.evaluation",
+    "pipeline.frames",
+    "pipeline.training",
+    "pipeline.transfers",
     "pipeline.atomic",
     "pipeline.command",
     "pipeline.params",

@@ -10,11 +10,11 @@ import pandas as pd
 import yaml
 
 from pipeline.clips import COLUMNS, write_clips
-from pipeline.http_reader import Patience
-from pipeline.mirror_server import serve
 from pipeline.sections import Part
-from pipeline.sources import open_sources
 from pipeline.stages.download import download
+from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.mirror_server import serve
+from pipeline.transfers.sources import open_sources
 from tests.conftest import ROOT
 
 PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)

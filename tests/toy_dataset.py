@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import simplejpeg
 import yaml
 
+from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.clips import COLUMNS, write_clips
-from pipeline.frame_store import FrameStoreWriter
-from pipeline.merging import INDEX_SCHEMA
+from pipeline.frames.frame_store import FrameStoreWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_FRAMES = 60

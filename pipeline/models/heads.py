@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import init
 
-from pipeline.keyframe_index import NUM_OUTPUTS
 from pipeline.models.roi_align import POOLED_SIDE, roi_align
+from pipeline.training.keyframe_index import NUM_OUTPUTS
 
 
 class BoxHead(nn.Module):

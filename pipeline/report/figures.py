@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.mean_ap import precision_recall
+from pipeline.evaluation.mean_ap import precision_recall
 from pipeline.report.study import Study
 from pipeline.report.table import split_name
 

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.ava_csv import BOX
-from pipeline.frame_store import FrameStore
-from pipeline.matching import HIT_IOU, iou
+from pipeline.annotations.ava_csv import BOX
+from pipeline.evaluation.matching import HIT_IOU, iou
+from pipeline.frames.frame_store import FrameStore
 from pipeline.report.figures import short_name
 from pipeline.report.study import Study
 

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics import ALL_TRUTH, MAIN_PROTOCOL
+from pipeline.evaluation.metrics import ALL_TRUTH, MAIN_PROTOCOL
 from pipeline.report.drawing import draw_keyframe
 from pipeline.report.figures import Chart
 from pipeline.report.gallery import Keyframe, Person

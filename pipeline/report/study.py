@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotated_keyframes import Floats
-from pipeline.ava_csv import BOX, read_class_list
-from pipeline.matching import Matches
-from pipeline.metrics import (
+from pipeline.annotations.ava_csv import BOX, read_class_list
+from pipeline.evaluation.annotated_keyframes import Floats
+from pipeline.evaluation.matching import Matches
+from pipeline.evaluation.metrics import (
     ALL_TRUTH,
     MAIN_PROTOCOL,
     Scores,
@@ -21,9 +21,9 @@ from pipeline.metrics import (
     read_split_truth,
     score_detections,
 )
+from pipeline.evaluation.uncertainty import Step, draw_videos, resampled_mean_ap, step_of
 from pipeline.params import Params
 from pipeline.sections import Train
-from pipeline.uncertainty import Step, draw_videos, resampled_mean_ap, step_of
 
 AGREEMENT = 1e-9  # metrics.json and detections.parquet of a variant must tell the same mAP
 

@@ -7,10 +7,10 @@ to the full-size study, whatever dataset was built here.
 import textwrap
 from typing import Any
 
-from pipeline.metrics import MAIN_SPLIT
+from pipeline.evaluation.metrics import MAIN_SPLIT
+from pipeline.evaluation.uncertainty import Step
 from pipeline.report.study import Study, Variant
 from pipeline.sections import Train
-from pipeline.uncertainty import Step
 
 PUBLISHED = "published mAP (AVA 2.2 val, full-size, from mmaction2)"
 SPLIT_NAMES = {MAIN_SPLIT: "AVA val", "val_kinetics": "Kinetics val"}

@@ -1,7 +1,7 @@
 """Cut the seconds that some variant looks at out of a shard's videos, without coding them anew.
 
-Next to the cut files stands a table with one row per video (see `pipeline/cut_table.py`). A damaged
-video is cut as far as it goes; what is no video gets a row with the reason.
+Next to the cut files stands a table with one row per video (see `pipeline/frames/cut_table.py`).
+A damaged video is cut as far as it goes; what is no video gets a row with the reason.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import pandas as pd
 from pipeline.atomic import written_folder
 from pipeline.clips import is_safe_name, parse_windows, read_clips
 from pipeline.command import parser, run
-from pipeline.cut_table import Cut, write_cuts
-from pipeline.cutting import cut_clip
+from pipeline.frames.cut_table import Cut, write_cuts
+from pipeline.frames.cutting import cut_clip
 from pipeline.progress import track
 from pipeline.summaries import write_summary
 

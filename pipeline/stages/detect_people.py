@@ -1,7 +1,7 @@
 """Find the people of a split's keyframes: published proposals, or a detector where there are none.
 
 In: raw annotations, the clip table, stored frames. Out: proposals/<split>.parquet
-(`pipeline/proposals.py`).
+(`pipeline/annotations/proposals.py`).
 """
 
 import logging
@@ -10,15 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.ava_csv import read_exclusions, read_truth
-from pipeline.clips import read_clips
-from pipeline.command import parser, run
-from pipeline.frame_store import FrameStore
-from pipeline.keyframes import annotated_keyframes
-from pipeline.merging import locate_keyframes
-from pipeline.params import Params, load_params
-from pipeline.progress import Progress
-from pipeline.proposals import (
+from pipeline.annotations.ava_csv import read_exclusions, read_truth
+from pipeline.annotations.keyframes import annotated_keyframes
+from pipeline.annotations.merging import locate_keyframes
+from pipeline.annotations.proposals import (
     BOX,
     COLUMNS,
     best_overlaps,
@@ -26,8 +21,13 @@ from pipeline.proposals import (
     select_proposals,
     write_proposals,
 )
+from pipeline.clips import read_clips
+from pipeline.command import parser, run
+from pipeline.frames.frame_store import FrameStore
+from pipeline.frames.stored_frames import read_stored_frames
+from pipeline.params import Params, load_params
+from pipeline.progress import Progress
 from pipeline.sections import DetectPeople, Part
-from pipeline.stored_frames import read_stored_frames
 from pipeline.summaries import write_summary
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def _detect(
     # Here, not above: torch takes seconds to load, and most datasets come with proposals.
     import torch
 
-    from pipeline.people_detector import detect, fetch_weights, load_detector
+    from pipeline.annotations.people_detector import detect, fetch_weights, load_detector
 
     settings: DetectPeople = params.detect_people
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -19,13 +19,13 @@ import pandas as pd
 from pipeline.atomic import written, written_folder
 from pipeline.clips import read_clips
 from pipeline.command import parser, run
-from pipeline.download_journal import Fetched
-from pipeline.http_reader import Patience
-from pipeline.mirror_server import serve
 from pipeline.params import Params, load_params
-from pipeline.shard_download import Outcome, SingleClip, fetch_shard, link_or_copy
-from pipeline.sources import PartSources, open_sources
 from pipeline.summaries import write_summary
+from pipeline.transfers.download_journal import Fetched
+from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.mirror_server import serve
+from pipeline.transfers.shard_download import Outcome, SingleClip, fetch_shard, link_or_copy
+from pipeline.transfers.sources import PartSources, open_sources
 
 COLUMNS = ("clip", "path", "status", "bytes", "sha256", "source", "reason")
 

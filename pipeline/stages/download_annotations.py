@@ -12,18 +12,18 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from pipeline.archives import ARCHIVE_SUFFIXES, unpack
 from pipeline.atomic import written_folder
 from pipeline.clips import is_safe_name
 from pipeline.command import parser, run
-from pipeline.http_reader import Patience, TransferError, open_client
-from pipeline.mirror_server import serve
 from pipeline.params import load_params
 from pipeline.progress import Progress
 from pipeline.sections import AnnotationFile
-from pipeline.sources import expand, is_address
 from pipeline.summaries import write_summary
-from pipeline.transfer import Transferred, hash_file, transfer
+from pipeline.transfers.archives import ARCHIVE_SUFFIXES, unpack
+from pipeline.transfers.http_reader import Patience, TransferError, open_client
+from pipeline.transfers.mirror_server import serve
+from pipeline.transfers.sources import expand, is_address
+from pipeline.transfers.transfer import Transferred, hash_file, transfer
 
 SUMS = "SHA256SUMS"
 

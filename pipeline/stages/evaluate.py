@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.annotations.ava_csv import read_class_list, write_detections
 from pipeline.atomic import written, written_folder
-from pipeline.ava_csv import read_class_list, write_detections
 from pipeline.command import parser, run
-from pipeline.frame_store import FrameStore
-from pipeline.inference import detect
-from pipeline.keyframe_dataset import EvaluationKeyframes
-from pipeline.metrics import Scores, read_split_truth, score_split, write_metrics
+from pipeline.evaluation.metrics import Scores, read_split_truth, score_split, write_metrics
+from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_weights, read_meta, read_weights
 from pipeline.models.detector import ActionDetector
 from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
-from pipeline.training import set_up
-from pipeline.training_state import digest
+from pipeline.training.inference import detect
+from pipeline.training.keyframe_dataset import EvaluationKeyframes
+from pipeline.training.loop import set_up
+from pipeline.training.state import digest
+from pipeline.training.variants import detector_of, keyframe_table, validation_keyframes
 from pipeline.variant_run import RUN_KEY, log_evaluation, variant_run
-from pipeline.variants import detector_of, keyframe_table, validation_keyframes
 
 
 def find_actions(

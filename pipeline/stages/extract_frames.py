@@ -1,7 +1,7 @@
 """Decode a shard's clips once and store their frames, 30 a second whatever the source's rate.
 
 Outputs: a tar of JPEGs, its table, and a report with one row per clip (see
-`pipeline/frame_store.py`, `pipeline/frame_reader.py` and `pipeline/picture.py`).
+`frame_store.py`, `frame_reader.py` and `picture.py` in `pipeline/frames/`).
 """
 
 import argparse
@@ -18,11 +18,11 @@ import simplejpeg
 from pipeline.atomic import written
 from pipeline.clips import parse_windows, read_clips
 from pipeline.command import parser, run
-from pipeline.cut_table import Cut, read_cuts
-from pipeline.frame_reader import Damage, read_frames
-from pipeline.frame_store import FrameStoreWriter
+from pipeline.frames.cut_table import Cut, read_cuts
+from pipeline.frames.frame_reader import Damage, read_frames
+from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.picture import to_rgb
 from pipeline.params import load_params
-from pipeline.picture import to_rgb
 from pipeline.progress import track
 from pipeline.sections import ExtractFrames
 from pipeline.summaries import write_summary

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.ava_csv import read_exclusions, read_truth
-from pipeline.clips import write_clips
-from pipeline.command import parser, run
-from pipeline.keyframes import annotated_keyframes
-from pipeline.kinetics_lists import read_clip_list
-from pipeline.listing import (
+from pipeline.annotations.ava_csv import read_exclusions, read_truth
+from pipeline.annotations.keyframes import annotated_keyframes
+from pipeline.annotations.kinetics_lists import read_clip_list
+from pipeline.annotations.listing import (
     Wanted,
     clip_table,
     listed_clips,
@@ -21,6 +19,8 @@ from pipeline.listing import (
     want_keyframes,
     want_labels,
 )
+from pipeline.clips import write_clips
+from pipeline.command import parser, run
 from pipeline.params import Params, load_params
 from pipeline.sections import FilesSource, Part
 from pipeline.summaries import write_summary

@@ -1,7 +1,7 @@
 """Join truth, proposals and stored frames into one index per split, and say what is missing.
 
 In: raw annotations, the reports of download, cut and extract, the frame store's index, proposals.
-Out: index/<split>.parquet (`pipeline/merging.py`) and coverage.csv (`pipeline/coverage.py`).
+Out: index/<split>.parquet and coverage.csv (`merging.py`, `coverage.py` in `pipeline/annotations/`).
 """
 
 import hashlib
@@ -14,16 +14,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.annotations.ava_csv import read_exclusions, read_truth
+from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports, write_coverage
+from pipeline.annotations.merging import INDEX_SCHEMA, MergedPart, merge_part, with_proposals
+from pipeline.annotations.proposals import read_collected
 from pipeline.atomic import written_folder
-from pipeline.ava_csv import read_exclusions, read_truth
 from pipeline.clips import read_clips
 from pipeline.command import parser, run
-from pipeline.coverage import coverage_table, lost_clips, read_reports, write_coverage
-from pipeline.merging import INDEX_SCHEMA, MergedPart, merge_part, with_proposals
+from pipeline.frames.stored_frames import StoredFrames, read_stored_frames
 from pipeline.params import Params, load_params
-from pipeline.proposals import read_collected
 from pipeline.sections import Part
-from pipeline.stored_frames import StoredFrames, read_stored_frames
 from pipeline.summaries import write_summary
 from pipeline.tracking import mirror_stages
 

@@ -9,12 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.clip_dataset import LabelledClips, choose_clips, collate_clips
 from pipeline.clips import read_clips
 from pipeline.command import parser, run
-from pipeline.frame_store import FrameStore
-from pipeline.http_reader import Patience, TransferError, open_client
-from pipeline.keyframe_dataset import Batch
+from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
 from pipeline.models.recognizer import ClipRecognizer
 from pipeline.models.slow_only import backbone
@@ -23,10 +20,13 @@ from pipeline.sampling import Sampling
 from pipeline.sections import Pretrain, Pretrained
 from pipeline.summaries import write_summary
 from pipeline.tracking import tracked_run
-from pipeline.training import Task, set_up, train
-from pipeline.training_state import SavedState
-from pipeline.transfer import transfer
-from pipeline.transforms import normalise
+from pipeline.training.clip_dataset import LabelledClips, choose_clips, collate_clips
+from pipeline.training.keyframe_dataset import Batch
+from pipeline.training.loop import Task, set_up, train
+from pipeline.training.state import SavedState
+from pipeline.training.transforms import normalise
+from pipeline.transfers.http_reader import Patience, TransferError, open_client
+from pipeline.transfers.transfer import transfer
 
 CLASSIFIER_STRIDE = 2  # a classifier halves its map once more than a detector; the weights fit both
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.atomic import written, written_folder
 from pipeline.command import parser, run
-from pipeline.frame_store import FrameStore
+from pipeline.frames.frame_store import FrameStore
 from pipeline.params import load_params
 from pipeline.report.drawing import draw_row
 from pipeline.report.figures import make_charts

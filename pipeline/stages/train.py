@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from pipeline.atomic import written
 from pipeline.code_files import ROOT, code_files
 from pipeline.command import parser, run
-from pipeline.frame_store import FrameStore
-from pipeline.keyframe_dataset import Batch, TrainingKeyframes, collate
-from pipeline.keyframe_index import read_index
-from pipeline.losses import action_loss
+from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
 from pipeline.models.detector import ActionDetector
 from pipeline.params import Params, load_params
 from pipeline.sampling import Sampling
 from pipeline.sections import Train
 from pipeline.summaries import write_summary
-from pipeline.training import Task, set_up, train
-from pipeline.training_state import SavedState, digest
-from pipeline.transforms import normalise
+from pipeline.training.keyframe_dataset import Batch, TrainingKeyframes, collate
+from pipeline.training.keyframe_index import read_index
+from pipeline.training.loop import Task, set_up, train
+from pipeline.training.losses import action_loss
+from pipeline.training.state import SavedState, digest
+from pipeline.training.transforms import normalise
+from pipeline.training.variants import detector_of, validate, validation_keyframes
 from pipeline.variant_run import RUN_KEY, epochs_to, variant_run
-from pipeline.variants import detector_of, validate, validation_keyframes
 
 HISTORY_COLUMNS = ["epoch", "split", "loss", "learning_rate", "mAP"]
 

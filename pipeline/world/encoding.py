@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import ffmpeg
 
-from pipeline.ffmpeg_binary import ffmpeg_binary
+from pipeline.frames.ffmpeg_binary import ffmpeg_binary
 from pipeline.world.film import Film
 
 # One thread, no random ids, no encoder's name or options in the stream, exact colour conversion.

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from pipeline.ava_csv import read_class_list
-from pipeline.frame_store import FrameStore
-from pipeline.metrics import read_split_truth, score_detections
+from pipeline.annotations.ava_csv import read_class_list
+from pipeline.evaluation.metrics import read_split_truth, score_detections
+from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_weights, read_weights
 from pipeline.params import load_params
-from pipeline.variants import detector_of, validate, validation_keyframes
+from pipeline.training.variants import detector_of, validate, validation_keyframes
 from tests.conftest import ROOT
 
 RESULTS, DATA = ROOT / "results" / "demo", ROOT / "data" / "demo"

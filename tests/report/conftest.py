@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline.ava_csv import read_class_list
-from pipeline.frame_store import FrameStore, FrameStoreWriter
+from pipeline.annotations.ava_csv import read_class_list
+from pipeline.frames.frame_store import FrameStore, FrameStoreWriter
 from pipeline.params import Params, load_params
 from pipeline.report.study import Study, load_study
 from tests.conftest import ROOT

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.ava_csv import BOX
-from pipeline.metrics import read_split_truth, score_split, write_metrics
+from pipeline.annotations.ava_csv import BOX
+from pipeline.evaluation.metrics import read_split_truth, score_split, write_metrics
 
 
 def write_results(params, results, raw, index, classes, seed=0):

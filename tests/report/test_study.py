@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pipeline.metrics import MAIN_PROTOCOL
+from pipeline.evaluation.metrics import MAIN_PROTOCOL
 from tests.report.conftest import Build
 
 

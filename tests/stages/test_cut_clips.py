@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pipeline.clips import COLUMNS
-from pipeline.cut_table import read_cuts
+from pipeline.frames.cut_table import read_cuts
 from pipeline.stages import cut_clips
 from tests.counter_videos import write_video
 

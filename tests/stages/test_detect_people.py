@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline import people_detector
-from pipeline.frame_store import FrameStoreWriter
-from pipeline.proposals import read_collected
+from pipeline.annotations import people_detector
+from pipeline.annotations.proposals import read_collected
+from pipeline.frames.frame_store import FrameStoreWriter
 from pipeline.stages.detect_people import detect_people, main
 from pipeline.stages.list_clips import list_clips
 from tests.small_annotations import small_params, write_raw

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.http_reader import Patience
-from pipeline.mirror_server import serve
 from pipeline.sections import AnnotationFile
 from pipeline.stages.download_annotations import download_annotations
+from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.mirror_server import serve
 
 PATIENCE = Patience(timeout_seconds=1, attempts=1)
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.ava_csv import read_detections
+from pipeline.annotations.ava_csv import read_detections
 from pipeline.models import checkpoints
 from pipeline.params import load_params
 from pipeline.stages import evaluate
-from pipeline.variants import detector_of
+from pipeline.training.variants import detector_of
 from tests.toy_dataset import write_toy_dataset
 
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from pipeline.clips import COLUMNS
-from pipeline.cut_table import Cut, read_cuts, write_cuts
-from pipeline.cutting import cut_clip
-from pipeline.frame_reader import Damage, read_frames
-from pipeline.frame_store import FrameStore
-from pipeline.picture import to_rgb
+from pipeline.frames.cut_table import Cut, read_cuts, write_cuts
+from pipeline.frames.cutting import cut_clip
+from pipeline.frames.frame_reader import Damage, read_frames
+from pipeline.frames.frame_store import FrameStore
+from pipeline.frames.picture import to_rgb
 from pipeline.stages import extract_frames
 from tests.conftest import ROOT
 from tests.counter_videos import ffmpeg, read_number, write_video

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.merging import INDEX_SCHEMA
+from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.stages.detect_people import detect_people
 from pipeline.stages.list_clips import list_clips
 from pipeline.stages.merge_annotations import Inputs, merge_annotations

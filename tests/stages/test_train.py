@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.models import checkpoints
 from pipeline.stages import pretrain, train
-from pipeline.training_state import SavedState
+from pipeline.training.state import SavedState
 from tests.toy_dataset import write_toy_dataset
 
 
@@ -105,7 +105,7 @@ def test_a_killed_training_goes_on_from_its_last_state(toy: Path, tmp_path: Path
     flags = arguments(toy, tmp_path / "parts", params=params)
     killer = (
         "import os, signal, sys; from pipeline.stages import train; "
-        "from pipeline.training_state import SavedState; done = []; real = SavedState.after_step\n"
+        "from pipeline.training.state import SavedState; done = []; real = SavedState.after_step\n"
         "def after(self, *args):\n"
         "    real(self, *args); done.append(1)\n"
         "    if len(done) == 4: os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.ava_csv import read_class_list, read_exclusions, read_truth
-from pipeline.proposals import read_proposals
+from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_truth
+from pipeline.annotations.proposals import read_proposals
 from pipeline.sections import DrawWorld
 from pipeline.world.ava import plan_ava
 from pipeline.world.faults import AVA_FAULTS, NOT_A_VIDEO, spoil

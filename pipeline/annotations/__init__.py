@@ -1,0 +1,1 @@
+"""Truth, people and clip lists, and how they become one index."""

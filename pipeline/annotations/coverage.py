@@ -1,0 +1,122 @@
+"""What became of every clip that was wanted: `coverage.csv`.
+
+Each stage between the clip table and the frame store leaves a report per shard, with a status and a
+reason per clip. Here the reports of all shards are joined into one row per clip.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from pipeline.atomic import written
+from pipeline.frames.stored_frames import StoredFrames
+
+COLUMNS = ["part", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
+NOT_FOUND = "found in no source"
+NO_FRAME = "no frame stored"
+
+
+def read_reports(folder: Path) -> pd.DataFrame:
+    """The reports of all shards in a folder.
+
+    Returns: index clip; status, reason. A clip that several shards report (each may have looked for
+        it in its own archives) is ok when it is in one of them.
+
+    Raises:
+        ValueError: a file without these columns.
+    """
+    reports = []
+    columns = ["clip", "status", "reason"]
+    for path in sorted(folder.glob("*.csv")):
+        options = arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()),
+            include_columns=columns,
+            strings_can_be_null=False,
+        )
+        try:
+            table = arrow_csv.read_csv(
+                path,
+                parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+                convert_options=options,
+            )
+        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            raise ValueError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+        reports.append(table)
+    if not reports:
+        return pd.DataFrame({name: [] for name in columns}, dtype="str").set_index("clip")
+    report: pd.DataFrame = pa.concat_tables(reports).to_pandas()
+    report = report.assign(bad=report["status"] != "ok")
+    report = report.sort_values("bad", kind="stable").drop_duplicates("clip")
+    return report.set_index("clip")[["status", "reason"]]
+
+
+def lost_clips(
+    clips: "pd.Series[str]",
+    downloaded: pd.DataFrame,
+    cut: pd.DataFrame,
+    extracted: pd.DataFrame,
+    stored: StoredFrames,
+) -> pd.DataFrame:
+    """Why each clip has not all of its frames.
+
+    Args:
+        clips: distinct names.
+        downloaded, cut, extracted: reports of the three stages, as from `read_reports`.
+
+    Returns: index clip; status (ok, short or missing), kind (empty, "missing video", "damaged" or
+        "frames short") and reason in words.
+    """
+    names = pd.Index(clips.to_numpy(), name="clip")
+    gone = stored.clips.index.get_indexer(names) < 0
+    unheard = gone & (downloaded.index.get_indexer(names) < 0)
+    status = np.where(gone, "missing", "ok").astype(object)
+    kind = np.where(unheard, "missing video", np.where(gone, "frames short", "")).astype(object)
+    reason = np.where(unheard, NOT_FOUND, np.where(gone, NO_FRAME, "")).astype(object)
+    # The first stage that failed tells the cause: it writes last.
+    for stage, kind_of in (
+        (extracted, "frames short"),
+        (cut, "damaged"),
+        (downloaded, "missing video"),
+    ):
+        bad = stage[stage["status"] != "ok"]
+        places = names.get_indexer(bad.index)
+        bad, places = bad[places >= 0], places[places >= 0]
+        status[places] = np.where(gone[places], "missing", "short")
+        damaged = (bad["status"] == "damaged").to_numpy()
+        kind[places] = np.where(damaged, "damaged", kind_of)
+        reason[places] = np.where(bad["reason"] == "", bad["status"], bad["reason"])
+    return pd.DataFrame({"status": status, "kind": kind, "reason": reason}, index=names)
+
+
+def coverage_table(clips: pd.DataFrame, lost: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:
+    """One row per row of the clip table, sorted by part and clip.
+
+    Args:
+        clips: the clip table.
+        lost: as from `lost_clips`.
+        merged: part, clip, keyframes, kept, boxes: what the merging found of each clip.
+    """
+    table = clips.merge(merged, how="left", on=["part", "clip"])
+    numbers = table[["keyframes", "kept", "boxes"]].fillna(0).astype("int64")
+    found = lost.reindex(table["clip"])
+    status, reason = found["status"].to_numpy(object), found["reason"].to_numpy(object)
+    fewer = (numbers["kept"] < numbers["keyframes"]).to_numpy() & (status != "missing")
+    parts_left = (
+        numbers["kept"].astype(str) + " of " + numbers["keyframes"].astype(str) + " keyframes left"
+    )
+    joined = np.where(reason == "", parts_left, reason + "; " + parts_left.to_numpy(object))
+    table = table.assign(
+        keyframes=numbers["keyframes"],
+        boxes=numbers["boxes"],
+        status=np.where(fewer, "short", status),
+        reason=np.where(fewer, joined, reason),
+    )
+    return table.sort_values(["part", "clip"], kind="stable")[COLUMNS].reset_index(drop=True)
+
+
+def write_coverage(path: Path, coverage: pd.DataFrame) -> None:
+    with written(path) as temporary:
+        coverage.to_csv(temporary, index=False, lineterminator="\n")

@@ -1,0 +1,208 @@
+"""Which clips the study needs, and which of their frames: the rows of the clip table."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.annotations.keyframes import choose_clips, keyframe_numbers
+from pipeline.annotations.kinetics_lists import deduced_clips
+from pipeline.clips import COLUMNS, is_safe_name
+from pipeline.sampling import FPS
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Clips of one part, and the stretches of frames wanted from them.
+
+    Attributes:
+        clips: the columns of the clip table without windows and shard.
+        stretches: clip, first, last: stored frame numbers, both included; they may overlap.
+        num_outside: keyframes outside the part's span, which no clip can show.
+    """
+
+    clips: pd.DataFrame
+    stretches: pd.DataFrame
+    num_outside: int = 0
+
+
+def video_clips(keyframes: pd.DataFrame, span_seconds: tuple[float, float] | None) -> pd.DataFrame:
+    """One clip per video, named like it: `span_seconds` of it, or all of it (end: infinity)."""
+    start, end = span_seconds or (0.0, np.inf)
+    videos = keyframes["video_id"].drop_duplicates().to_numpy()
+    clips = pd.DataFrame({"label": "", "video_id": videos, "clip": videos})
+    return clips.assign(start_seconds=float(start), end_seconds=float(end))
+
+
+def listed_clips(keyframes: pd.DataFrame, clip_list: pd.DataFrame) -> pd.DataFrame:
+    """The clips of a Kinetics list whose videos have keyframes, and deduced ones for the rest."""
+    known = clip_list[clip_list["video_id"].isin(keyframes["video_id"])]
+    lost = keyframes[choose_clips(keyframes, known) < 0]
+    clips = pd.concat([known, deduced_clips(lost)], ignore_index=True)
+    return clips.drop_duplicates("clip", ignore_index=True)
+
+
+def want_keyframes(
+    keyframes: pd.DataFrame,
+    candidates: pd.DataFrame,
+    *,
+    part: str,
+    split: str,
+    offset_seconds: float,
+    frames_before: int,
+    frames_after: int,
+) -> Wanted:
+    """The clips that show a part's keyframes, with a window of frames around each of them."""
+    chosen = choose_clips(keyframes, candidates)
+    covered = chosen >= 0
+    timestamps, chosen = keyframes["timestamp"].to_numpy()[covered], chosen[covered]
+    start = candidates["start_seconds"].to_numpy()[chosen]
+    end = candidates["end_seconds"].to_numpy()[chosen]
+    centre, last = keyframe_numbers(timestamps, start), last_numbers(start, end)
+    stretches = pd.DataFrame(
+        {
+            "clip": candidates["clip"].to_numpy()[chosen],
+            "first": np.clip(centre - frames_before, 1, last),
+            "last": np.clip(centre + frames_after, 1, last),
+        }
+    )
+    clips = candidates.iloc[np.unique(chosen)].reset_index(drop=True)
+    clips = clips.assign(part=part, split=split, offset_seconds=offset_seconds)
+    return Wanted(clips, stretches, int((~covered).sum()))
+
+
+def want_labels(
+    clip_list: pd.DataFrame,
+    wanted: pd.DataFrame,
+    *,
+    part: str,
+    labels: Sequence[str],
+    clips_per_label: int,
+    num_frames: int,
+) -> Wanted:
+    """Clips to pretrain on: of each label the first few, those wanted anyway before others.
+
+    Equal lists give equal clips whatever the order of their rows, and a smaller `clips_per_label`
+    a subset of a larger one's.
+
+    Args:
+        clip_list: as from `read_clip_list`.
+        wanted: clip names that keyframes want already: they cost no further download.
+        labels: classes to take; none means all.
+        num_frames: frames wanted around the middle of each clip.
+
+    Raises:
+        ValueError: a label that the list does not have.
+    """
+    known = set(clip_list["label"])
+    if unknown := sorted(set(labels) - known):
+        raise ValueError(
+            f"found label {unknown[0]!r}, expected one of the clip list's {len(known)}, "
+            f"such as {sorted(known)[:3]}"
+        )
+    clips = clip_list[clip_list["label"].isin(list(labels))] if labels else clip_list
+    clips = clips[clips["label"] != ""]
+    clips = clips.assign(new=~clips["clip"].isin(wanted))
+    clips = clips.sort_values(["label", "new", "clip"]).groupby("label").head(clips_per_label)
+    clips = clips.drop(columns="new").reset_index(drop=True)
+    start, end = clips["start_seconds"].to_numpy(), clips["end_seconds"].to_numpy()
+    last = last_numbers(start, end)
+    first = np.maximum(last // 2 + 1 - num_frames // 2, 1)
+    stretches = pd.DataFrame(
+        {
+            "clip": clips["clip"],
+            "first": first,
+            "last": np.minimum(first + num_frames - 1, last),
+        }
+    )
+    return Wanted(clips.assign(part=part, split="pretrain", offset_seconds=0.0), stretches)
+
+
+def clip_table(
+    wanted: Sequence[Wanted], sharded_parts: Sequence[str], shards: Sequence[str]
+) -> pd.DataFrame:
+    """Join what parts and pretraining want into the clip table.
+
+    A clip that two parts share gets the same windows in both rows, so that either row tells all of
+    what is to be stored of it. A pretraining clip that a part has already is not listed again.
+
+    Args:
+        wanted: of the parts first, of pretraining last.
+        sharded_parts: parts whose clips are fetched one by one; the others' shard stays empty.
+
+    Raises:
+        ValueError: a name that cannot be a file's, or one clip with two spans.
+    """
+    clips = pd.concat([want.clips for want in wanted], ignore_index=True)
+    stretches = pd.concat([want.stretches for want in wanted], ignore_index=True)
+    again = (clips["split"] == "pretrain") & clips["clip"].duplicated()
+    clips = clips[~again].reset_index(drop=True)
+    _check_names(clips)
+    windows = window_texts(stretches)
+    sharded = clips["part"].isin(list(sharded_parts))
+    names = pd.Series([shard_of(clip, shards) for clip in clips["clip"]], clips.index, "str")
+    clips = clips.assign(
+        windows=clips["clip"].map(windows).to_numpy(), shard=names.where(sharded, "")
+    )
+    return clips[list(COLUMNS)].astype(COLUMNS)
+
+
+def shard_of(clip: str, shards: Sequence[str]) -> str:
+    """The shard of a clip that is fetched on its own; depends on its name alone."""
+    return shards[zlib.crc32(clip.encode()) % len(shards)]
+
+
+def window_texts(stretches: pd.DataFrame) -> "pd.Series[str]":
+    """The union of each clip's stretches as text ("1-70 181-250"), by clip.
+
+    Args:
+        stretches: clip, first, last (both included); touching ones become one.
+    """
+    codes, clips = pd.factorize(stretches["clip"])
+    order = np.lexsort((stretches["first"].to_numpy(), codes))
+    codes = codes[order]
+    first, last = stretches["first"].to_numpy()[order], stretches["last"].to_numpy()[order]
+    # A running maximum per clip in one pass: later clips start above all earlier ones.
+    step = int(last.max(initial=0)) + 2
+    reach = np.maximum.accumulate(last + codes * step)
+    begins = np.ones(len(order), bool)
+    begins[1:] = first[1:] + codes[1:] * step > reach[:-1] + 1
+    heads = np.flatnonzero(begins)
+    tails = np.append(heads[1:], len(order))[: len(heads)] - 1
+    texts: dict[str, str] = {}
+    for clip, low, high in zip(
+        clips[codes[heads]].tolist(),
+        first[heads].tolist(),
+        (reach[tails] - codes[tails] * step).tolist(),
+        strict=True,
+    ):
+        text = f"{low}-{high}"
+        texts[clip] = f"{texts[clip]} {text}" if clip in texts else text
+    return pd.Series(texts, dtype="str")
+
+
+def last_numbers(
+    start_seconds: npt.NDArray[np.float64], end_seconds: npt.NDArray[np.float64]
+) -> Integers:
+    """Number of the last stored frame that a clip of this span can have; huge without an end."""
+    # Frame n shows second (n - 1) / FPS, which must lie before the end.
+    lengths = np.minimum(end_seconds - start_seconds, 1e6)
+    return np.maximum(np.ceil(FPS * lengths - 1e-6), 1).astype(np.int64)
+
+
+def _check_names(clips: pd.DataFrame) -> None:
+    for clip, part in zip(clips["clip"].tolist(), clips["part"].tolist(), strict=True):
+        if not is_safe_name(clip):
+            raise ValueError(
+                f"part {part}: found clip {clip[:80]!r}, expected a name that can be a file's"
+            )
+    spans = clips.drop_duplicates(["clip", "start_seconds", "end_seconds", "offset_seconds"])
+    if len(spans) > clips["clip"].nunique():
+        clip = spans.loc[spans["clip"].duplicated(), "clip"].iloc[0]
+        parts = sorted(clips.loc[clips["clip"] == clip, "part"])
+        raise ValueError(f"clip {clip}: found two spans, in parts {parts}, expected one")

@@ -1,0 +1,272 @@
+"""Join truth, proposals and stored frames into the index that training and scoring read.
+
+Everything here is a function of its tables and not of their row order: rows are sorted, equal rows
+count once, and whatever is left out is counted under its reason.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.annotations.keyframes import (
+    annotated_keyframes,
+    choose_clips,
+    keyframe_keys,
+    keyframe_numbers,
+)
+from pipeline.frames.stored_frames import StoredFrames
+from pipeline.sampling import FPS
+
+BOX = ["x1", "y1", "x2", "y2"]
+ACTIONS = range(1, 81)  # AVA's ids; fewer are scored, but all are worth learning
+
+# A keyframe this far behind a clip's last frame still shows the annotated second: files end a few
+# frames early more often than not.
+SLACK_FRAMES = FPS // 2
+
+INDEX_SCHEMA = pa.schema(
+    {
+        "part": pa.string(),
+        "video_id": pa.string(),
+        "timestamp": pa.float64(),
+        "clip": pa.string(),
+        "shard": pa.string(),
+        "frame": pa.int32(),  # not clipped: 0 at a clip's start, beyond the end of a short one
+        "last_frame": pa.int32(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "boxes": pa.list_(pa.float32()),
+        "labels": pa.list_(pa.list_(pa.int16())),
+        "proposals": pa.list_(pa.float32()),
+    }
+)
+
+# Why a row is not in the index; the first that applies counts. 0 stands for rows that are in it.
+REASONS = (
+    "",
+    "excluded",
+    "outside every clip",
+    "missing video",
+    "damaged",
+    "frames short",
+    "class outside the list",
+    "degenerate box",
+    "duplicate row",
+)
+
+WHOLE_FRAME = np.array([0, 0, 1, 1, 1], np.float32)  # stands in where nobody was proposed
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MergedPart:
+    """One part's rows of the index, and where everything else went.
+
+    Attributes:
+        index: rows of `INDEX_SCHEMA` without proposals, sorted by video and timestamp.
+        clips: clip; keyframes (wanted), kept (in the index), boxes (of the wanted keyframes).
+        counts: rows read, rows dropped by reason, keyframes, boxes and labels kept.
+    """
+
+    index: pa.Table
+    clips: pd.DataFrame
+    counts: dict[str, int]
+
+
+def merge_part(
+    part: str,
+    truth: pd.DataFrame,
+    excluded: pd.DataFrame,
+    clips: pd.DataFrame,
+    stored: StoredFrames,
+    lost: "pd.Series[str]",
+    window: tuple[int, int],
+) -> MergedPart:
+    """Make the index of one part, but for its proposals.
+
+    Args:
+        truth: as from `read_truth`.
+        excluded: as from `read_exclusions`.
+        clips: the part's rows of the clip table, without those for pretraining only.
+        lost: what happened to each clip, by clip: empty, or a kind of `coverage.lost_clips`.
+        window: stored frames needed before and after a keyframe.
+    """
+    keyframes, places = annotated_keyframes(truth, excluded)
+    keyframes = locate_keyframes(keyframes, clips, stored, lost, window)
+    kept = (keyframes["reason"] == 0).to_numpy()
+
+    rows = _sorted_rows(truth, places)
+    reasons = _dropped_rows(rows, keyframes["reason"].to_numpy())
+    counts = {"rows": len(truth)} | {
+        f"dropped_{reason.replace(' ', '_')}": int((reasons == code).sum())
+        for code, reason in enumerate(REASONS)
+        if reason
+    }
+    people = rows[(reasons == 0) & (rows["action_id"] != 0).to_numpy()]
+    positions = np.cumsum(kept) - 1
+    people = people.assign(keyframe=positions[people["keyframe"].to_numpy()])
+
+    index = keyframes[kept].reset_index(drop=True)
+    columns: dict[str, Any] = {"part": pa.array([part] * len(index), pa.string())}
+    for name in INDEX_SCHEMA.names[1:9]:
+        columns[name] = pa.array(index[name].to_numpy(), INDEX_SCHEMA.field(name).type)
+    columns |= _truth_lists(people, len(index))
+    counts |= {
+        "keyframes": len(index),
+        "keyframes_without_people": len(index) - people["keyframe"].nunique(),
+        "boxes": len(columns["labels"].flatten()),
+        "labels": len(people),
+    }
+    return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts)
+
+
+def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
+    """Give each keyframe its proposals, best first, or the whole frame where there is none.
+
+    Args:
+        index: rows of `INDEX_SCHEMA` without proposals.
+        proposals: video_id, timestamp, x1, y1, x2, y2, score; other keyframes are passed over.
+    """
+    wanted, keys = keyframe_keys(index.select(["video_id", "timestamp"]).to_pandas(), proposals)
+    distinct = np.unique(wanted)
+    places = np.searchsorted(distinct, keys)
+    mine = np.append(distinct, -1)[places] == keys
+    missing = np.delete(distinct, places[mine])
+    numbers = proposals[[*BOX, "score"]].to_numpy(np.float32)[mine]
+    numbers = np.vstack([numbers, np.tile(WHOLE_FRAME, (len(missing), 1))])
+    keys = np.concatenate([keys[mine], missing])
+    order = np.lexsort([*numbers[:, 3::-1].T, -numbers[:, 4], keys])
+    keys, numbers = keys[order], numbers[order]
+    # Two parts may share a video: each keyframe of either takes its own copy of the stretch.
+    first, after = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+    offsets = np.append(0, np.cumsum(after - first))
+    rows = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], after - first)
+    lists = pa.ListArray.from_arrays(
+        pa.array(offsets * 5, pa.int32()), pa.array(numbers[rows].ravel())
+    )
+    return index.append_column(INDEX_SCHEMA.field("proposals"), lists)
+
+
+def locate_keyframes(
+    keyframes: pd.DataFrame,
+    clips: pd.DataFrame,
+    stored: StoredFrames,
+    lost: "pd.Series[str]",
+    window: tuple[int, int],
+) -> pd.DataFrame:
+    """Find each keyframe's clip and frames.
+
+    Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height, and reason: 0, or
+        the position in `REASONS` of why the keyframe cannot be used; the rest is void then.
+    """
+    chosen = choose_clips(keyframes, clips)
+    names = clips["clip"].to_numpy(object)
+    clip = np.where(chosen >= 0, names[chosen] if len(names) else "", "").astype(object)
+    start = clips["start_seconds"].to_numpy()[chosen] if len(names) else np.zeros(len(chosen))
+    frame = keyframe_numbers(keyframes["timestamp"].to_numpy(), start)
+
+    store = stored.clips.reindex(clip)
+    has_frames = store["last_frame"].notna().to_numpy()
+    numbers = store[["last_frame", "width", "height"]].fillna(0).astype("int64")
+    last = numbers["last_frame"].to_numpy()
+    low, high = np.maximum(frame - window[0], 1), np.minimum(frame + window[1], last)
+    complete = (frame - last <= SLACK_FRAMES) & stored.holds(clip, low, high)
+
+    codes = {reason: code for code, reason in enumerate(REASONS)}
+    kind = lost[lost != ""].map(codes).astype("float64").reindex(clip)
+    reason = np.select(
+        [chosen < 0, ~has_frames, ~complete],
+        [
+            np.full(len(clip), codes["outside every clip"]),
+            kind.fillna(codes["missing video"]).to_numpy(),
+            kind.fillna(codes["frames short"]).to_numpy(),
+        ],
+        default=0,
+    ).astype(np.int8)
+    return keyframes.assign(
+        clip=clip,
+        shard=store["shard"].fillna("").to_numpy(),
+        frame=frame,
+        last_frame=last,
+        width=numbers["width"].to_numpy(),
+        height=numbers["height"].to_numpy(),
+        reason=reason,
+    )
+
+
+def _sorted_rows(truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
+    """The rows in a fixed order, boxes cut at the frame's edge, with their keyframe's position."""
+    columns = [truth[name].to_numpy(np.float32).clip(0, 1) for name in BOX]
+    action = truth["action_id"].to_numpy().clip(0, ACTIONS.stop).astype(np.int16)
+    order = np.lexsort([action, *reversed(columns), places])
+    rows = {"keyframe": places[order], "action_id": action[order]}
+    return pd.DataFrame(rows | {name: c[order] for name, c in zip(BOX, columns, strict=True)})
+
+
+def _dropped_rows(
+    rows: pd.DataFrame, keyframe_reasons: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int8]:
+    """[rows] position in `REASONS` of the first that applies, 0 for rows to keep."""
+    keyframe, action = rows["keyframe"].to_numpy(), rows["action_id"].to_numpy()
+    person = action != 0
+    known = (action >= ACTIONS.start) & (action < ACTIONS.stop)
+    solid = ((rows["x2"] > rows["x1"]) & (rows["y2"] > rows["y1"])).to_numpy()
+    # Sorted rows: an equal one stands right before.
+    again = np.append(False, (rows[1:].to_numpy() == rows[:-1].to_numpy()).all(axis=1))
+    of_keyframe = np.append(keyframe_reasons, np.int8(0))[keyframe]
+    return np.select(
+        [
+            keyframe < 0,
+            of_keyframe > 0,
+            person & ~known,
+            person & ~solid,
+            person & again[: len(rows)],
+        ],
+        [
+            np.full(len(rows), REASONS.index("excluded"), np.int8),
+            of_keyframe,
+            *(
+                np.full(len(rows), REASONS.index(reason), np.int8)
+                for reason in ("class outside the list", "degenerate box", "duplicate row")
+            ),
+        ],
+        default=np.int8(0),
+    )
+
+
+def _truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
+    """Boxes of each keyframe, and the labels of each box.
+
+    Kinetics has no person ids, so equal coordinates mean the same person.
+
+    Args:
+        people: sorted by keyframe, box and action.
+    """
+    new_box = ~people.duplicated(["keyframe", *BOX]).to_numpy()
+    heads = np.flatnonzero(new_box)
+    boxes = people.iloc[heads]
+    per_keyframe = np.searchsorted(boxes["keyframe"].to_numpy(), np.arange(num_keyframes + 1))
+    labels = pa.ListArray.from_arrays(
+        pa.array(np.append(heads, len(people)), pa.int32()),
+        pa.array(people["action_id"].to_numpy(np.int16)),
+    )
+    offsets = pa.array(per_keyframe, pa.int32())
+    coordinates = pa.array(boxes[BOX].to_numpy(np.float32).ravel())
+    return {
+        "boxes": pa.ListArray.from_arrays(pa.array(per_keyframe * 4, pa.int32()), coordinates),
+        "labels": pa.ListArray.from_arrays(offsets, labels),
+    }
+
+
+def _per_clip(keyframes: pd.DataFrame, truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
+    people = (places >= 0) & (truth["action_id"] != 0).to_numpy()
+    boxes = truth.loc[people, BOX].assign(keyframe=places[people]).drop_duplicates()
+    per_keyframe = np.bincount(boxes["keyframe"].to_numpy(), minlength=len(keyframes))
+    table = keyframes.assign(kept=keyframes["reason"] == 0, boxes=per_keyframe, keyframes=1)
+    by_clip = table[table["clip"] != ""].groupby("clip", sort=True)
+    return by_clip[["keyframes", "kept", "boxes"]].sum().reset_index()

@@ -1,0 +1,170 @@
+"""Find people in stills with torchvision's Faster R-CNN (ResNet-50 FPN v2, trained on COCO).
+
+H, W pixels  N boxes  K boxes of all levels of the feature pyramid  C channels
+
+Source: torchvision `fasterrcnn_resnet50_fpn_v2`; weights at download.pytorch.org/models.
+"""
+
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.vision import has_native_ops, import_torchvision
+from pipeline.transfers.http_reader import Patience, TransferError, open_client
+from pipeline.transfers.transfer import hash_file, transfer
+
+PERSON = 1  # COCO's class number
+NUM_CLASSES = 91  # COCO's, with background and the gaps in its numbering
+# What a file raises that is damaged, or something else: it depends on where.
+_BROKEN = (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError)
+SHORT_SIDE_PX = 800  # stills are enlarged to this, as in training
+
+
+def fetch_weights(address: str, sha256: str | None) -> Path:
+    """The checkpoint at a path, or at an address: downloaded once, beside torch's other models.
+
+    Raises:
+        ValueError: no such file, or not the one with this hash.
+    """
+    if "://" not in address:
+        path = Path(address)
+        if not path.is_file():
+            raise ValueError(f"detect_people.weights: found no file {path}")
+    else:
+        path = Path(torch.hub.get_dir()) / "checkpoints" / address.rpartition("/")[2]
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            patience = Patience(timeout_seconds=30.0, attempts=6)
+            try:
+                with open_client(patience) as client:
+                    transfer(client, address, path, patience, sha256=sha256)
+            except TransferError as error:
+                raise ValueError(f"detect_people.weights: {address}: {error.reason}") from None
+    if sha256 is not None and (found := hash_file(path).sha256) != sha256:
+        raise ValueError(f"detect_people.weights: {path}: found sha256 {found}, expected {sha256}")
+    return path
+
+
+def load_detector(
+    weights: Path, min_score: float, device: torch.device, short_side_px: int = SHORT_SIDE_PX
+) -> nn.Module:
+    """The detector, ready to be called.
+
+    Args:
+        weights: a state dict; nothing else in the file is run.
+        min_score: boxes below are never returned.
+        short_side_px: to which stills are scaled, with a longer side of at most 5/3 of that.
+
+    Raises:
+        ValueError: not the weights of this detector.
+    """
+    import_torchvision()
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+
+    if not has_native_ops():
+        # Torchvision's own fallback compiles itself at first use, which takes a C++ compiler.
+        vars(sys.modules["torchvision.ops.poolers"])["roi_align"] = align_rois
+    detector: nn.Module = fasterrcnn_resnet50_fpn_v2(
+        weights=None,
+        weights_backbone=None,
+        num_classes=NUM_CLASSES,
+        min_size=short_side_px,
+        max_size=short_side_px * 5 // 3,
+        box_score_thresh=min_score,
+    )
+    try:
+        detector.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except _BROKEN as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{weights}: no weights of this person detector: {reason}") from None
+    return detector.to(device).eval()
+
+
+@torch.inference_mode()
+def detect(
+    detector: Callable[[list[Tensor]], list[dict[str, Tensor]]],
+    stills: Sequence[npt.NDArray[np.uint8]],
+    min_side_px: int,
+    device: torch.device,
+) -> list[npt.NDArray[np.float64]]:
+    """The people in each still.
+
+    Args:
+        detector: as from `load_detector`; called with [3, H, W] pictures of 0..1.
+        stills: [H, W, 3] RGB each, of any size.
+        min_side_px: boxes with a shorter side are left out.
+
+    Returns: for each still [N, 5]: x1, y1, x2, y2 as fractions of W and H, score; best first.
+    """
+    pictures = [torch.from_numpy(still).to(device).permute(2, 0, 1) / 255 for still in stills]
+    people = []
+    for still, found in zip(stills, detector(pictures), strict=True):
+        boxes = found["boxes"].double().cpu().numpy()
+        scores = found["scores"].double().cpu().numpy()
+        sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
+        wanted = (found["labels"].cpu().numpy() == PERSON) & (sides >= min_side_px)
+        height, width, _ = still.shape
+        fractions = boxes[wanted] / [width, height, width, height]
+        rows = np.column_stack([fractions.clip(0, 1), scores[wanted]])
+        people.append(rows[np.argsort(-rows[:, 4], kind="stable")])
+    return people
+
+
+def align_rois(
+    features_BCHW: Tensor,
+    boxes_K5: Tensor,
+    output_size: tuple[int, int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool = False,
+) -> Tensor:
+    """torchvision's `roi_align` for a fixed number of points per cell, from plain torch.
+
+    Args:
+        boxes_K5: number of the picture in the batch, x1, y1, x2, y2 in pixels of the picture.
+        sampling_ratio: points per cell and direction, at least 1.
+
+    Returns: [K, C, *output_size] mean over each cell's points.
+    """
+    height, width = features_BCHW.shape[2:]
+    shift = 0.5 if aligned else 0.0
+    corners = boxes_K5[:, 1:] * spatial_scale - shift
+    sides = corners[:, 2:] - corners[:, :2]
+    if not aligned:
+        sides = sides.clamp(min=1.0)
+    rows, columns = (size * sampling_ratio for size in output_size)
+    y = corners[:, 1:2] + sides[:, 1:2] * _middles(rows, features_BCHW)
+    x = corners[:, 0:1] + sides[:, 0:1] * _middles(columns, features_BCHW)
+    # grid_sample counts from -1 to 1 between the middles of the outermost cells.
+    grid_K_rows_columns_2 = torch.stack(
+        [
+            (2 * x / max(width - 1, 1) - 1)[:, None, :].expand(-1, rows, -1),
+            (2 * y / max(height - 1, 1) - 1)[:, :, None].expand(-1, -1, columns),
+        ],
+        dim=-1,
+    )
+    pooled = features_BCHW.new_zeros(len(boxes_K5), features_BCHW.shape[1], *output_size)
+    pictures = boxes_K5[:, 0].long()
+    for picture in range(len(features_BCHW)):
+        mine = torch.nonzero(pictures == picture)[:, 0]
+        for first in range(0, len(mine), 128):  # bounds the memory
+            part = mine[first : first + 128]
+            grid = grid_K_rows_columns_2[part].reshape(1, -1, columns, 2)
+            sampled = nn.functional.grid_sample(
+                features_BCHW[picture][None], grid, padding_mode="border", align_corners=True
+            )
+            cells = nn.functional.avg_pool2d(sampled, sampling_ratio)[0]
+            cells_CKhw = cells.reshape(len(cells), len(part), *output_size)
+            pooled[part] = cells_CKhw.transpose(0, 1)
+    return pooled
+
+
+def _middles(count: int, like: Tensor) -> Tensor:
+    """[1, count] middles of `count` equal stretches of 0..1."""
+    return ((torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) / count)[None]

@@ -1,0 +1,1 @@
+"""Average precision, its protocols and its uncertainty."""

@@ -1,0 +1,71 @@
+"""Average precision per action and its mean, from ranked detections.
+
+AP is the area under the interpolated precision-recall curve (PASCAL VOC 2010 and later): each hit
+adds the best precision reached at its recall or beyond, divided by the number of truth boxes.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from pipeline.evaluation.annotated_keyframes import Bools, Floats, Ints
+from pipeline.evaluation.matching import Matches
+from pipeline.evaluation.protocols import Protocol
+
+Ties = Literal["defined", "best", "worst"]
+
+
+def average_precision(hit: Bools, num_truth: int) -> float:
+    """Area under the interpolated precision-recall curve of one action.
+
+    Args:
+        hit: [N] whether each detection is a hit, best score first.
+        num_truth: truth boxes of the action; 0 gives NaN, which a mean leaves out.
+    """
+    return _area(np.flatnonzero(hit) + 1, num_truth)
+
+
+def _area(rank: Ints, num_truth: int) -> float:
+    """The same from the ranks of the hits alone (1 is the best detection)."""
+    if num_truth == 0:
+        return float("nan")
+    precision = np.arange(1, len(rank) + 1) / rank
+    best_from_here = np.maximum.accumulate(precision[::-1])
+    return float(best_from_here.sum() / num_truth)
+
+
+def per_class_ap(matches: Matches, rules: Protocol, ties: Ties = "defined") -> dict[int, float]:
+    """AP by action id; NaN for an action without truth.
+
+    Args:
+        ties: in which order equal scores count: as `matching` defines it, or hits first or last,
+            which bounds the AP over every possible order.
+    """
+    per_class = {}
+    for position, rows in enumerate(matches.ranges()):
+        undetected = rows.start == rows.stop and rules.skips_undetected
+        num_truth = 0 if undetected else int(matches.num_truth[position].sum())
+        hit = _reordered(matches.hit[rows], matches.score[rows], ties)
+        per_class[int(matches.action_ids[position])] = average_precision(hit, num_truth)
+    return per_class
+
+
+def mean_ap(per_class: dict[int, float]) -> float:
+    """Mean over the actions that have an AP; NaN when none has."""
+    known = np.array([ap for ap in per_class.values() if not np.isnan(ap)], dtype=np.float64)
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _reordered(hit: Bools, score: Floats, ties: Ties) -> Bools:
+    if ties == "defined":
+        return hit
+    late = hit if ties == "worst" else ~hit
+    return hit[np.lexsort((late, -score))]
+
+
+def precision_recall(hit: Bools, num_truth: int) -> tuple[Floats, Floats]:
+    """Recall and interpolated precision at each hit, for drawing; [hits] each."""
+    rank = np.flatnonzero(hit) + 1
+    count = np.arange(1, len(rank) + 1)
+    precision = np.maximum.accumulate((count / rank)[::-1])[::-1]
+    return count / max(num_truth, 1), precision

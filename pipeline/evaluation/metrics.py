@@ -1,0 +1,205 @@
+"""Score detections under the protocols of the field, and write a variant's metrics files."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.annotations.ava_csv import read_exclusions, read_truth
+from pipeline.atomic import written
+from pipeline.evaluation.annotated_keyframes import AnnotatedKeyframes
+from pipeline.evaluation.matching import Matches, match_detections
+from pipeline.evaluation.mean_ap import Ties, mean_ap, per_class_ap
+from pipeline.evaluation.protocols import protocol as rules_of
+from pipeline.evaluation.uncertainty import draw_videos, interval, resampled_mean_ap
+from pipeline.sections import Part
+
+MAIN_SPLIT, MAIN_PROTOCOL = "val_ava", "official"
+ALL_TRUTH = "official_all_truth"  # also what could not be had on this machine
+
+# The action ids of AVA fall into three categories (label_type in ava_action_list_v2.2.pbtxt).
+CATEGORIES = {
+    "person_movement": range(1, 15),
+    "object_manipulation": range(15, 64),
+    "person_interaction": range(64, 81),
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one set of detections is worth under one protocol."""
+
+    mAP: float  # noqa: N815  the name the field uses; mean over actions with truth, or NaN
+    per_class: dict[int, float]  # AP by action id, NaN without truth
+    num_truth: dict[int, int]  # truth boxes by action id
+    counts: dict[str, int]  # keyframes, truth boxes, rows used and left out by reason
+    tie_envelope: tuple[float, float]  # lowest and highest mAP over orders of equal scores
+    matches: Matches
+
+    def per_category(self) -> dict[str, float]:
+        """Mean AP of each of AVA's categories that has truth."""
+        members = {
+            name: mean_ap({action: ap for action, ap in self.per_class.items() if action in ids})
+            for name, ids in CATEGORIES.items()
+        }
+        return {name: value for name, value in members.items() if not math.isnan(value)}
+
+
+def score_detections(
+    detections: pd.DataFrame,
+    truth: pd.DataFrame,
+    exclusions: pd.DataFrame,
+    classes: dict[int, str],
+    protocol: str,
+) -> Scores:
+    """Frame mAP at IoU 0.5.
+
+    Args:
+        detections, truth, exclusions: tables as `ava_csv` reads them.
+        classes: the actions that count, names by id.
+        protocol: official, uncapped or mmaction2; `protocols` says how they differ.
+
+    Raises:
+        ValueError: an unknown protocol, or a row that `matching` refuses.
+    """
+    rules = rules_of(protocol)
+    matches = match_detections(detections, truth, exclusions, classes, rules)
+
+    def ap(ties: Ties) -> dict[int, float]:
+        return per_class_ap(matches, rules, ties)
+
+    per_class = ap("defined")
+    totals = matches.num_truth.sum(axis=1)
+    return Scores(
+        mAP=mean_ap(per_class),
+        per_class=per_class,
+        num_truth={int(i): int(n) for i, n in zip(matches.action_ids, totals, strict=True)},
+        counts=matches.counts,
+        tie_envelope=(mean_ap(ap("worst")), mean_ap(ap("best"))),
+        matches=matches,
+    )
+
+
+def read_split_truth(raw: Path, parts: Iterable[Part]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Truth and exclusions of a split, from the annotation files of its parts.
+
+    Args:
+        raw: folder of the annotation files.
+        parts: the parts whose `split` is the one to score.
+    """
+    parts = list(parts)
+    truths = [read_truth(raw / part.truth) for part in parts]
+    exclusions = [read_exclusions(raw / part.excluded if part.excluded else None) for part in parts]
+    if len(parts) == 1:  # keeps row numbers and the file's name for messages
+        return truths[0], exclusions[0]
+    return pd.concat(truths, ignore_index=True), pd.concat(exclusions, ignore_index=True)
+
+
+def available_truth(truth: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """The truth of the keyframes that could be had: those in the index (video_id, timestamp)."""
+    kept: pd.DataFrame = truth[AnnotatedKeyframes(index).find(truth) >= 0]
+    return kept
+
+
+def score_split(
+    detections: pd.DataFrame,
+    truth: pd.DataFrame,
+    exclusions: pd.DataFrame,
+    index: pd.DataFrame,
+    classes: dict[int, str],
+) -> dict[str, Scores]:
+    """Scores by protocol, on the keyframes that could be had and (`ALL_TRUTH`) on all of them.
+
+    Args:
+        detections: of one split.
+        truth, exclusions: as `read_split_truth` gives them.
+        index: the split's keyframes whose frames exist: video_id, timestamp.
+    """
+    had = available_truth(truth, index)
+    return {
+        MAIN_PROTOCOL: score_detections(detections, had, exclusions, classes, MAIN_PROTOCOL),
+        "uncapped": score_detections(detections, had, exclusions, classes, "uncapped"),
+        ALL_TRUTH: score_detections(detections, truth, exclusions, classes, MAIN_PROTOCOL),
+    }
+
+
+def write_metrics(
+    folder: Path,
+    variant: str,
+    scores: Mapping[str, Mapping[str, Scores]],
+    classes: Mapping[int, str],
+    num_resamples: int = 1000,
+) -> dict[str, object]:
+    """Write `metrics.json` and `per_class_ap.csv` into a folder; equal scores give equal bytes.
+
+    Args:
+        scores: split to protocol to scores; every split has `MAIN_PROTOCOL`.
+        num_resamples: bootstrap resamples behind each 95 % interval; 0 leaves the intervals out.
+
+    Returns: what metrics.json holds.
+    """
+    split = main_split(scores)
+    main = scores[split][MAIN_PROTOCOL]
+    described = {
+        name: {p: _described(s, num_resamples) for p, s in by_protocol.items()}
+        for name, by_protocol in scores.items()
+    }
+    metrics: dict[str, object] = {
+        "variant": variant,
+        "mAP": _number(main.mAP),
+        "split": split,
+        "protocol": MAIN_PROTOCOL,
+        "num_keyframes": main.counts["keyframes"],
+        "num_videos": len(main.matches.video_ids),
+        "protocols": described,
+    }
+    with written(folder / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(metrics, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    with written(folder / "per_class_ap.csv") as temporary:
+        per_class_table(scores, classes).to_csv(temporary, index=False, lineterminator="\n")
+    return metrics
+
+
+def main_split(splits: Iterable[str]) -> str:
+    """The split behind the headline number: AVA's validation split, or else the first one."""
+    names = list(splits)
+    if not names:
+        raise ValueError("metrics: found no scored split, expected at least one")
+    return MAIN_SPLIT if MAIN_SPLIT in names else names[0]
+
+
+def per_class_table(
+    scores: Mapping[str, Mapping[str, Scores]], classes: Mapping[int, str]
+) -> pd.DataFrame:
+    """split, protocol, action_id, action, num_truth, AP (NaN without truth), one row per action."""
+    rows = [
+        (split, protocol, action, classes[action], result.num_truth[action], ap)
+        for split, by_protocol in scores.items()
+        for protocol, result in by_protocol.items()
+        for action, ap in result.per_class.items()
+    ]
+    columns = ["split", "protocol", "action_id", "action", "num_truth", "AP"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _described(scores: Scores, num_resamples: int) -> dict[str, object]:
+    draws = draw_videos(len(scores.matches.video_ids), num_resamples)
+    found = interval(resampled_mean_ap(scores.matches, draws))
+    return {
+        "mAP": _number(scores.mAP),
+        "interval": None if found is None else [found.low, found.high],
+        "tie_envelope": [_number(value) for value in scores.tie_envelope],
+        "per_category": scores.per_category(),
+        "counts": scores.counts,
+        "num_videos": len(scores.matches.video_ids),
+        "num_actions": int(np.isfinite(list(scores.per_class.values())).sum()),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value

@@ -1,0 +1,126 @@
+"""How far the videos that happen to be in a split move its mAP: a bootstrap over videos.
+
+Keyframes of one video are alike, so whole videos are drawn with replacement, never keyframes. A
+video drawn twice counts twice, on both sides. Two variants are compared on the same draws (paired),
+which takes out the part of the luck that they share.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.evaluation.annotated_keyframes import Bools, Floats, Ints
+from pipeline.evaluation.matching import Matches
+
+PERCENT = (2.5, 97.5)
+MANY_VIDEOS = 1000
+CHUNK = 250  # resamples at a time: bounds the memory, changes no number
+
+
+def draw_videos(num_videos: int, num_resamples: int, seed: int = 0) -> Ints:
+    """[R, V] how often each video is drawn in each resample."""
+    random = np.random.default_rng(seed)
+    if num_videos == 0:
+        return np.zeros((num_resamples, 0), dtype=np.int64)
+    return random.multinomial(num_videos, np.full(num_videos, 1 / num_videos), num_resamples)
+
+
+def resampled_mean_ap(matches: Matches, draws: Ints) -> Floats:
+    """[R] mAP of each resample; an action without truth in a resample is left out of its mean.
+
+    Args:
+        draws: [R, V] of `draw_videos`, columns in the order of `matches.video_ids`.
+    """
+    means = [_mean_ap_of(matches, part) for part in _chunks(draws)]
+    return np.concatenate(means) if means else np.zeros(0)
+
+
+def _chunks(draws: Ints) -> list[Floats]:
+    weights = draws.astype(np.float64)  # whole numbers stay exact, and the product below is BLAS's
+    return [weights[start : start + CHUNK] for start in range(0, len(weights), CHUNK)]
+
+
+def _mean_ap_of(matches: Matches, weights_RV: Floats) -> Floats:
+    total, known = np.zeros(len(weights_RV)), np.zeros(len(weights_RV))
+    for position, rows in enumerate(matches.ranges()):
+        truth_R = weights_RV @ matches.num_truth[position]
+        has_truth = truth_R > 0
+        area = _area(matches.hit[rows], matches.video[rows], weights_RV)
+        total[has_truth] += area[has_truth] / truth_R[has_truth]
+        known += has_truth
+    with np.errstate(invalid="ignore"):
+        return total / known
+
+
+def _area(hit: Bools, video: Ints, weights_RV: Floats) -> Floats:
+    """[R] sum over the hits of their interpolated precision, of one action.  H hits"""
+    at = np.flatnonzero(hit)
+    if len(at) == 0:
+        return np.zeros(len(weights_RV))
+    detected_RH = _detected(at, video[: at[-1] + 1], weights_RV)
+    weight_RH = weights_RV[:, video[at]]
+    hits_RH = np.cumsum(weight_RH, axis=1)
+    # Before the first drawn detection there is nothing to divide; such a hit has weight 0.
+    precision_RH = hits_RH / np.maximum(detected_RH, 1)
+    best_RH = np.maximum.accumulate(precision_RH[:, ::-1], axis=1)[:, ::-1]
+    area: Floats = (weight_RH * best_RH).sum(axis=1)
+    return area
+
+
+def _detected(at_H: Ints, video_N: Ints, weights_RV: Floats) -> Floats:
+    """[R, H] weight of the detections up to and including each hit: what its precision divides by.
+
+    Both ways add the same whole numbers: a table of counts per video suits a few hundred videos of
+    many keyframes (AVA), a walk over the rows suits tens of thousands of one keyframe (Kinetics).
+    """
+    num_videos = weights_RV.shape[1]
+    if num_videos > MANY_VIDEOS:
+        starts = np.concatenate([[0], at_H[:-1] + 1])
+        between = [np.add.reduceat(weights_V[video_N], starts) for weights_V in weights_RV]
+        return np.cumsum(between, axis=1)
+    prefix = np.searchsorted(at_H, np.arange(len(video_N)))
+    counts = np.bincount(prefix * num_videos + video_N, minlength=len(at_H) * num_videos)
+    upto_HV = np.cumsum(counts.reshape(len(at_H), num_videos), axis=0).astype(np.float64)
+    detected_RH: Floats = weights_RV @ upto_HV.T
+    return detected_RH
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The middle 95 % of the resamples."""
+
+    low: float
+    high: float
+
+
+def interval(values: Floats) -> Interval | None:
+    """95 % percentile interval; None when no resample has a value."""
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return None
+    low, high = np.percentile(known, PERCENT)
+    return Interval(float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Step:
+    """Difference of two variants on the same truth."""
+
+    difference: float
+    interval: Interval | None
+    share_flipped: float  # resamples in which the difference has the other sign, or is zero
+
+
+def paired_step(before: Matches, after: Matches, difference: float, draws: Ints) -> Step:
+    """Uncertainty of `difference` = mAP of `after` - mAP of `before`, from paired resamples."""
+    if list(before.video_ids) != list(after.video_ids):
+        raise ValueError("paired bootstrap: found two sets of videos, expected the same truth")
+    values = resampled_mean_ap(after, draws) - resampled_mean_ap(before, draws)
+    return step_of(difference, values)
+
+
+def step_of(difference: float, values: Floats) -> Step:
+    """The same from the [R] differences of the resamples."""
+    known = values[~np.isnan(values)]
+    flipped = float((known * difference <= 0).mean()) if len(known) else float("nan")
+    return Step(difference, interval(values), flipped)

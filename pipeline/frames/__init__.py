@@ -1,0 +1,1 @@
+"""From videos to stills: cutting, decoding, the frame store."""

@@ -1,0 +1,139 @@
+"""Turn decoded pictures into upright RGB: colour matrix, range, size, rotation.
+
+Sizes shrink by averaging areas, and never grow. Pixels that are not square stay as they are stored:
+boxes are fractions of the picture, so nothing is lost, and the published frames did the same.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, cast
+
+import av
+import av.error
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+
+from pipeline.frames.hdr import to_standard_range
+from pipeline.frames.video import coded_packets
+
+Image = npt.NDArray[np.uint8]
+
+# How many packets may pass before the first picture comes out of the decoder.
+_MOST_PACKETS = 200
+
+# Numbers of ITU-T H.273. What says nothing counts as BT.601, as ffmpeg has it: the published frames
+# were made that way, and most such files are small web videos.
+_MATRICES = {1: "bt709", 4: "fcc", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+_TRANSFERS = {16: "pq", 18: "hlg"}
+_COLORSPACES = {
+    "bt601": Colorspace.ITU601,
+    "bt709": Colorspace.ITU709,
+    "bt2020": Colorspace.BT2020,
+    "fcc": Colorspace.FCC,
+    "smpte240m": Colorspace.SMPTE240M,
+}
+_FULL_RANGE = 2
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the decoded pictures of a video are to be shown.
+
+    Attributes:
+        rotation_degrees: 0, 90, 180 or 270 clockwise, after mirroring.
+        mirrored: whether left and right change places first.
+        matrix: a key of `_COLORSPACES`.
+        full_range: whether luma spans 0..255 rather than 16..235 (of 8 bits).
+        transfer: "sdr", or the HDR curves "pq" and "hlg".
+    """
+
+    rotation_degrees: int = 0
+    mirrored: bool = False
+    matrix: str = "bt601"
+    full_range: bool = False
+    transfer: str = "sdr"
+
+
+def read_look(container: InputContainer, stream: VideoStream) -> Look | None:
+    """Decode the first picture and see how it is to be shown; None if there is none.
+
+    The decoder joins what the container says with what the coded stream says. A cut file keeps
+    only the latter, which is why this is asked of the source.
+    """
+    frame = _first_frame(container, stream)
+    if frame is None:
+        return None
+    rotation, mirrored = _orientation(frame)
+    return Look(
+        rotation_degrees=rotation,
+        mirrored=mirrored,
+        matrix=_MATRICES.get(int(frame.colorspace), "bt601"),
+        full_range=frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj"),
+        transfer=_TRANSFERS.get(int(frame.color_trc), "sdr"),
+    )
+
+
+def shrunk_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:
+    """Width and height with the shorter one at most `short_side_px`, sides rounded half up."""
+    short = min(width, height)
+    if short <= short_side_px:
+        return width, height
+    # The long side must not round to the short one's factor: one factor, as mmcv's `rescale_size`.
+    factor = short_side_px / short
+    return int(width * factor + 0.5), int(height * factor + 0.5)
+
+
+def to_rgb(frame: VideoFrame, look: Look, short_side_px: int) -> Image:
+    """Convert a decoded picture.
+
+    Returns: [height, width, 3] upright RGB, 0..255, contiguous.
+    """
+    is_hdr = look.transfer != "sdr"
+    # At its own size chroma is repeated, not interpolated: JPEG's halving then gives back just
+    # what the video held.
+    plain: npt.NDArray[Any] = frame.reformat(
+        format="rgb48le" if is_hdr else "rgb24",
+        src_colorspace=_COLORSPACES[look.matrix],
+        src_color_range=ColorRange.JPEG if look.full_range else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        threads=1,
+    ).to_ndarray()
+    size = shrunk_size(frame.width, frame.height, short_side_px)
+    if size != (frame.width, frame.height):
+        plain = cv2.resize(plain, size, interpolation=cv2.INTER_AREA)
+    image = (
+        to_standard_range(plain, look.transfer) if is_hdr else plain.astype(np.uint8, copy=False)
+    )
+    if look.mirrored:
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.rot90(image, -look.rotation_degrees // 90))
+
+
+def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    packets = islice(coded_packets(container, stream), _MOST_PACKETS)
+    try:
+        for packet in chain(packets, [None]):  # None: hand out what is still held back
+            with suppress(av.error.FFmpegError):  # damaged here; the next packets may do
+                for frame in stream.codec_context.decode(packet):
+                    return frame
+    except av.error.FFmpegError:
+        pass  # the file breaks off
+    return None
+
+
+def _orientation(frame: VideoFrame) -> tuple[int, bool]:
+    """Clockwise degrees and mirroring of a display matrix (ISO 14496-12: x' = ax + cy, ...)."""
+    data = cast(Any, frame.side_data.get("DISPLAYMATRIX"))
+    if data is None:
+        return 0, False
+    a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].astype(float)
+    mirrored = bool(a * d - b * c < 0)
+    if mirrored:  # take the mirroring out: what is left is a turn
+        a, b = -a, -b
+    return round(np.degrees(np.arctan2(b, a)) / 90) % 4 * 90, mirrored

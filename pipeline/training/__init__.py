@@ -1,0 +1,1 @@
+"""Data, losses and the loop that trains; running a trained model."""

@@ -1,0 +1,91 @@
+"""Run a detector over a split's keyframes and collect what it finds, as AVA wants it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader
+
+from pipeline.models.detector import ActionDetector
+from pipeline.progress import track
+from pipeline.training.keyframe_dataset import EvaluationKeyframes, Example, collate
+from pipeline.training.transforms import normalise
+
+BOX = ["x1", "y1", "x2", "y2"]
+
+
+def detect(
+    model: ActionDetector,
+    keyframes: EvaluationKeyframes,
+    batch_size: int,
+    min_score: float,
+    what: str,
+    workers: int = 0,
+) -> pd.DataFrame:
+    """Detections of all keyframes, sorted by keyframe, box and action.
+
+    Batches hold stills of one size, so a result does not depend on its neighbours in the batch.
+
+    Args:
+        min_score: actions at or below are left out.
+        what: shown with the progress.
+
+    Returns: video_id, timestamp, x1, y1, x2, y2 (fractions of the still), action_id, score.
+    """
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    found = list(_rows(model, keyframes, batch_size, min_score, what, workers, device))
+    model.train(was_training)
+    row, box, action, score = (
+        np.concatenate([part[column] for part in found]) if found else np.zeros(0, np.int64)
+        for column in range(4)
+    )
+    order = np.lexsort((action, box, row))
+    row, box, action, score = row[order], box[order], action[order], score[order]
+    index = keyframes.index
+    corners = np.zeros((len(row), 4), np.float32)
+    for start, stop in _runs(row):
+        corners[start:stop] = keyframes.proposals(int(row[start]))[box[start:stop]]
+    return pd.DataFrame(
+        {
+            "video_id": np.array(index.video_id, object)[row],
+            "timestamp": index.timestamp[row],
+            **{name: corners[:, side].astype(np.float64) for side, name in enumerate(BOX)},
+            "action_id": action.astype(np.int64),
+            "score": score.astype(np.float64),
+        }
+    ).astype({"video_id": "str"})
+
+
+def _rows(
+    model: ActionDetector,
+    keyframes: EvaluationKeyframes,
+    batch_size: int,
+    min_score: float,
+    what: str,
+    workers: int,
+    device: torch.device,
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Keyframe, box within the keyframe, action and score of each detection, batch by batch."""
+    batches = keyframes.batches(batch_size)
+    loader: DataLoader[Example] = DataLoader(
+        keyframes, batch_sampler=batches, collate_fn=collate, num_workers=workers
+    )
+    for batch in track(loader, what, unit="batch", total=len(batches)):
+        with torch.inference_mode():
+            logits = model(normalise(batch.clips.to(device)), batch.boxes.to(device))
+        scores = logits.sigmoid().float().cpu().numpy()
+        place = batch.boxes[:, 0].long().numpy()
+        first = np.searchsorted(place, place)  # where the box's keyframe starts in the batch
+        scores[:, 0] = 0  # no action has id 0
+        box, action = np.nonzero(scores > min_score)
+        rows = np.array(batch.positions)[place[box]]
+        yield rows, box - first[box], action, scores[box, action]
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Start and end of each stretch of equal values."""
+    if len(values):
+        edges = (np.flatnonzero(np.diff(values)) + 1).tolist()
+        yield from zip([0, *edges], [*edges, len(values)], strict=True)

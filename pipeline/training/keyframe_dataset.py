@@ -1,0 +1,171 @@
+"""Keyframes as training examples: stills, boxes and labels, made from the index and the frames.
+
+What a keyframe looks like in training is a function of (seed, epoch, position), never of workers,
+batches or what was drawn before.
+
+T stills  G truth boxes  N boxes
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pipeline.sampling import Sampling
+from pipeline.training.keyframe_index import Boxes, KeyframeIndex
+from pipeline.training.targets import sample_boxes
+from pipeline.training.transforms import (
+    Frames,
+    View,
+    random_view,
+    view_boxes,
+    view_frames,
+    whole_view,
+)
+
+
+class FrameSource(Protocol):
+    """What a dataset needs of the frame store."""
+
+    def decode(self, clip: str, numbers: npt.NDArray[np.int64]) -> Frames: ...
+
+
+class Place(NamedTuple):
+    """One visit of one keyframe in training."""
+
+    epoch: int
+    position: int  # row of the dataset
+
+
+class Example(NamedTuple):
+    """One keyframe, ready for the network."""
+
+    position: int
+    stills: Tensor  # [T, H, W, 3] uint8 RGB
+    boxes: Tensor  # [N, 4] float32, pixels of the stills
+    labels: Tensor  # [N, 81] float32, 0 or 1; [N, 0] in evaluation
+
+
+class Batch(NamedTuple):
+    """Keyframes whose stills have one size."""
+
+    positions: list[int]
+    clips: Tensor  # [B, T, H, W, 3] uint8 RGB
+    boxes: Tensor  # [N, 5] place in the batch, x1, y1, x2, y2 in pixels
+    labels: Tensor  # [N, 81], or [clips] of the class in pretraining
+
+
+class TrainingKeyframes(Dataset[Example]):
+    """Keyframes with people under random views; indexed by `Place`.
+
+    Args:
+        short_side_px: lowest and highest length of the shorter side after resizing.
+        max_boxes: people of one keyframe that train.
+    """
+
+    def __init__(
+        self,
+        index: KeyframeIndex,
+        frames: FrameSource,
+        sampling: Sampling,
+        seed: int,
+        short_side_px: tuple[int, int],
+        crop_px: int,
+        max_boxes: int,
+        min_proposal_score: float,
+    ) -> None:
+        self.index, self._frames, self._sampling = index, frames, sampling
+        self._seed, self._short_side, self._crop = seed, short_side_px, crop_px
+        self._max_boxes, self._min_score = max_boxes, min_proposal_score
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, place: Place) -> Example:
+        draw = np.random.default_rng([self._seed, place.epoch, place.position])
+        row, index = place.position, self.index
+        low, high = self._sampling.jitter_range
+        jitter = draw.integers(low, high + 1, self._sampling.num_frames)
+        size = (int(index.size[row, 0]), int(index.size[row, 1]))
+        view = random_view(size, self._short_side, self._crop, draw)
+        stills = show(index, row, self._frames, self._sampling, view, jitter)
+        truth = view_boxes(index.truth(row), size, view)
+        proposals = view_boxes(index.proposals(row, self._min_score), size, view)
+        generator = torch.Generator().manual_seed(int(draw.integers(2**63)))
+        boxes, people = sample_boxes(truth, proposals, self._max_boxes, generator)
+        labels = torch.from_numpy(index.labels(row)[people])
+        return Example(row, stills, torch.from_numpy(boxes), labels)
+
+
+class EvaluationKeyframes(Dataset[Example]):
+    """All keyframes, whole and unflipped, with the detected people; indexed by position."""
+
+    def __init__(
+        self,
+        index: KeyframeIndex,
+        frames: FrameSource,
+        sampling: Sampling,
+        short_side_px: int,
+        min_proposal_score: float,
+    ) -> None:
+        self.index, self._frames, self._sampling = index, frames, sampling
+        self._short_side, self._min_score = short_side_px, min_proposal_score
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def view(self, row: int) -> View:
+        width, height = self.index.size[row]
+        return whole_view((int(width), int(height)), self._short_side)
+
+    def __getitem__(self, row: int) -> Example:
+        view = self.view(row)
+        stills = show(self.index, row, self._frames, self._sampling, view, None)
+        width, height = self.index.size[row]
+        boxes = view_boxes(self.proposals(row), (int(width), int(height)), view)
+        return Example(row, stills, torch.from_numpy(boxes), torch.zeros(len(boxes), 0))
+
+    def proposals(self, row: int) -> Boxes:
+        """[N, 4] boxes that are scored, fractions of the still."""
+        return self.index.proposals(row, self._min_score)
+
+    def batches(self, batch_size: int) -> list[list[int]]:
+        """Positions grouped so that each batch has one size of stills: nothing needs padding."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for row in range(len(self)):
+            view = self.view(row)
+            groups.setdefault((view.width, view.height), []).append(row)
+        return [
+            rows[start : start + batch_size]
+            for rows in groups.values()
+            for start in range(0, len(rows), batch_size)
+        ]
+
+
+def show(
+    index: KeyframeIndex,
+    row: int,
+    frames: FrameSource,
+    sampling: Sampling,
+    view: View,
+    jitter: npt.NDArray[np.int64] | None,
+) -> Tensor:
+    """[T, H, W, 3] uint8 stills of a keyframe under a view."""
+    numbers = sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
+    return torch.from_numpy(view_frames(frames.decode(index.clip[row], numbers), view))
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Stack examples whose stills have one size."""
+    places = [torch.full((len(each.boxes), 1), float(i)) for i, each in enumerate(examples)]
+    boxes = torch.cat([each.boxes for each in examples])
+    return Batch(
+        [each.position for each in examples],
+        torch.stack([each.stills for each in examples]),
+        torch.cat([torch.cat(places), boxes], dim=1),
+        torch.cat([each.labels for each in examples]),
+    )

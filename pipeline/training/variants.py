@@ -1,0 +1,88 @@
+"""From a variant's settings to its network, its data and its scores."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.annotations.ava_csv import read_class_list
+from pipeline.evaluation.metrics import (
+    MAIN_PROTOCOL,
+    available_truth,
+    read_split_truth,
+    score_detections,
+)
+from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.slow_only import SlowOnly, backbone
+from pipeline.params import Params
+from pipeline.sampling import Sampling
+from pipeline.sections import Train
+from pipeline.training.inference import detect
+from pipeline.training.keyframe_dataset import EvaluationKeyframes, FrameSource
+from pipeline.training.keyframe_index import KeyframeIndex, read_index
+
+
+def detector_of(settings: Train) -> ActionDetector:
+    """The network that the settings describe, with fresh weights."""
+
+    def body() -> SlowOnly:
+        return backbone(settings.backbone)
+
+    return build_detector(
+        body,
+        temporal_max=settings.temporal_pool == "max",
+        context=settings.context,
+        mlp=settings.head == "mlp",
+        dropout=settings.dropout,
+        deterministic=settings.deterministic,
+    )
+
+
+def validation_keyframes(
+    params: Params, settings: Train, index: Path, frames: FrameSource
+) -> dict[str, EvaluationKeyframes]:
+    """The keyframes of each validation split.
+
+    Args:
+        index: folder of the index files.
+    """
+    sampling = Sampling.parse(settings.sampling)
+    return {
+        split: EvaluationKeyframes(
+            read_index(index / f"{split}.parquet"),
+            frames,
+            sampling,
+            settings.test_short_side_px,
+            settings.min_proposal_score,
+        )
+        for split in params.splits
+        if split != "train"
+    }
+
+
+def keyframe_table(index: KeyframeIndex) -> pd.DataFrame:
+    """video_id and timestamp of the keyframes that could be had."""
+    table = pd.DataFrame({"video_id": index.video_id, "timestamp": index.timestamp})
+    return table.astype({"video_id": "str", "timestamp": "float64"})
+
+
+def validate(
+    model: ActionDetector,
+    keyframes: Mapping[str, EvaluationKeyframes],
+    params: Params,
+    raw: Path,
+    workers: int,
+) -> dict[str, float]:
+    """Official mAP of each split, on the keyframes that could be had."""
+    classes = read_class_list(raw / params.data.class_list)
+    found = {}
+    for split, examples in keyframes.items():
+        section = params.evaluate
+        detections = detect(
+            model, examples, section.batch_size, section.min_score, f"validate {split}", workers
+        )
+        truth, exclusions = read_split_truth(raw, params.parts(split))
+        had = available_truth(truth, keyframe_table(examples.index))
+        scores = score_detections(detections, had, exclusions, classes, MAIN_PROTOCOL)
+        found[split] = scores.mAP
+    return found

@@ -1,0 +1,1 @@
+"""Getting files from where they are: servers, archives, folders."""

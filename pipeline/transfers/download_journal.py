@@ -1,0 +1,122 @@
+"""What a download job has fetched so far, so that a killed job goes on where it was.
+
+The journal lies beside the files it names, in the job's working folder. One line per event,
+appended once the file is whole on the disk; a line cut off by a kill is ignored.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.transfers.transfer import hash_file
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A clip's file in the working folder.
+
+    Attributes:
+        clip: the clip's name.
+        path: relative to the working folder.
+        bytes, sha256: of the file.
+        source: where it came from, as recorded.
+    """
+
+    clip: str
+    path: str
+    bytes: int
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True)
+class FinishedArchive:
+    """An archive that was read to its end and found whole.
+
+    Attributes:
+        wanted: `digest` of the clips that were looked for.
+        num_clips: clips that were taken out.
+        reasons: clip to why it was refused.
+    """
+
+    archive: str
+    wanted: str
+    num_clips: int
+    reasons: dict[str, str]
+
+
+class Journal:
+    """Fetched files and finished archives, in memory and on disk; safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "journal.jsonl"
+        self._lock = threading.Lock()
+        self._fetched: dict[tuple[str, str], Fetched] = {}
+        self._finished: dict[str, FinishedArchive] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
+        for line in lines:
+            self._read(line)
+        if lines and lines[-1]:  # end a line that was cut off, or the next one would be lost too
+            with self._path.open("ab") as file:
+                file.write(b"\n")
+
+    def find(self, clip: str, source: str) -> Fetched | None:
+        """What an earlier run fetched of a clip from a source, if it is still there unchanged."""
+        with self._lock:
+            row = self._fetched.get((clip, source))
+        return row if row is not None and self._is_whole(row) else None
+
+    def from_source(self, source: str) -> dict[str, Fetched]:
+        """Clip to file for what earlier runs took out of one archive and is still there."""
+        with self._lock:
+            rows = [row for row in self._fetched.values() if row.source == source]
+        return {row.clip: row for row in rows if self._is_whole(row)}
+
+    def add(self, row: Fetched) -> None:
+        with self._lock:
+            self._fetched[row.clip, row.source] = row
+            self._append(asdict(row))
+
+    def finish(self, read: FinishedArchive) -> None:
+        """Note that an archive was read to its end."""
+        with self._lock:
+            self._finished[read.archive] = read
+            self._append(asdict(read))
+
+    def finished(self, archive: str, wanted: Iterable[str]) -> FinishedArchive | None:
+        """How an earlier run's search of an archive for the same clips ended, if it did."""
+        with self._lock:
+            read = self._finished.get(archive)
+        return read if read is not None and read.wanted == digest(wanted) else None
+
+    def _is_whole(self, row: Fetched) -> bool:
+        try:
+            there = hash_file(self._folder / row.path)
+        except FileNotFoundError:
+            return False
+        return (there.bytes, there.sha256) == (row.bytes, row.sha256)
+
+    def _append(self, event: dict[str, object]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+    def _read(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return
+        if "archive" in event:
+            self._finished[event["archive"]] = FinishedArchive(**event)
+        else:
+            row = Fetched(**event)
+            self._fetched[row.clip, row.source] = row
+
+
+def digest(names: Iterable[str]) -> str:
+    """A short name for a set of names."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()

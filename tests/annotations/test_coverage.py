@@ -1,0 +1,86 @@
+import pandas as pd
+import pytest
+
+from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports
+from pipeline.frames.stored_frames import StoredFrames
+
+
+def report(**clips):
+    """A report: clip="status: reason"."""
+    rows = {name: text.partition(": ")[::2] for name, text in clips.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["status", "reason"], dtype="str")
+    return table.rename_axis("clip")
+
+
+def stored(*clips):
+    table = pd.DataFrame({"last_frame": 1}, pd.Index(list(clips), dtype="str", name="clip"))
+    return StoredFrames(table, pd.DataFrame())
+
+
+def test_the_first_stage_that_failed_is_the_reason():
+    lost = lost_clips(
+        pd.Series(["fine", "gone", "broken", "short", "never", "lazy"]),
+        downloaded=report(
+            fine="ok: ", gone="missing: HTTP 404", broken="ok: ", short="ok: ", lazy="ok: "
+        ),
+        cut=report(fine="ok: ", gone="damaged: no file", broken="damaged: no stream", short="ok: "),
+        extracted=report(
+            fine="ok: ", gone="damaged: no clip", broken="damaged: no clip", short="short: 5 of 9"
+        ),
+        stored=stored("fine", "short"),
+    )
+
+    assert lost.to_dict("index") == {
+        "fine": {"status": "ok", "kind": "", "reason": ""},
+        "gone": {"status": "missing", "kind": "missing video", "reason": "HTTP 404"},
+        "broken": {"status": "missing", "kind": "damaged", "reason": "no stream"},
+        "short": {"status": "short", "kind": "frames short", "reason": "5 of 9"},
+        "never": {"status": "missing", "kind": "missing video", "reason": "found in no source"},
+        "lazy": {"status": "missing", "kind": "frames short", "reason": "no frame stored"},
+    }
+
+
+def test_a_damaged_clip_with_some_frames_is_short():
+    lost = lost_clips(
+        pd.Series(["v"]), report(v="ok: "), report(v="ok: "), report(v="damaged: "), stored("v")
+    )
+
+    assert lost.loc["v"].to_dict() == {"status": "short", "kind": "damaged", "reason": "damaged"}
+
+
+def test_a_clip_found_in_one_of_two_shards_is_ok(tmp_path):
+    (tmp_path / "00.csv").write_text("clip,path,status,reason\nv,,missing,not in a tar\n")
+    (tmp_path / "01.csv").write_text('clip,path,status,reason\nv,v.mp4,ok,\n"w, x",,missing,\n')
+
+    reports = read_reports(tmp_path)
+
+    assert reports["status"].to_dict() == {"v": "ok", "w, x": "missing"}
+
+
+def test_a_report_without_its_columns_is_refused(tmp_path):
+    (tmp_path / "00.csv").write_text("clip,status\nv,ok\n")
+
+    with pytest.raises(ValueError, match=r"00\.csv: .*reason"):
+        read_reports(tmp_path)
+
+
+def test_coverage_has_a_row_per_wanted_clip_and_says_how_many_keyframes_are_left():
+    clips = pd.DataFrame(
+        [("q", "pretrain", "x", "x"), ("p", "train", "w", "w"), ("p", "train", "v", "v")],
+        columns=["part", "split", "video_id", "clip"],
+    )
+    lost = pd.DataFrame(
+        {"status": ["ok", "short", "missing"], "kind": "", "reason": ["", "5 of 9", "HTTP 404"]},
+        index=pd.Index(["v", "w", "x"], name="clip"),
+    )
+    merged = pd.DataFrame(
+        {"part": "p", "clip": ["v", "w"], "keyframes": [3, 2], "kept": [2, 2], "boxes": [5, 0]}
+    )
+
+    table = coverage_table(clips, lost, merged)
+
+    assert table.to_numpy().tolist() == [
+        ["p", "train", "v", "v", 3, 5, "short", "2 of 3 keyframes left"],
+        ["p", "train", "w", "w", 2, 0, "short", "5 of 9"],
+        ["q", "pretrain", "x", "x", 0, 0, "missing", "HTTP 404"],
+    ]

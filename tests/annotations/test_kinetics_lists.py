@@ -1,0 +1,63 @@
+import pandas as pd
+import pytest
+
+from pipeline.annotations.kinetics_lists import deduced_clips, read_clip_list
+
+
+def written(tmp_path, text):
+    path = tmp_path / "list.csv"
+    path.write_text(text)
+    return path
+
+
+def test_clips_are_named_after_video_and_span(tmp_path):
+    path = written(
+        tmp_path,
+        "label,youtube_id,time_start,time_end,split\n"
+        "washing feet,--GkrdYZ9Tc,0,10,validate\n"
+        "air drumming,ab_defghijk,104,114,validate\n",
+    )
+
+    clips = read_clip_list(path)
+
+    assert clips["clip"].tolist() == ["ab_defghijk_000104_000114", "--GkrdYZ9Tc_000000_000010"]
+    assert clips["label"].tolist() == ["air drumming", "washing feet"]
+
+
+def test_a_clip_under_two_labels_counts_once_whatever_the_order(tmp_path):
+    rows = ["b,v,0,10,train", "a,v,0,10,train"]
+    head = "label,youtube_id,time_start,time_end,split"
+
+    one = read_clip_list(written(tmp_path, "\n".join([head, *rows])))
+    other = read_clip_list(written(tmp_path, "\n".join([head, *reversed(rows)])))
+
+    assert one["label"].tolist() == ["a"]
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_list_without_labels_gives_empty_ones(tmp_path):
+    path = written(tmp_path, "youtube_id,time_start,time_end,split\nv,1,11,test\n")
+
+    assert read_clip_list(path)["label"].tolist() == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,id,start,end\na,v,0,10\n", "found columns .* expected also .*youtube_id"),
+        ("label,youtube_id,time_start,time_end\na,v,10,10\n", "row 2: found 10 to 10 seconds"),
+        ("label,youtube_id,time_start,time_end\na,v,zero,10\n", "list.csv: .*zero"),
+        ("label,youtube_id,time_start,time_end\na,v\n", "Expected 4 columns, got 2"),
+    ],
+)
+def test_a_list_with_a_mistake_is_refused(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_clip_list(written(tmp_path, text))
+
+
+def test_an_unlisted_keyframe_gets_ten_seconds_around_it():
+    keyframes = pd.DataFrame({"video_id": ["v", "w", "v"], "timestamp": [17.5, 2.0, 17.9]})
+
+    clips = deduced_clips(keyframes)
+
+    assert clips["clip"].tolist() == ["v_000012_000022", "w_000000_000010"]

@@ -1,0 +1,205 @@
+"""Keyframes as examples: whole samples of the original, and what they depend on."""
+
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.sampling import Sampling
+from pipeline.training.keyframe_dataset import (
+    EvaluationKeyframes,
+    Place,
+    TrainingKeyframes,
+    collate,
+)
+from pipeline.training.keyframe_index import KeyframeIndex
+from pipeline.training.transforms import View, resized, view_boxes, view_frames
+from tests.reference_rule import numbers, uniform
+
+REFERENCE = numbers("data.json")
+ARRAYS = numbers("data.npz")
+# clip: start in seconds, width and height of its frames
+CLIPS = {
+    "abcdefghijk_000012_000016": (12, (135, 240)),
+    "-5KQ66BBWC4": (900, (320, 180)),
+    "_145Aa_xkuE": (900, (200, 200)),
+}
+
+
+@cache
+def still(clip: str, number: int) -> np.ndarray:
+    """The reference's pictures: 6 x 7 random colours, blown up with their corners in place."""
+    width, height = CLIPS[clip][1]
+    colours = 255 * uniform(f"img:{clip}:{number}", (6, 7, 3))
+    rows, columns = np.linspace(0, 5, height), np.linspace(0, 6, width)
+    low_row, low_column = np.minimum(rows.astype(int), 4), np.minimum(columns.astype(int), 5)
+    down, right = (rows - low_row)[:, None, None], (columns - low_column)[None, :, None]
+    upper, lower = colours[low_row], colours[low_row + 1]
+    upper = upper[:, low_column] * (1 - right) + upper[:, low_column + 1] * right
+    lower = lower[:, low_column] * (1 - right) + lower[:, low_column + 1] * right
+    return np.floor(0.5 + upper * (1 - down) + lower * down).astype(np.uint8)
+
+
+class ReferenceFrames:
+    def decode(self, clip: str, numbers: np.ndarray) -> np.ndarray:
+        return np.stack([still(clip, int(number)) for number in numbers])
+
+
+def index_of(records: list[dict]) -> KeyframeIndex:
+    rows = []
+    for record in records:
+        clip, seconds = record["video_id"], record["timestamp"]
+        start, (width, height) = CLIPS[clip]
+        proposals = record.get("raw_proposals", [])
+        rows.append(
+            {
+                "part": "p",
+                "video_id": clip,
+                "timestamp": float(seconds),
+                "clip": clip,
+                "shard": "00",
+                "frame": 30 * (seconds - start),
+                "last_frame": 27000,
+                "width": width,
+                "height": height,
+                "labels": record["gt_label_ids"],
+                "boxes": np.array(record["gt_bboxes"]).ravel().tolist(),
+                "proposals": [number for row in proposals for number in row],
+            }
+        )
+    return KeyframeIndex(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), "reference")
+
+
+def record_of(name: str) -> dict:
+    clip, seconds = name.split("/")[1].split(",")
+    record = next(
+        r for r in REFERENCE["records"] if r["video_id"] == clip and r["timestamp"] == int(seconds)
+    )
+    found = [[*box, 0.95] for box in record["proposals"]]
+    return {**record, "raw_proposals": [] if found == [[0, 0, 1, 1, 0.95]] else found}
+
+
+@pytest.mark.parametrize("name", [n for n in REFERENCE["samples"] if n.startswith("test/")])
+def test_evaluation_samples_equal_the_original(name: str) -> None:
+    expected = REFERENCE["samples"][name]
+    index = index_of([record_of(name)])
+
+    sample = EvaluationKeyframes(index, ReferenceFrames(), Sampling(8, 8), 256, 0.9)[0]
+
+    stills = sample.stills.permute(3, 0, 1, 2).numpy()
+    assert list(stills.shape) == expected["inputs_shape"]
+    assert abs(stills[:, :, ::16, ::16].astype(int) - ARRAYS[name]).max() <= 1
+    assert stills.mean() == pytest.approx(expected["inputs_mean"], abs=0.02)
+    assert abs(sample.boxes.numpy() - expected["proposals"]).max() < 5e-5
+
+
+@pytest.mark.parametrize("name", [n for n in REFERENCE["samples"] if n.startswith("train/")])
+def test_training_views_equal_the_original(name: str) -> None:
+    expected = REFERENCE["samples"][name]
+    record, drawn = record_of(name), expected["params"]
+    start, size = CLIPS[record["video_id"]]
+    sampling = Sampling(8, 8)
+    low, high = sampling.jitter_range
+    jitter = np.full(8, {"low": low, "high": high, "zero": 0}[drawn["off"]])
+    width, height = resized(*size, drawn["short"])
+    # The last place that is drawn is one short of the last possible one.
+    left, top = (
+        max(0, side - 256 - 1) if place == "max" else max(0, min(place, side - 256 - 1))
+        for place, side in ((drawn["xcrop"], width), (drawn["ycrop"], height))
+    )
+    view = View(width, height, left, top, 256, 256, drawn["flip"] < 0.5)
+
+    frames = sampling.numbers(30 * (record["timestamp"] - start), 27000, jitter)
+    stills = view_frames(ReferenceFrames().decode(record["video_id"], frames), view)
+    boxes = view_boxes(np.array(record["gt_bboxes"]), size, view)
+
+    found = stills.transpose(3, 0, 1, 2)[:, :, ::16, ::16].astype(int)
+    assert abs(found - ARRAYS[name]).max() <= 1
+    assert abs(boxes - np.array(expected["gt_bboxes"])).max() < 2e-5
+
+
+@pytest.mark.parametrize("sampling", ["4x16", "8x8", "16x4"])
+@pytest.mark.parametrize("way", ["test", "train_low", "train_high"])
+def test_frame_numbers_equal_the_original_at_every_second(sampling: str, way: str) -> None:
+    reader = Sampling.parse(sampling)
+    jitter = {"test": 0, "train_low": reader.jitter_range[0], "train_high": reader.jitter_range[1]}
+    shift = np.full(reader.num_frames, jitter[way])
+
+    ava = [reader.numbers(30 * second, 27000, shift) for second in range(2, 899)]
+    kinetics = [reader.numbers(30 * second, 120, shift) for second in (1, 2, 3)]
+
+    assert np.array_equal(ava, ARRAYS[f"avakinetics.{sampling}.{way}"])
+    assert np.array_equal(kinetics, ARRAYS[f"kin12_16.own.{sampling}.{way}"])
+
+
+@pytest.mark.parametrize("key", ["-5KQ66BBWC4,0902", "-5KQ66BBWC4,1798"])
+def test_proposals_are_kept_as_in_the_original(key: str) -> None:
+    clip, seconds = key.split(",")
+    found = REFERENCE["proposals"][key]
+    record = {"video_id": clip, "timestamp": int(seconds), "gt_bboxes": [], "gt_label_ids": []}
+    index = index_of([{**record, "raw_proposals": found}])
+
+    kept = index.proposals(0, 0.9)
+
+    expected = next(
+        r["proposals"]
+        for r in REFERENCE["records"]
+        if (r["video_id"], r["timestamp"]) == (clip, int(seconds))
+    )
+    assert kept.tolist() == np.array(expected, np.float32).tolist()
+
+
+EPOCH_SHOWING_BOTH = 4  # with seed 3, where the crop contains both people of the first keyframe
+
+
+def training(records: list[dict], seed: int = 3) -> TrainingKeyframes:
+    return TrainingKeyframes(
+        index_of(records), ReferenceFrames(), Sampling(4, 16), seed, (64, 80), 64, 32, 0.9
+    )
+
+
+def records() -> list[dict]:
+    return [record_of("x/-5KQ66BBWC4,0902"), record_of("x/_145Aa_xkuE,0950")]
+
+
+def test_an_example_depends_on_seed_epoch_and_position_only() -> None:
+    first, again, other = training(records()), training(records()), training(records(), seed=4)
+    first[Place(0, 1)], first[Place(5, 0)]
+
+    example = first[Place(2, 0)]
+
+    assert torch.equal(example.stills, again[Place(2, 0)].stills)
+    assert torch.equal(example.boxes, again[Place(2, 0)].boxes)
+    assert not torch.equal(example.stills, again[Place(3, 0)].stills)
+    assert not torch.equal(example.stills, other[Place(2, 0)].stills)
+
+
+def test_each_truth_box_brings_its_labels() -> None:
+    example = training(records())[Place(EPOCH_SHOWING_BOTH, 0)]
+
+    actions = [row.nonzero().flatten().tolist() for row in example.labels]
+    # Two people; the first has a proposal that matches it exactly and takes its labels.
+    assert actions == [[9, 80], [12], [9, 80]]
+
+
+def test_a_batch_tells_its_keyframes_apart() -> None:
+    examples = training(records())
+
+    batch = collate([examples[Place(0, 1)], examples[Place(EPOCH_SHOWING_BOTH, 0)]])
+
+    assert batch.positions == [1, 0]
+    assert batch.clips.shape == (2, 4, 64, 64, 3)
+    assert batch.boxes[:, 0].tolist() == [0, 0, 1, 1, 1]
+
+
+def test_evaluation_batches_hold_one_size_each() -> None:
+    names = ["x/-5KQ66BBWC4,0902", "x/_145Aa_xkuE,0950", "x/-5KQ66BBWC4,1798"]
+    keyframes = EvaluationKeyframes(
+        index_of([record_of(name) for name in names]), ReferenceFrames(), Sampling(4, 16), 64, 0.9
+    )
+
+    assert keyframes.batches(8) == [[0, 2], [1]]
+    assert keyframes.batches(1) == [[0], [2], [1]]

@@ -1,0 +1,46 @@
+"""Cross-entropy and focal loss against the original, and by hand."""
+
+import math
+
+import pytest
+import torch
+
+from pipeline.training.losses import action_loss
+from tests.reference_rule import numbers
+
+REFERENCE = numbers("losses.npz")
+LOSSES = numbers("assignment.json")["losses"]
+
+
+@pytest.mark.parametrize("case", ["one_image", "batch", "degenerate"])
+@pytest.mark.parametrize(("name", "gamma"), [("bce", None), ("focal1", 1.0)])
+def test_loss_and_gradient_equal_the_original(case: str, name: str, gamma: float | None) -> None:
+    logits = torch.from_numpy(REFERENCE[f"{case}.logits"]).double().requires_grad_()
+    labels = torch.from_numpy(REFERENCE[f"{case}.targets"])
+
+    loss = action_loss(logits, labels, gamma)
+    loss.backward()
+
+    assert abs(loss.item() - LOSSES[f"{case}.{name}.f64"]) < 1e-12
+    assert abs(logits.grad.numpy() - REFERENCE[f"{case}.{name}.f64.grad"]).max() < 1e-12
+
+
+def test_a_single_wrong_action_by_hand() -> None:
+    logits = torch.zeros(1, 81)
+    labels = torch.zeros(1, 81)
+    labels[0, 12] = 1
+
+    # Every probability is a half: each term is log 2, and a focal weight of 1 - 1/2 halves it.
+    assert action_loss(logits, labels).item() == pytest.approx(math.log(2))
+    assert action_loss(logits, labels, 1.0).item() == pytest.approx(math.log(2) / 2)
+
+
+def test_boxes_without_labels_do_not_train() -> None:
+    logits = torch.randn(2, 81, requires_grad=True)
+    labels = torch.zeros(2, 81)
+
+    loss = action_loss(logits, labels)
+    loss.backward()
+
+    assert loss.item() == 0
+    assert logits.grad.abs().sum() == 0

@@ -1,0 +1,84 @@
+"""Resizing, cropping, flipping and normalising, against the original's numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.training.transforms import (
+    View,
+    normalise,
+    random_view,
+    resized,
+    view_boxes,
+    view_frames,
+    whole_view,
+)
+from tests.reference_rule import numbers
+
+REFERENCE = numbers("data.json")
+ARRAYS = numbers("data.npz")
+CORNERS = [[0, 0, 1, 1], [0.2, 0.1, 0.5, 0.9]]
+
+
+@pytest.mark.parametrize("case", REFERENCE["resize"])
+def test_resized_sides_equal_the_original(case: dict) -> None:
+    width, height = resized(case["w"], case["h"], case["short"])
+
+    assert [height, width] == case["new"]
+
+
+@pytest.mark.parametrize("case", REFERENCE["crop_then_flip"])
+def test_boxes_are_clipped_and_flipped_as_in_the_original(case: dict) -> None:
+    fractions = np.array(case["before"]) / [455, 256, 455, 256]
+
+    cropped, flipped = (
+        view_boxes(fractions, (455, 256), View(455, 256, case["x_offset"], 0, 256, 256, flip))
+        for flip in (False, True)
+    )
+
+    assert abs(cropped - np.array(case["cropped"])).max() < 2e-5
+    assert abs(flipped - np.array(case["flipped"])).max() < 2e-5
+
+
+def test_a_box_outside_the_crop_stays_without_area() -> None:
+    box = np.array([[0.0, 0.0, 0.25, 1.0]], np.float32)
+
+    shown = view_boxes(box, (100, 50), View(100, 50, 50, 0, 50, 50, False))
+
+    assert shown.tolist() == [[0, 0, 0, 49]]
+
+
+def test_frames_are_cropped_then_flipped() -> None:
+    frames = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
+
+    shown = view_frames(frames, View(4, 3, 1, 1, 2, 2, True))
+
+    assert shown.tolist() == frames[:, 1:3, [2, 1]].tolist()
+
+
+def test_random_views_stay_inside_and_depend_on_the_draw_alone() -> None:
+    views = [
+        random_view((132, 96), (96, 112), 96, np.random.default_rng([7, seed]))
+        for seed in range(300)
+    ]
+
+    assert all(v.left + 96 <= v.width and v.top + 96 <= v.height for v in views)
+    assert {min(v.width, v.height) for v in views} == set(range(96, 113))
+    assert 0.4 < np.mean([v.flip for v in views]) < 0.6
+    assert views[5] == random_view((132, 96), (96, 112), 96, np.random.default_rng([7, 5]))
+
+
+def test_the_whole_view_moves_no_box() -> None:
+    shown = view_boxes(np.array(CORNERS, np.float32), (200, 100), whole_view((200, 100), 100))
+
+    assert shown == pytest.approx(np.array([[0, 0, 200, 100], [40, 10, 100, 90]]))
+
+
+def test_normalised_values_equal_the_original() -> None:
+    stills_CTHW = ARRAYS["test/-5KQ66BBWC4,0902"][:, :, ::2, ::2]
+    clip_BTHWC = torch.from_numpy(stills_CTHW).permute(1, 2, 3, 0)[None]
+
+    found = normalise(clip_BTHWC)[0].numpy()
+
+    expected = ARRAYS["preprocess.sub"][3][:, :, : found.shape[2]]
+    assert abs(found - expected).max() < 1e-6

@@ -1,0 +1,168 @@
+import hashlib
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from pipeline.transfers.http_reader import Patience, TransferError, open_client
+from pipeline.transfers.transfer import Transferred, transfer
+from tests.hostile_server import Hostile, hostile_server
+
+CONTENT = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+WHOLE = Transferred(len(CONTENT), SHA256)
+PATIENCE = Patience(timeout_seconds=0.3, attempts=2, first_wait_seconds=0.01)
+
+
+@pytest.fixture
+def server():
+    with hostile_server() as server:
+        yield server
+
+
+def fetch(server: Hostile, target: Path, path: str = "/f", sha256: str | None = None):
+    with open_client(PATIENCE) as client:
+        return transfer(client, server.base + path, target, PATIENCE, sha256=sha256)
+
+
+def reason(server: Hostile, target: Path, path: str = "/f", sha256: str | None = None) -> str:
+    """Why the transfer fails; whatever fails must leave nothing under the file's name."""
+    with pytest.raises(TransferError) as caught:
+        fetch(server, target, path, sha256)
+    assert not target.exists()
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 451])
+def test_permanent_refusal_is_not_asked_again(server, tmp_path, status):
+    server.answers["/f"] = lambda handler, count: handler.reply(status)
+
+    assert reason(server, tmp_path / "f") == f"HTTP {status}"
+    assert server.counts["/f"] == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_passing_trouble_is_asked_again(server, tmp_path, status):
+    def answer(handler, count):
+        handler.reply(status) if count == 1 else handler.ranged(CONTENT, '"v1"')
+
+    server.answers["/f"] = answer
+
+    assert fetch(server, tmp_path / "f") == WHOLE
+
+
+def test_lasting_trouble_is_given_up_after_the_attempts(server, tmp_path):
+    server.answers["/f"] = lambda handler, count: handler.reply(503)
+
+    assert reason(server, tmp_path / "f") == "HTTP 503"
+    assert server.counts["/f"] == PATIENCE.attempts
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7),
+        (lambda: formatdate(time.time() + 8, usegmt=True), 7.5),  # dates have whole seconds
+        ("999999", 120),
+        ("soon", 0),
+    ],
+)
+def test_retry_after_is_honoured_within_bounds(server, tmp_path, monkeypatch, asked, seconds):
+    def answer(handler, count):
+        headers = {"Retry-After": asked if isinstance(asked, str) else asked()}
+        handler.reply(503, b"", headers) if count == 1 else handler.ranged(CONTENT, '"v1"')
+
+    server.answers["/f"] = answer
+    waits: list[float] = []
+    monkeypatch.setattr("pipeline.transfers.http_reader.time.sleep", waits.append)
+
+    assert fetch(server, tmp_path / "f") == WHOLE
+    assert waits == [pytest.approx(seconds, abs=0.6)]
+
+
+def test_silence_counts_as_a_stall(server, tmp_path):
+    def answer(handler, count):
+        handler.reply(200, CONTENT[:1000], {"ETag": '"v1"'}, announced=len(CONTENT))
+        handler.wfile.flush()
+        time.sleep(PATIENCE.timeout_seconds * 2)
+
+    server.answers["/f"] = answer
+
+    assert reason(server, tmp_path / "f") == "stalled"
+
+
+def test_drip_counts_as_a_stall(server, tmp_path):
+    def answer(handler, count):
+        handler.reply(200, b"", {"ETag": '"v1"'}, announced=len(CONTENT))
+        for byte in CONTENT[:8]:
+            handler.wfile.write(bytes([byte]))
+            time.sleep(PATIENCE.timeout_seconds / 5)
+
+    server.answers["/f"] = answer
+
+    assert reason(server, tmp_path / "f") == "stalled"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b"sorry", "text/html; charset=utf-8"), (b"\n<!DOCTYPE html><p>sorry", "video/mp4")],
+)
+def test_html_page_is_no_file(server, tmp_path, body, kind):
+    server.answers["/f"] = lambda handler, count: handler.reply(200, body, {"Content-Type": kind})
+
+    assert reason(server, tmp_path / "f") == "an HTML page instead of the file"
+
+
+def test_encoding_that_nobody_asked_for_is_refused(server, tmp_path):
+    server.answers["/f"] = lambda handler, count: handler.reply(
+        200, b"\x1f\x8b", {"Content-Encoding": "gzip"}
+    )
+
+    assert reason(server, tmp_path / "f") == "content encoding gzip, not asked for"
+
+
+def test_redirect_to_the_web_is_followed(server, tmp_path):
+    server.answers["/f"] = lambda handler, count: handler.reply(302, b"", {"Location": "/moved"})
+    server.answers["/moved"] = lambda handler, count: handler.ranged(CONTENT, '"v1"')
+
+    assert fetch(server, tmp_path / "f") == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("file:///etc/passwd", "redirect to file:"),
+        ("ftp://127.0.0.1/f", "redirect to ftp:"),
+        ("/f", "too many redirects"),
+    ],
+)
+def test_redirect_to_elsewhere_is_refused(server, tmp_path, location, expected):
+    server.answers["/f"] = lambda handler, count: handler.reply(302, b"", {"Location": location})
+
+    assert reason(server, tmp_path / "f") == expected
+
+
+def test_dead_server_is_named(tmp_path):
+    with hostile_server() as server:
+        pass
+
+    assert reason(server, tmp_path / "f").startswith("cannot connect")
+
+
+def test_proxy_of_the_environment_is_not_asked_for_loopback(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    server.answers["/f"] = lambda handler, count: handler.ranged(CONTENT, '"v1"')
+
+    assert fetch(server, tmp_path / "f") == WHOLE
+
+
+def test_proxy_of_the_environment_is_asked_for_the_web(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", server.base)
+    server.answers["http://mirror.example/f"] = lambda handler, count: handler.reply(200, b"by it")
+
+    with open_client(PATIENCE) as client:
+        got = transfer(client, "http://mirror.example/f", tmp_path / "f", PATIENCE)
+
+    assert got.bytes == 5

@@ -1,0 +1,148 @@
+import gzip
+import hashlib
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.transfers.http_reader import Patience, StaleError, TransferError, open_client, stream
+from pipeline.transfers.tar_stream import DamagedArchiveError, TruncatedArchiveError
+from tests.hostile_server import broken_once, hostile_server
+from tests.small_archives import files, keep, member, pieces, tar_gz
+
+VIDEO = bytes(range(251)) * 40
+PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
+
+
+@pytest.mark.parametrize("layout", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
+@pytest.mark.parametrize("name", ["-dash.mp4", "a 'quoted' \"name\".mp4", "ünï.mp4", "d" * 95])
+def test_names_come_through_in_every_layout(tmp_path, layout, name):
+    if name == "d" * 95:
+        name = f"{name}/{name}/{name[:40]}.mp4" if layout != tarfile.USTAR_FORMAT else name
+    last = name.rpartition("/")[2]
+
+    keep(tar_gz(("other", b"0"), (name, VIDEO), ("z", b"1"), layout=layout), {last}, tmp_path)
+
+    assert files(tmp_path) == {last: VIDEO}
+
+
+def test_plain_tar_and_gzip_in_pieces_are_read_too(tmp_path):
+    plain = gzip.decompress(tar_gz(("a.mp4", VIDEO)))
+    middle = len(plain) // 2
+
+    keep(plain, {"a.mp4"}, tmp_path / "plain")
+    keep(gzip.compress(plain[:middle]) + gzip.compress(plain[middle:]), {"a.mp4"}, tmp_path / "two")
+    keep(pieces(gzip.compress(plain), 1), {"a.mp4"}, tmp_path / "bytes")
+
+    assert files(tmp_path) == {f"{kind}/a.mp4": VIDEO for kind in ("plain", "two", "bytes")}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95])
+def test_truncated_archive_keeps_whole_members_and_says_so(tmp_path, share):
+    noise = [hashlib.sha256(bytes([number])).digest() * 500 for number in range(8)]
+    members = {f"{number}.mp4": content for number, content in enumerate(noise)}
+    archive = tar_gz(*members.items())
+
+    with pytest.raises(TruncatedArchiveError):
+        keep(archive[: int(len(archive) * share)], set(members), tmp_path)
+
+    kept = files(tmp_path)
+    assert kept == {name: members[name] for name in kept}
+    assert len(kept) < len(members)
+
+
+def test_cut_off_plain_tar_is_not_taken_for_its_end(tmp_path):
+    plain = gzip.decompress(tar_gz(("a.mp4", VIDEO)))
+
+    with pytest.raises(TruncatedArchiveError, match="middle of a member"):
+        keep(plain[:3000], {"a.mp4"}, tmp_path)
+
+    assert files(tmp_path) == {}
+
+
+def test_wrong_checksum_at_the_end_is_damage(tmp_path):
+    archive = bytearray(tar_gz(("a.mp4", VIDEO)))
+    archive[-8] ^= 1
+
+    with pytest.raises(DamagedArchiveError, match="incorrect data check"):
+        keep(bytes(archive), {"a.mp4"}, tmp_path)
+
+
+def test_damaged_header_is_not_taken_for_the_end(tmp_path):
+    plain = bytearray(gzip.decompress(tar_gz(("a.mp4", b"1"), ("b.mp4", b"2"))))
+    plain[1024] ^= 1  # first letter of the second member's name
+
+    with pytest.raises(DamagedArchiveError, match="bad checksum"):
+        keep(gzip.compress(bytes(plain)), {"a.mp4", "b.mp4"}, tmp_path)
+
+
+def test_gzip_in_gzip_is_no_archive(tmp_path):
+    with pytest.raises((DamagedArchiveError, TruncatedArchiveError)):
+        keep(gzip.compress(tar_gz(("a.mp4", VIDEO))), {"a.mp4"}, tmp_path)
+
+
+def test_bomb_is_stopped_early(tmp_path):
+    bomb = member("huge")
+    bomb.size = 1 << 40
+    start = bomb.tobuf(tarfile.GNU_FORMAT)
+    zeros = gzip.compress(bytes(1 << 20))
+
+    def chunks():
+        yield gzip.compress(start)
+        while True:
+            yield zeros
+
+    with pytest.raises(DamagedArchiveError, match="more than 200 times"):
+        keep(chunks(), {"a.mp4"}, tmp_path)
+
+
+def test_endless_name_is_not_read_into_memory(tmp_path):
+    info = member("long", tarfile.GNUTYPE_LONGNAME)
+    info.size = 1 << 33
+
+    with pytest.raises(DamagedArchiveError, match="a name of 8589934592 bytes"):
+        keep(info.tobuf(tarfile.GNU_FORMAT), {"a.mp4"}, tmp_path)
+
+
+def keep_remote(answer, tmp_path: Path):
+    with hostile_server() as server, open_client(PATIENCE) as client:
+        server.answers["/a"] = answer
+        keep(stream(client, f"{server.base}/a", PATIENCE), {"a.mp4", "b.mp4"}, tmp_path)
+        return server.asked["/a"]
+
+
+def test_broken_stream_goes_on_where_it_was(tmp_path):
+    archive = tar_gz(("a.mp4", VIDEO), ("b.mp4", VIDEO[::-1]))
+
+    asked = keep_remote(broken_once(archive, after=len(archive) // 2), tmp_path)
+
+    assert files(tmp_path) == {"a.mp4": VIDEO, "b.mp4": VIDEO[::-1]}
+    assert asked[1]["Range"] == f"bytes={len(archive) // 2}-"
+
+
+def test_broken_stream_without_ranges_skips_what_it_had(tmp_path):
+    archive = tar_gz(("a.mp4", VIDEO), ("b.mp4", VIDEO[::-1]))
+
+    def answer(handler, count):
+        size = len(archive) // 2 if count == 1 else len(archive)
+        handler.reply(200, archive[:size], {"ETag": '"v1"'}, announced=len(archive))
+
+    keep_remote(answer, tmp_path)
+
+    assert files(tmp_path) == {"a.mp4": VIDEO, "b.mp4": VIDEO[::-1]}
+
+
+def test_stream_that_changes_is_not_continued(tmp_path):
+    archive = tar_gz(("a.mp4", VIDEO))
+
+    def answer(handler, count):
+        etag = f'"v{count}"'
+        handler.reply(200, archive[: 100 * count], {"ETag": etag}, announced=len(archive))
+
+    with pytest.raises(StaleError, match="changed while it was read"):
+        keep_remote(answer, tmp_path)
+
+
+def test_missing_archive_is_named(tmp_path):
+    with pytest.raises(TransferError, match="HTTP 404"):
+        keep_remote(lambda handler, count: handler.reply(404), tmp_path)
