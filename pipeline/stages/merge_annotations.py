@@ -1,7 +1,7 @@
 """Join truth, proposals and stored frames into one index per split, and say what is missing.
 
 In: raw annotations, the reports of download, cut and extract, the frame store's index, proposals.
-Out: index/<split>.parquet and coverage.csv (`merging.py`, `coverage.py` in `pipeline/annotations/`).
+Out: index/<split>.parquet and coverage.csv (see `merging.py`, `coverage.py` of the annotations).
 """
 
 import hashlib
