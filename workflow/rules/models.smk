@@ -33,6 +33,12 @@ rule pretrain:
         " --summary {params.summary} > {log} 2>&1"
 
 
+rule all_pretrained:
+    localrule: True
+    input:
+        expand(f"{DATA}/pretrained/{{pretrained}}.pt", pretrained=PARAMS.data.pretrained),
+
+
 rule train:
     input:
         code=code("train"),

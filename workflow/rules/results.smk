@@ -43,6 +43,7 @@ rule record:
     input:
         rules.report.output.metrics,
         rules.report.output.report,
+        rules.all_pretrained.input,  # also those that no variant uses: DVC expects them
     output:
         stamp=f"{RESULTS}/recorded.txt",
     log:
