@@ -13,7 +13,7 @@ demo: env
 
 # The tests, and the checks of style and types that go with them.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 check: env
 	$(BIN)/ruff format --check .

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.stages.draw_world import main
+from pipeline.stages.draw_world import leave_note, main
 
 
 def test_draw_world_writes_a_mirror_and_its_counts(tmp_path):
@@ -22,3 +22,10 @@ def test_draw_world_writes_a_mirror_and_its_counts(tmp_path):
     assert counts["files"] == len(files)
     assert counts["bytes"] == sum(path.stat().st_size for path in files)
     assert counts["ava_val_keyframes"] == 1
+
+
+def test_real_data_draws_nothing(tmp_path: Path) -> None:
+    counts = leave_note(tmp_path / "mirror", "ava_kinetics")
+
+    assert counts == {"files": 0}
+    assert [path.name for path in (tmp_path / "mirror").iterdir()] == ["README"]
