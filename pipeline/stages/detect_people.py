@@ -38,7 +38,7 @@ DETECT = "detect"  # stands in the settings where no file of proposals is publis
 def detect_people(
     raw: Path, frames: Path, clips: Path, split: str, proposals: Path, params: Params
 ) -> dict[str, float]:
-    """Write the proposals of one split; return counts, and the recall against the truth boxes."""
+    """Write the proposals of one split; return counts, with how many truth boxes it finds."""
     collected, truths = [], []
     counts: dict[str, float] = {"keyframes": 0, "keyframes_without_proposals": 0}
     for part in params.parts(split):
@@ -65,8 +65,9 @@ def detect_people(
     overlaps = best_overlaps(pd.concat(truths, ignore_index=True), table)
     counts |= {"boxes": len(table), "truth_boxes": len(overlaps)}
     for threshold in (0.5, 0.75):
-        recall = float(np.mean(overlaps >= threshold)) if len(overlaps) else 0.0
-        counts[f"recall_at_{threshold}"] = recall
+        num_found = int(np.sum(overlaps >= threshold))
+        counts[f"truth_boxes_found_at_{threshold}"] = num_found  # counts of splits can be added up
+        logger.info("%s: recall at IoU %s: %d of %d", split, threshold, num_found, len(overlaps))
     return counts
 
 
