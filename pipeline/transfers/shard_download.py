@@ -104,10 +104,10 @@ def fetch_shard(
                 outcome.add(clips, reasons)
                 if trouble:
                     outcome.broken_archives[archive] = trouble
-        except BaseException:
+        finally:
+            # When something is raised, or the job is ended, no transfer goes on behind it.
             fetch.stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
     return outcome
 
 
