@@ -34,9 +34,9 @@ rule pretrain:
 
 
 rule all_pretrained:
-    localrule: True
     input:
         expand(f"{DATA}/pretrained/{{pretrained}}.pt", pretrained=PARAMS.data.pretrained),
+    localrule: True
 
 
 rule train:
