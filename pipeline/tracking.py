@@ -108,7 +108,11 @@ def _open_experiment(dataset: str) -> "tuple[MlflowClient, str]":
     with FileLock("mlflow.db.lock"):
         client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE))
         found = client.get_experiment_by_name(dataset)
-        return client, str(found.experiment_id if found else client.create_experiment(dataset))
+        if found is not None:
+            return client, str(found.experiment_id)
+        # The kind makes the UI open on the table of runs, not on traces of language models.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return client, str(client.create_experiment(dataset, tags=kind))
 
 
 def _attempt(call: Callable[[], object]) -> object:
