@@ -144,6 +144,9 @@ class Params:
 
     def _check_all(self) -> None:
         for stage, kind in STAGES.items():
+            self._check_keys(stage, self._mapping(stage), list(kind.model_fields))
+            where = f"datasets.{self.dataset}.settings.{stage}"
+            self._check_keys(where, self.data.settings.get(stage, {}), list(kind.model_fields))
             if stage != "train":  # a variant says where it starts, so `train` alone is not whole
                 self._stage(kind, stage)
         window = self.list_clips

@@ -58,7 +58,16 @@ def put(raw: dict[str, Any], key: str, value: object) -> None:
 
 
 MISTAKES = {
-    "typo in a section": ("train.epoch", 3, r"unknown key 'epoch'; it takes \[.*'epochs'"),
+    "typo in a section": (
+        "train.epoch",
+        3,
+        r"params\.yaml: train: unknown key \['epoch'\]; it takes \[.*'epochs'",
+    ),
+    "typo in a dataset's setting": (
+        "datasets.demo.settings.train.epoch",
+        3,
+        r"datasets\.demo\.settings\.train: unknown key \['epoch'\]",
+    ),
     "typo in a variant": ("variants.focal.gama", 3, r"variants\.focal: unknown key 'gama'"),
     "typo at the top": ("trian", {}, r"unknown key \['trian'\]; it takes"),
     "text for a number": (
