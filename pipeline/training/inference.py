@@ -70,7 +70,11 @@ def _rows(
     """Keyframe, box within the keyframe, action and score of each detection, batch by batch."""
     batches = keyframes.batches(batch_size)
     loader: DataLoader[Example] = DataLoader(
-        keyframes, batch_sampler=batches, collate_fn=collate, num_workers=workers
+        keyframes,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
     )
     for batch in track(loader, what, unit="batch", total=len(batches)):
         with torch.inference_mode():

@@ -128,6 +128,7 @@ def _train_epoch(
         batch_sampler=batches[position.step :],
         collate_fn=task.collate,
         num_workers=settings.workers,
+        multiprocessing_context="spawn" if settings.workers else None,
     )
     for batch in loader:
         rate = _rate(settings, position.epoch * len(batches) + position.step, len(batches))

@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from pipeline.progress import track
@@ -144,7 +145,8 @@ def _publish_videos(
 ) -> None:
     everything = [film for some in films.values() for film in some]
     everything += [clip.film for some in clips.values() for clip in some]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    # A forked child can hang on a lock that another thread of its parent held; fresh ones cannot.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         encoded = track(
             pool.map(encode, everything), "draw videos", unit="video", total=len(everything)
         )
