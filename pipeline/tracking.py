@@ -4,13 +4,14 @@ The store is `sqlite:///mlflow.db` in the working folder, or what MLFLOW_TRACKIN
 unreachable store costs one warning, never the work.
 """
 
+import hashlib
 import json
 import logging
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,14 @@ class TrackedRun:
 
     def _try(self, call: Callable[[], object]) -> None:
         _attempt(call)
+
+
+def version_of(paths: Iterable[Path]) -> str:
+    """sha256 of the files' bytes, one after the other: names what a run is about."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.read_bytes())
+    return total.hexdigest()
 
 
 def tracked_run(dataset: str, name: str, fingerprint: str, tags: Mapping[str, str]) -> TrackedRun:

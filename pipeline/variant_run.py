@@ -1,6 +1,5 @@
 """The MLflow run of one variant: its epochs while it trains, its scores when it is evaluated."""
 
-import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping
@@ -9,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.tracking import TrackedRun, tracked_run
+from pipeline.tracking import TrackedRun, tracked_run, version_of
 
 RUN_KEY = "tracked_run"  # in a model's meta: the fingerprint of its training
 
@@ -48,7 +47,7 @@ def log_evaluation(
     for name in ("per_class_ap.csv", "metrics.json", "history.csv"):
         run.artifact(results / name)
     run.artifact(results / "model.pt", "model")
-    run.tags({"data_version": _hash(data)})
+    run.tags({"data_version": version_of(sorted(data))[:16]})
     run.finish()
 
 
@@ -82,10 +81,3 @@ def _chart(classes: pd.DataFrame) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     return picture.getvalue()
-
-
-def _hash(paths: list[Path]) -> str:
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        total.update(path.read_bytes())
-    return total.hexdigest()[:16]

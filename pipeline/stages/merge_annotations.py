@@ -4,7 +4,6 @@ In: raw annotations, the reports of download, cut and extract, the frame store's
 Out: index/<split>.parquet and coverage.csv (see `merging.py`, `coverage.py` of the annotations).
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from pipeline.frames.stored_frames import StoredFrames, read_stored_frames
 from pipeline.params import Params, load_params
 from pipeline.sections import Part
 from pipeline.summaries import write_summary
-from pipeline.tracking import mirror_stages
+from pipeline.tracking import mirror_stages, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -141,10 +140,8 @@ def main(argv: list[str] | None = None) -> None:
     counts = merge_annotations(inputs, args.index, args.coverage, params)
     write_summary(args.summary, counts)
     if args.summary is not None:
-        version = hashlib.sha256(args.coverage.read_bytes())
-        for path in sorted(args.index.glob("*.parquet")):
-            version.update(path.read_bytes())
-        mirror_stages(params.dataset, args.summary.parent.parent, DATA_STAGES, version.hexdigest())
+        version = version_of([args.coverage, *sorted(args.index.glob("*.parquet"))])
+        mirror_stages(params.dataset, args.summary.parent.parent, DATA_STAGES, version)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Get the weights that detectors start from: train them on clip labels, or fetch published ones."""
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +18,7 @@ from pipeline.params import Params, load_params
 from pipeline.sampling import Sampling
 from pipeline.sections import Pretrain, Pretrained
 from pipeline.summaries import write_summary
-from pipeline.tracking import tracked_run
+from pipeline.tracking import tracked_run, version_of
 from pipeline.training.clip_dataset import LabelledClips, choose_clips, collate_clips
 from pipeline.training.keyframe_dataset import Batch
 from pipeline.training.loop import Task, set_up, train
@@ -121,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
     run = tracked_run(
         params.dataset,
         f"pretrain {args.name}",
-        hashlib.sha256(args.model.read_bytes()).hexdigest(),
+        version_of([args.model]),
         {"stage": "pretrain"},
     )
     run.params(params.stage_values("pretrain"))

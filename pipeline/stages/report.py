@@ -1,7 +1,6 @@
 """Gather the table, the figures and the page from what every variant left."""
 
 import argparse
-import hashlib
 import json
 import logging
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipeline.report.page import make_page
 from pipeline.report.study import Study, load_study
 from pipeline.report.table import format_table, markdown_table, overall_metrics
 from pipeline.summaries import write_summary
-from pipeline.tracking import tracked_run
+from pipeline.tracking import tracked_run, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     tracked = tracked_run(
         params.dataset,
         "report",
-        hashlib.sha256(args.metrics.read_bytes()).hexdigest(),
+        version_of([args.metrics]),
         {"stage": "report"},
     )
     tracked.metrics({f"mAP/{row.name}": row.mAP for row in study.variants if row.mAP is not None})

@@ -1,37 +1,24 @@
-import hashlib
 import time
 from email.utils import formatdate
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-from pipeline.transfers.http_reader import Patience, TransferError, open_client
-from pipeline.transfers.transfer import Transferred, transfer
-from tests.hostile_server import Hostile, hostile_server
+from pipeline.transfers.http_reader import Patience, open_client
+from pipeline.transfers.transfer import transfer
+from tests.hostile_server import hostile_server
+from tests.transfers.fetching import CONTENT, WHOLE, fetch_with, reason_with
 
-CONTENT = bytes(range(256)) * 400
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-WHOLE = Transferred(len(CONTENT), SHA256)
 PATIENCE = Patience(timeout_seconds=0.3, attempts=2, first_wait_seconds=0.01)
+
+
+fetch, reason = partial(fetch_with, PATIENCE), partial(reason_with, PATIENCE)
 
 
 @pytest.fixture
 def server():
     with hostile_server() as server:
         yield server
-
-
-def fetch(server: Hostile, target: Path, path: str = "/f", sha256: str | None = None):
-    with open_client(PATIENCE) as client:
-        return transfer(client, server.base + path, target, PATIENCE, sha256=sha256)
-
-
-def reason(server: Hostile, target: Path, path: str = "/f", sha256: str | None = None) -> str:
-    """Why the transfer fails; whatever fails must leave nothing under the file's name."""
-    with pytest.raises(TransferError) as caught:
-        fetch(server, target, path, sha256)
-    assert not target.exists()
-    return caught.value.reason
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 451])
