@@ -15,6 +15,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Protocol = Literal["official", "uncapped"]
+JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, scored as one
 
 
 class Section(BaseModel):
@@ -225,6 +226,11 @@ class Dataset(Section):
         splits = {part.split for part in self.parts}
         if "train" not in splits or len(splits) < 2:
             raise ValueError(f"parts: found splits {sorted(splits)}, expected train and val...")
+        if JOINT_SPLIT in splits and len(splits) > 2:
+            raise ValueError(
+                f"parts: found splits {sorted(splits)}, expected none of several validation splits "
+                f"to be called {JOINT_SPLIT}, the name of all of them together"
+            )
         return self
 
 

@@ -40,6 +40,13 @@ def test_the_published_recipe_is_the_default(raw: dict[str, Any]) -> None:
     assert (train.short_side_px, train.crop_px, train.dropout) == ((256, 320), 256, 0.5)
 
 
+def test_a_split_cannot_take_the_name_of_all_together(raw: dict[str, Any]) -> None:
+    raw["datasets"]["demo"]["parts"][-1]["split"] = "val_all"
+
+    with pytest.raises(ValueError, match=r"datasets\.demo: parts: found splits .*'val_all'"):
+        Params(raw, "params.yaml")
+
+
 def test_a_variant_wins_over_the_dataset_which_wins_over_the_section(raw: dict[str, Any]) -> None:
     raw["train"]["epochs"], raw["train"]["seed"], raw["train"]["momentum"] = 10, 1, 0.8
     raw["datasets"]["demo"]["settings"]["train"].update(epochs=5, seed=2)

@@ -32,32 +32,39 @@ SMALL = {
 }
 
 
-def write_toy_dataset(folder: Path, train: Mapping[str, Any] | None = None) -> None:
+def write_toy_dataset(
+    folder: Path, train: Mapping[str, Any] | None = None, kinetics: bool = False
+) -> None:
     """Write params.yaml, frames/, index/, raw/ and clips.csv below `folder`.
 
     Args:
         train: settings of training that differ from `SMALL`.
+        kinetics: whether there is a second validation split, with one video of the first.
     """
-    _write_params(folder / "params.yaml", {**SMALL, "validate_every": 1, **(train or {})})
+    settings = {**SMALL, "validate_every": 1, **(train or {})}
+    splits = {"train": ["clip_a", "clip_b"], "val_ava": ["clip_b", "clip_c"]}
+    splits |= {"val_kinetics": ["clip_a", "clip_b"]} if kinetics else {}
+    _write_params(folder / "params.yaml", settings, splits)
     (folder / "frames").mkdir(parents=True)
     with FrameStoreWriter(folder / "frames/00.tar", folder / "frames/00.parquet") as writer:
         for clip, (width, height) in SIZES.items():
             for number in range(1, NUM_FRAMES + 1):
                 writer.add(clip, number, _jpeg(clip, number, width, height), width, height)
     (folder / "index").mkdir()
-    for split, clips in {"train": ["clip_a", "clip_b"], "val_ava": ["clip_b", "clip_c"]}.items():
+    for split, clips in splits.items():
         rows = [_keyframe(clip, second) for clip in clips for second in (0.5, 1.0, 1.5)]
         table = pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
         pq.write_table(table, folder / "index" / f"{split}.parquet")
-    _write_annotations(folder / "raw")
+    _write_annotations(folder / "raw", splits)
     _write_clips(folder / "clips.csv")
 
 
-def _write_params(path: Path, train: Mapping[str, Any]) -> None:
+def _write_params(path: Path, train: Mapping[str, Any], splits: Mapping[str, list[str]]) -> None:
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     demo = values["datasets"]["demo"]
     demo["class_list"] = "classes.pbtxt"
-    kept = [part for part in demo["parts"] if part["name"] in ("ava_train", "ava_val")]
+    names = {"train": "ava_train", "val_ava": "ava_val", "val_kinetics": "kinetics_val"}
+    kept = [part for part in demo["parts"] if part["name"] in [names[split] for split in splits]]
     for part in kept:
         part.update(truth=f"{part['split']}.csv", excluded=None)
     demo["parts"] = kept
@@ -101,12 +108,12 @@ def _keyframe(clip: str, second: float) -> dict[str, Any]:
     }
 
 
-def _write_annotations(raw: Path) -> None:
+def _write_annotations(raw: Path, splits: Mapping[str, list[str]]) -> None:
     raw.mkdir()
     names = {12: "stand", 14: "walk", 80: "watch"}
     items = [f'item {{\n  name: "{name}"\n  id: {action}\n}}\n' for action, name in names.items()]
     (raw / "classes.pbtxt").write_text("".join(items))
-    for split, clips in {"train": ("clip_a", "clip_b"), "val_ava": ("clip_b", "clip_c")}.items():
+    for split, clips in splits.items():
         lines = [
             f"{clip},{second},{corners},{action},0\n"
             for clip in clips

@@ -15,6 +15,7 @@ from pipeline.evaluation.annotated_keyframes import AnnotatedKeyframes
 from pipeline.evaluation.matching import Matches, match_detections
 from pipeline.evaluation.mean_ap import Ties, mean_ap, per_class_ap
 from pipeline.evaluation.protocols import protocol as rules_of
+from pipeline.evaluation.splits import SplitTables
 from pipeline.evaluation.uncertainty import draw_videos, interval, resampled_mean_ap
 from pipeline.sections import Part
 
@@ -105,25 +106,22 @@ def available_truth(truth: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
-def score_split(
-    detections: pd.DataFrame,
-    truth: pd.DataFrame,
-    exclusions: pd.DataFrame,
-    index: pd.DataFrame,
-    classes: dict[int, str],
-) -> dict[str, Scores]:
-    """Scores by protocol, on the keyframes that could be had and (`ALL_TRUTH`) on all of them.
+def score_available(
+    tables: SplitTables, classes: dict[int, str], protocol: str = MAIN_PROTOCOL
+) -> Scores:
+    """Scores of a split on the keyframes that could be had."""
+    had = available_truth(tables.truth, tables.index)
+    return score_detections(tables.detections, had, tables.exclusions, classes, protocol)
 
-    Args:
-        detections: of one split.
-        truth, exclusions: as `read_split_truth` gives them.
-        index: the split's keyframes whose frames exist: video_id, timestamp.
-    """
-    had = available_truth(truth, index)
+
+def score_split(tables: SplitTables, classes: dict[int, str]) -> dict[str, Scores]:
+    """Scores by protocol, on the keyframes that could be had and (`ALL_TRUTH`) on all of them."""
     return {
-        MAIN_PROTOCOL: score_detections(detections, had, exclusions, classes, MAIN_PROTOCOL),
-        "uncapped": score_detections(detections, had, exclusions, classes, "uncapped"),
-        ALL_TRUTH: score_detections(detections, truth, exclusions, classes, MAIN_PROTOCOL),
+        MAIN_PROTOCOL: score_available(tables, classes),
+        "uncapped": score_available(tables, classes, "uncapped"),
+        ALL_TRUTH: score_detections(
+            tables.detections, tables.truth, tables.exclusions, classes, MAIN_PROTOCOL
+        ),
     }
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from pipeline.evaluation.metrics import MAIN_SPLIT
 from pipeline.evaluation.uncertainty import Step
 from pipeline.report.study import Study, Variant
-from pipeline.sections import Train
+from pipeline.sections import JOINT_SPLIT, Train
 
 PUBLISHED = "published mAP (AVA 2.2 val, full-size, from mmaction2)"
-SPLIT_NAMES = {MAIN_SPLIT: "AVA val", "val_kinetics": "Kinetics val"}
+SPLIT_NAMES = {MAIN_SPLIT: "AVA val", "val_kinetics": "Kinetics val", JOINT_SPLIT: "all val"}
 NOTHING = "–"
 
 

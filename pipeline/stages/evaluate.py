@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.annotations.ava_csv import read_class_list, write_detections
 from pipeline.atomic import written, written_folder
 from pipeline.command import parser, run
-from pipeline.evaluation.metrics import Scores, read_split_truth, score_split, write_metrics
+from pipeline.evaluation.metrics import Scores, score_split, write_metrics
 from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_weights, read_meta, read_weights
 from pipeline.models.detector import ActionDetector
@@ -19,7 +19,7 @@ from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.loop import set_up
 from pipeline.training.state import digest
-from pipeline.training.variants import detector_of, keyframe_table, validation_keyframes
+from pipeline.training.variants import detector_of, split_tables, validation_keyframes
 from pipeline.variant_run import RUN_KEY, log_evaluation, variant_run
 
 
@@ -50,14 +50,10 @@ def score(
     params: Params,
     raw: Path,
 ) -> dict[str, dict[str, Scores]]:
-    """Scores by split and protocol."""
+    """Scores by split and protocol; several splits are also scored together."""
     classes = read_class_list(raw / params.data.class_list)
-    scores = {}
-    for split, found in detections.items():
-        truth, exclusions = read_split_truth(raw, params.parts(split))
-        had = keyframe_table(keyframes[split].index)
-        scores[split] = score_split(found, truth, exclusions, had, classes)
-    return scores
+    tables = split_tables(detections, keyframes, params, raw)
+    return {split: score_split(each, classes) for split, each in tables.items()}
 
 
 def write_found(detections: Mapping[str, pd.DataFrame], out: Path) -> None:

@@ -6,12 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.annotations.ava_csv import read_class_list
-from pipeline.evaluation.metrics import (
-    MAIN_PROTOCOL,
-    available_truth,
-    read_split_truth,
-    score_detections,
-)
+from pipeline.evaluation.metrics import read_split_truth, score_available
+from pipeline.evaluation.splits import SplitTables, with_joint
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly, backbone
 from pipeline.params import Params
@@ -66,6 +62,26 @@ def keyframe_table(index: KeyframeIndex) -> pd.DataFrame:
     return table.astype({"video_id": "str", "timestamp": "float64"})
 
 
+def split_tables(
+    detections: Mapping[str, pd.DataFrame],
+    keyframes: Mapping[str, EvaluationKeyframes],
+    params: Params,
+    raw: Path,
+) -> dict[str, SplitTables]:
+    """What each validation split is scored on, and all of them together where there are several.
+
+    Args:
+        detections: by split, as `detect` gives them.
+        raw: folder of the annotation files.
+    """
+    tables = {}
+    for split, found in detections.items():
+        truth, exclusions = read_split_truth(raw, params.parts(split))
+        had = keyframe_table(keyframes[split].index)
+        tables[split] = SplitTables(found, truth, exclusions, had)
+    return with_joint(tables)
+
+
 def validate(
     model: ActionDetector,
     keyframes: Mapping[str, EvaluationKeyframes],
@@ -73,16 +89,14 @@ def validate(
     raw: Path,
     workers: int,
 ) -> dict[str, float]:
-    """Official mAP of each split, on the keyframes that could be had."""
+    """Official mAP of each split and of all together, on the keyframes that could be had."""
     classes = read_class_list(raw / params.data.class_list)
-    found = {}
-    for split, examples in keyframes.items():
-        section = params.evaluate
-        detections = detect(
+    section = params.evaluate
+    detections = {
+        split: detect(
             model, examples, section.batch_size, section.min_score, f"validate {split}", workers
         )
-        truth, exclusions = read_split_truth(raw, params.parts(split))
-        had = available_truth(truth, keyframe_table(examples.index))
-        scores = score_detections(detections, had, exclusions, classes, MAIN_PROTOCOL)
-        found[split] = scores.mAP
-    return found
+        for split, examples in keyframes.items()
+    }
+    tables = split_tables(detections, keyframes, params, raw)
+    return {split: score_available(each, classes).mAP for split, each in tables.items()}

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_truth
 from pipeline.evaluation.metrics import main_split, read_split_truth, score_split, write_metrics
+from pipeline.evaluation.splits import SplitTables
 from pipeline.sections import Part
 
 CLASSES = {12: "stand", 17: "carry/hold (an object)", 79: "talk to", 80: "watch (a person)"}
@@ -30,7 +31,7 @@ def tables(tmp_path):
 
 
 def scores_of(tables, index):
-    return score_split(*tables, read_exclusions(None), index, CLASSES)
+    return score_split(SplitTables(*tables, read_exclusions(None), index), CLASSES)
 
 
 def every_keyframe(tables):

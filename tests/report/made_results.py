@@ -5,6 +5,7 @@ import pandas as pd
 
 from pipeline.annotations.ava_csv import BOX
 from pipeline.evaluation.metrics import read_split_truth, score_split, write_metrics
+from pipeline.evaluation.splits import SplitTables, with_joint
 
 
 def write_results(params, results, raw, index, classes, seed=0):
@@ -16,10 +17,14 @@ def write_results(params, results, raw, index, classes, seed=0):
         folder = results / "variants" / variant
         noise = 2.2 - 1.5 * place / max(len(params.variants) - 1, 1)
         found = {split: noisy(keyframes[split], classes, noise, random) for split in splits}
-        scores = {}
-        for split, detections in found.items():
-            truth, exclusions = read_split_truth(raw, params.parts(split))
-            scores[split] = score_split(detections, truth, exclusions, keyframes[split], classes)
+        alone = {
+            split: SplitTables(
+                detections, *read_split_truth(raw, params.parts(split)), keyframes[split]
+            )
+            for split, detections in found.items()
+        }
+        tables = with_joint(alone)
+        scores = {split: score_split(each, classes) for split, each in tables.items()}
         write_metrics(folder, variant, scores, classes, params.evaluate.bootstrap_resamples)
         tables = [table.assign(split=split) for split, table in found.items()]
         pd.concat(tables, ignore_index=True).to_parquet(folder / "detections.parquet")

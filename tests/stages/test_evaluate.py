@@ -80,3 +80,24 @@ def test_weights_of_another_variant_are_refused(evaluated: Path, tmp_path: Path)
 
     with pytest.raises(ValueError, match=r"missing roi_head\.bbox_head\.fc_cls\.0\.weight"):
         run(tmp_path, tmp_path / "out")
+
+
+def test_several_validation_splits_are_also_scored_together(tmp_path: Path) -> None:
+    write_toy_dataset(tmp_path, kinetics=True)
+    model = detector_of(load_params(tmp_path / "params.yaml").train("full"))
+    checkpoints.write_weights(tmp_path / "model.pt", model.state_dict(), {})
+
+    run(tmp_path, tmp_path / "out")
+
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert metrics["split"] == "val_ava"
+    counts = {
+        split: (found["official"]["counts"]["keyframes"], found["official"]["num_videos"])
+        for split, found in metrics["protocols"].items()
+    }
+    # Both splits have clip_b, and it counts twice.
+    assert counts == {"val_ava": (6, 2), "val_kinetics": (6, 2), "val_all": (12, 4)}
+    found = pd.read_parquet(tmp_path / "out/detections.parquet")
+    assert set(found["split"]) == {"val_ava", "val_kinetics"}
+    per_class = pd.read_csv(tmp_path / "out/per_class_ap.csv")
+    assert set(per_class["split"]) == {"val_ava", "val_kinetics", "val_all"}

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.frames.frame_store import FrameStore
 from pipeline.models.slow_only import BACKBONES
 from pipeline.params import Params, load_params
-from pipeline.training.variants import detector_of
+from pipeline.training.variants import detector_of, validate, validation_keyframes
+from tests.toy_dataset import write_toy_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASETS = ["demo", "ava_kinetics"]
@@ -36,3 +38,16 @@ def test_the_full_size_table_has_the_published_numbers_of_weights() -> None:
         }
 
     assert list(found.values()) == [*[LINEAR] * 4, *[CONTEXT] * 2, *[MLP] * 3]
+
+
+def test_validation_scores_every_split_and_all_together(tmp_path: Path) -> None:
+    write_toy_dataset(tmp_path, kinetics=True)
+    params = load_params(tmp_path / "params.yaml")
+    settings = params.train("plain")
+    frames = FrameStore(tmp_path / "frames")
+    keyframes = validation_keyframes(params, settings, tmp_path / "index", frames)
+
+    found = validate(detector_of(settings), keyframes, params, tmp_path / "raw", settings.workers)
+
+    assert list(found) == ["val_ava", "val_kinetics", "val_all"]
+    assert all(0 < value < 1 for value in found.values())
