@@ -1,6 +1,7 @@
 """The MLflow run of one variant: its epochs while it trains, its scores when it is evaluated."""
 
 import io
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ def epochs_to(run: TrackedRun) -> Callable[[int, Mapping[str, float]], None]:
 def log_evaluation(
     run: TrackedRun, metrics: Mapping[str, Any], results: Path, data: list[Path], step: int
 ) -> None:
-    """Log scores with their intervals, the table of classes, a chart of it, the model.
+    """Log scores with their intervals, tables of classes and errors, a chart, the model.
 
     Args:
         metrics: content of metrics.json.
@@ -44,7 +45,12 @@ def log_evaluation(
     classes = pd.read_csv(results / "per_class_ap.csv")
     run.table({name: values.tolist() for name, values in classes.items()}, "per_class_ap.json")
     run.figure(_chart(classes), "figures/per_class_ap.png")
-    for name in ("per_class_ap.csv", "metrics.json", "history.csv"):
+    errors = json.loads((results / "errors.json").read_text(encoding="utf-8"))
+    run.metrics(_perfect_boxes(errors), step)
+    for part, name in (("groups", "error_groups.json"), ("confused", "confused_actions.json")):
+        if columns := _columns(errors, part):
+            run.table(columns, name)
+    for name in ("per_class_ap.csv", "errors.json", "metrics.json", "history.csv"):
         run.artifact(results / name)
     run.artifact(results / "model.pt", "model")
     run.tags({"data_version": version_of(sorted(data))[:16]})
@@ -63,6 +69,18 @@ def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:
             if interval := scores.get("interval"):
                 flat |= {f"{name}_low": float(interval[0]), f"{name}_high": float(interval[1])}
     return flat
+
+
+def _perfect_boxes(errors: Mapping[str, Any]) -> dict[str, float]:
+    """`val_ava/perfect_boxes`: the mAP that true boxes would give."""
+    values = {split: each["perfect_boxes"]["mAP"] for split, each in errors.items()}
+    return {f"{split}/perfect_boxes": value for split, value in values.items() if value is not None}
+
+
+def _columns(errors: Mapping[str, Any], part: str) -> dict[str, list[Any]]:
+    """A list of the error analysis as columns, with the split in front."""
+    rows = [{"split": split, **row} for split, each in errors.items() for row in each[part]]
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
 def _chart(classes: pd.DataFrame) -> bytes:

@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.annotations.ava_csv import read_class_list, write_detections
 from pipeline.atomic import written, written_folder
 from pipeline.command import parser, run
+from pipeline.evaluation.errors import PROTOCOL, ErrorAnalysis, analyse_errors, write_errors
 from pipeline.evaluation.metrics import Scores, score_split, write_metrics
 from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_weights, read_meta, read_weights
@@ -49,11 +50,16 @@ def score(
     keyframes: Mapping[str, EvaluationKeyframes],
     params: Params,
     raw: Path,
-) -> dict[str, dict[str, Scores]]:
-    """Scores by split and protocol; several splits are also scored together."""
+) -> tuple[dict[str, dict[str, Scores]], dict[str, ErrorAnalysis]]:
+    """Scores by split and protocol, and errors by split; several splits also count as one."""
     classes = read_class_list(raw / params.data.class_list)
     tables = split_tables(detections, keyframes, params, raw)
-    return {split: score_split(each, classes) for split, each in tables.items()}
+    scores = {split: score_split(each, classes) for split, each in tables.items()}
+    errors = {
+        split: analyse_errors(each, scores[split][PROTOCOL], classes)
+        for split, each in tables.items()
+    }
+    return scores, errors
 
 
 def write_found(detections: Mapping[str, pd.DataFrame], out: Path) -> None:
@@ -79,12 +85,13 @@ def main(argv: list[str] | None = None) -> None:
     keyframes = validation_keyframes(params, settings, args.index, FrameStore(args.frames))
 
     detections = find_actions(model, keyframes, params, args.variant)
-    scores = score(detections, keyframes, params, args.raw)
+    scores, errors = score(detections, keyframes, params, args.raw)
 
     write_found(detections, args.out)
     classes = read_class_list(args.raw / params.data.class_list)
     resamples = params.evaluate.bootstrap_resamples
     metrics = write_metrics(args.out, args.variant, scores, classes, resamples)
+    write_errors(args.out / "errors.json", errors, classes)
     fingerprint = read_meta(args.model).get(RUN_KEY) or digest({}, [args.model])
     tracked = variant_run(params.dataset, args.variant, fingerprint)
     index = [args.index / f"{split}.parquet" for split in keyframes]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.annotations.ava_csv import BOX
+from pipeline.evaluation.errors import analyse_errors, write_errors
 from pipeline.evaluation.metrics import read_split_truth, score_split, write_metrics
 from pipeline.evaluation.splits import SplitTables, with_joint
 
@@ -26,6 +27,11 @@ def write_results(params, results, raw, index, classes, seed=0):
         tables = with_joint(alone)
         scores = {split: score_split(each, classes) for split, each in tables.items()}
         write_metrics(folder, variant, scores, classes, params.evaluate.bootstrap_resamples)
+        errors = {
+            split: analyse_errors(each, scores[split]["uncapped"], classes)
+            for split, each in tables.items()
+        }
+        write_errors(folder / "errors.json", errors, classes)
         tables = [table.assign(split=split) for split, table in found.items()]
         pd.concat(tables, ignore_index=True).to_parquet(folder / "detections.parquet")
         made_history(place, splits, scores).to_csv(folder / "history.csv", index=False)

@@ -1,16 +1,19 @@
 """Evaluation of a trained variant: the files it writes and what they say."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
 
 from pipeline.annotations.ava_csv import read_detections
 from pipeline.models import checkpoints
 from pipeline.params import load_params
 from pipeline.stages import evaluate
+from pipeline.training.state import digest
 from pipeline.training.variants import detector_of
 from tests.toy_dataset import write_toy_dataset
 
@@ -64,10 +67,41 @@ def test_metrics_carry_the_main_number_and_every_class(evaluated: Path) -> None:
     assert metrics["mAP"] == pytest.approx(official["AP"].mean())
 
 
+def test_errors_take_the_uncapped_map_apart(evaluated: Path) -> None:
+    errors = json.loads((evaluated / "out/errors.json").read_text())["val_ava"]
+    metrics = json.loads((evaluated / "out/metrics.json").read_text())
+
+    assert errors["mAP"] == metrics["protocols"]["val_ava"]["uncapped"]["mAP"]
+    # Two people in each of six keyframes; the proposals are their true boxes.
+    found = errors["perfect_boxes"]
+    assert found["mAP"] == errors["mAP"]
+    assert (found["people"], found["people_hit"], found["boxes_on_nobody"]) == (12, 12, 0)
+    crowd = {each["group"]: each for each in errors["groups"] if each["by"] == "people"}
+    assert crowd["2 people"]["mAP"] == errors["mAP"]
+    assert crowd["2 people"]["num_truth"] == 12
+
+
+def test_scores_and_errors_are_in_mlflow(evaluated: Path) -> None:
+    metrics = json.loads((evaluated / "out/metrics.json").read_text())
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name("demo")
+    fingerprint = digest({}, [evaluated / "model.pt"])
+    (found,) = client.search_runs([experiment.experiment_id], f"tags.fingerprint = '{fingerprint}'")
+
+    assert found.data.metrics["mAP"] == metrics["mAP"]
+    protocols = metrics["protocols"]["val_ava"]
+    for protocol in ("official", "uncapped", "official_all_truth"):
+        assert found.data.metrics[f"val_ava/{protocol}"] == protocols[protocol]["mAP"]
+    # The proposals are the true boxes.
+    assert found.data.metrics["val_ava/perfect_boxes"] == protocols["uncapped"]["mAP"]
+    files = {file.path for file in client.list_artifacts(found.info.run_id)}
+    assert {"errors.json", "error_groups.json", "per_class_ap.json", "figures"} <= files
+
+
 def test_evaluating_twice_gives_equal_bytes(evaluated: Path, tmp_path: Path) -> None:
     run(evaluated, tmp_path)
 
-    for name in ("detections.parquet", "metrics.json", "per_class_ap.csv"):
+    for name in ("detections.parquet", "metrics.json", "per_class_ap.csv", "errors.json"):
         assert (tmp_path / name).read_bytes() == (evaluated / "out" / name).read_bytes()
 
 

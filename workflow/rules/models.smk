@@ -4,7 +4,7 @@ Pretrain or fetch the backbones, then train and evaluate one detector per varian
 INPUT   data/<dataset>/index/, frames/, clips.csv
 OUTPUT  data/<dataset>/pretrained/<name>.pt
         results/<dataset>/variants/<variant>/{model.pt,history.csv}
-        results/<dataset>/variants/<variant>/{detections.parquet,detections/,metrics.json,per_class_ap.csv}
+        results/<dataset>/variants/<variant>/{detections.parquet,detections/,metrics.json,per_class_ap.csv,errors.json}
 """
 
 INDEX = expand(f"{DATA}/index/{{split}}.parquet", split=PARAMS.splits)
@@ -80,6 +80,7 @@ rule evaluate:
         csv=directory(f"{RESULTS}/variants/{{variant}}/detections"),
         metrics=f"{RESULTS}/variants/{{variant}}/metrics.json",
         per_class=f"{RESULTS}/variants/{{variant}}/per_class_ap.csv",
+        errors=f"{RESULTS}/variants/{{variant}}/errors.json",
     log:
         f"{LOGS}/evaluate/{{variant}}.log",
     threads: lambda wildcards: PARAMS.train(wildcards.variant).threads

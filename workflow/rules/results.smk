@@ -1,7 +1,7 @@
 """
 Gather the table, and record in DVC what was built.
 
-INPUT   results/<dataset>/variants/<variant>/{metrics.json,per_class_ap.csv,history.csv,detections.parquet}
+INPUT   results/<dataset>/variants/<variant>/{metrics.json,per_class_ap.csv,errors.json,history.csv,detections.parquet}
 OUTPUT  results/<dataset>/{metrics.json,report/,recorded.txt}
 """
 
@@ -16,7 +16,13 @@ rule report:
         evaluated=expand(
             f"{RESULTS}/variants/{{variant}}/{{file}}",
             variant=PARAMS.variants,
-            file=["metrics.json", "per_class_ap.csv", "detections.parquet", "history.csv"],
+            file=[
+                "metrics.json",
+                "per_class_ap.csv",
+                "errors.json",
+                "detections.parquet",
+                "history.csv",
+            ],
         ),
     output:
         metrics=f"{RESULTS}/metrics.json",
