@@ -26,6 +26,8 @@ PLUMBING = {
     "pipeline.sections",
     "pipeline.summaries",
     "pipeline.tracking",
+    "pipeline.training.gpus",
+    "pipeline.training.launch",
     "pipeline.variant_run",
 }
 

@@ -12,6 +12,11 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+# Exit code of a job that was stopped and kept its state: run the same command again. It is the
+# "temporary failure" of sysexits.h, which schedulers can be told to requeue on.
+REQUEUE = os.EX_TEMPFAIL
+USER_MISTAKE = 2
+
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage; a ValueError or OSError becomes one line on stderr and exit code 2.
@@ -37,7 +42,7 @@ def run(main: Callable[[], None]) -> None:
         if os.environ.get("AVA_DEBUG"):
             raise
         logger.error("%s: %s", Path(sys.argv[0]).stem, error)
-        sys.exit(2)
+        sys.exit(USER_MISTAKE)
 
 
 def _end_with(parent: int) -> None:

@@ -15,6 +15,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Protocol = Literal["official", "uncapped"]
+Precision = Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 where it is faster
 JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, scored as one
 
 
@@ -77,9 +78,11 @@ class Optimisation(Section):
 
     backbone: str  # a name in pipeline.models.slow_only.BACKBONES
     epochs: Positive
-    batch_size: Positive
+    batch_size: Positive  # clips of one step, over all passes and processes
+    clips_per_pass: Positive  # through the network at once: what batch norm and dropout see
     optimizer: Literal["sgd", "adamw"]
-    learning_rate: PositiveFloat
+    learning_rate: PositiveFloat  # at a batch of learning_rate_batch; in proportion at others
+    learning_rate_batch: Positive
     warmup_epochs: Count
     momentum: Fraction
     weight_decay: Annotated[float, Field(ge=0)]
@@ -92,10 +95,12 @@ class Optimisation(Section):
     threads: Positive  # part of the result: sums of floats depend on how they are split
     workers: Count  # processes that prepare batches beside the training; decides no number
     save_every_minutes: PositiveFloat
+    precision: Precision
+    deterministic: bool  # have a GPU repeat its bits; a CPU always does
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.warmup_epochs >= self.epochs:
+        if self.warmup_epochs >= max(self.epochs, 1):
             raise ValueError(f"warmup_epochs {self.warmup_epochs}, expected below {self.epochs}")
         low, high = self.short_side_px
         if not self.crop_px <= low <= high:
@@ -121,6 +126,7 @@ class Pretrain(Optimisation, Sampled):
 
 
 class Train(Optimisation, Sampled):
+    epochs: Count  # 0: keep the weights it starts from
     pretrained: str  # a name in the dataset's `pretrained`
     context: bool  # classify [box, whole image] instead of the box alone
     temporal_pool: Literal["mean", "max"]
@@ -130,13 +136,14 @@ class Train(Optimisation, Sampled):
     max_rois: Positive  # people per keyframe that enter the loss
     min_proposal_score: Fraction
     validate_every: Count  # epochs between two evaluations while training; 0: never
-    deterministic: bool
 
 
 class Evaluate(Section):
     batch_size: Positive
     min_score: Fraction  # detections at or below are dropped
     bootstrap_resamples: Count
+    precision: Precision
+    checkpoint: Literal["last", "best"]  # the last epoch's weights, or those of its highest mAP
 
 
 class Report(Section):

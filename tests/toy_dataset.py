@@ -21,6 +21,7 @@ SIZES = {"clip_a": (48, 36), "clip_b": (36, 48), "clip_c": (48, 36)}  # width, h
 SMALL = {
     "epochs": 2,
     "batch_size": 2,
+    "clips_per_pass": 2,
     "warmup_epochs": 1,
     "short_side_px": [32, 36],
     "crop_px": 32,
@@ -28,6 +29,7 @@ SMALL = {
     "sampling": "4x16",
     "optimizer": "sgd",
     "learning_rate": 0.1,
+    "learning_rate_batch": 2,
     "save_every_minutes": 60.0,
 }
 

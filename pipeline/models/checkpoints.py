@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.atomic import written
+from pipeline.models.detector import ActionDetector
+
+CLASSIFIER_HEAD, DETECTOR_HEAD = "cls_head.", "roi_head."  # how the names of their weights begin
 
 
 class Shell:
@@ -87,11 +90,27 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) ->
 
 
 def load_backbone(backbone: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Copy the `backbone.*` part of a classifier's weights; its `cls_head.*` part is left out."""
+    """Copy the `backbone.*` part of the weights of a classifier or detector, without its head."""
     prefix = "backbone."
     own = {n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)}
-    strangers = {n: v for n, v in weights.items() if not n.startswith((prefix, "cls_head."))}
+    known = (prefix, CLASSIFIER_HEAD, DETECTOR_HEAD)
+    strangers = {n: v for n, v in weights.items() if not n.startswith(known)}
     load_weights(backbone, own | strangers, where)
+
+
+def load_start(detector: ActionDetector, weights: Mapping[str, Tensor], where: str) -> None:
+    """Start a detector from the weights of another one, or its backbone from a classifier's."""
+    if any(name.startswith(DETECTOR_HEAD) for name in weights):
+        load_weights(detector, weights, where)
+    else:
+        load_backbone(detector.backbone, weights, where)
+
+
+def with_digits(path: Path) -> Path:
+    """Name a file as published ones are: with the first eight hex digits of its sha256."""
+    with path.open("rb") as file:
+        digits = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    return path.rename(path.with_name(f"{path.stem}-{digits}.pth"))
 
 
 def _check_digits(path: Path) -> None:

@@ -16,9 +16,10 @@ from pipeline.models.checkpoints import load_weights, read_meta, read_weights
 from pipeline.models.detector import ActionDetector
 from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
+from pipeline.training.gpus import leased_gpus
+from pipeline.training.hardware import set_up
 from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
-from pipeline.training.loop import set_up
 from pipeline.training.state import digest
 from pipeline.training.variants import detector_of, split_tables, validation_keyframes
 from pipeline.variant_run import RUN_KEY, log_evaluation, variant_run
@@ -40,6 +41,7 @@ def find_actions(
             section.min_score,
             f"evaluate {variant} on {split}",
             workers,
+            section.precision,
         )
         for split, examples in keyframes.items()
     }
@@ -76,6 +78,12 @@ def write_found(detections: Mapping[str, pd.DataFrame], out: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
+    with leased_gpus(1):
+        evaluate(args)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Detect, score and write; see the flags."""
     params = load_params(args.params)
     settings = params.train(args.variant)
     device = set_up(settings.threads, settings.deterministic)

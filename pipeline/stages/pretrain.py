@@ -1,14 +1,15 @@
 """Get the weights that detectors start from: train them on clip labels, or fetch published ones."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.clips import read_clips
+from pipeline.code_files import ROOT, code_files
 from pipeline.command import parser, run
 from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
@@ -20,49 +21,61 @@ from pipeline.sections import Pretrain, Pretrained
 from pipeline.summaries import write_summary
 from pipeline.tracking import tracked_run, version_of
 from pipeline.training.clip_dataset import LabelledClips, choose_clips, collate_clips
+from pipeline.training.hardware import in_precision, set_up
 from pipeline.training.keyframe_dataset import Batch
-from pipeline.training.loop import Task, set_up, train
-from pipeline.training.state import SavedState
+from pipeline.training.launch import run_in_processes
+from pipeline.training.loop import Task, train
+from pipeline.training.losses import LossSum, class_loss
+from pipeline.training.processes import Processes
+from pipeline.training.state import SavedState, digest
 from pipeline.training.transforms import normalise
 from pipeline.transfers.http_reader import Patience, TransferError, open_client
 from pipeline.transfers.transfer import transfer
 
+Counts = dict[str, float]
+
 CLASSIFIER_STRIDE = 2  # a classifier halves its map once more than a detector; the weights fit both
 
 
-def train_on_labels(
+def labelled_clips(
     name: str, source: Pretrained, settings: Pretrain, clips: pd.DataFrame, frames: FrameStore
-) -> tuple[ClipRecognizer, dict[str, object], dict[str, float]]:
-    """Train a classifier of labelled clips.
-
-    Returns: the classifier, what is known about it, and counts for the summary.
-    """
+) -> tuple[LabelledClips, list[str]]:
+    """The clips to train on, and the labels they carry; ValueError when no clip has frames."""
     assert source.labels is not None
     assert source.clips_per_label is not None
     chosen = choose_clips(clips, source.labels, source.clips_per_label, frames)
     if chosen.empty:
         raise ValueError(f"pretrained.{name}: found no labelled clip with frames, expected some")
     labels = sorted(set(chosen["label"]))
-    sampling = source.sampling or settings.sampling
     examples = LabelledClips(
         chosen["clip"].tolist(),
         [labels.index(label) for label in chosen["label"]],
         frames,
-        Sampling.parse(sampling),
+        Sampling.parse(source.sampling or settings.sampling),
         settings.seed,
         settings.short_side_px,
         settings.crop_px,
     )
-    device = set_up(settings.threads, deterministic=True)
+    return examples, labels
+
+
+def train_on_labels(args: argparse.Namespace, params: Params, processes: Processes) -> None:
+    """Train a classifier of labelled clips, whose backbone detectors start from."""
+    source, settings = params.data.pretrained[args.name], params.pretrain
+    clips, frames = read_clips(args.clips), FrameStore(args.frames)
+    examples, labels = labelled_clips(args.name, source, settings, clips, frames)
+    device = set_up(settings.threads, settings.deterministic, processes.local_rank)
     torch.manual_seed(settings.seed)
     body = backbone(settings.backbone, CLASSIFIER_STRIDE)
     model = ClipRecognizer(body, len(labels), settings.dropout).to(device)
 
-    def loss(model: nn.Module, batch: Batch) -> Tensor:
-        return F.cross_entropy(model(normalise(batch.clips.to(device))), batch.labels.to(device))
+    def loss(model: nn.Module, batch: Batch) -> LossSum:
+        with in_precision(settings.precision, device):
+            logits = model(normalise(batch.clips.to(device, non_blocking=True)))
+        return class_loss(logits.float(), batch.labels.to(device))
 
     task = Task(
-        f"pretrain {name}",
+        f"pretrain {args.name}",
         examples,
         len(examples),
         collate_clips,
@@ -70,11 +83,21 @@ def train_on_labels(
         lambda position: examples.clips[position],
         lambda model, epoch: {},
     )
-    history = train(task, model, settings, SavedState(None, "", settings.save_every_minutes))
-    meta: dict[str, object] = {"backbone": settings.backbone, "labels": labels}
-    meta["sampling"] = sampling
+    values = {**params.stage_values("pretrain"), "pretrained": source.model_dump()}
+    files = [args.clips, *sorted(args.frames.glob("*.parquet"))]
+    files += [ROOT / path for path in code_files("pretrain")]
+    state = SavedState(
+        args.state, digest(values, files), settings.save_every_minutes, processes.is_first
+    )
+    trained = train(task, model, settings, state, processes)
+    if not processes.is_first:
+        return
+    sampling = source.sampling or settings.sampling
+    meta = {"backbone": settings.backbone, "labels": labels, "sampling": sampling}
+    write_weights(args.model, model.state_dict(), meta)
+    state.discard()
     counts = {"clips": float(len(examples)), "labels": float(len(labels))}
-    return model, meta, {**counts, "loss": float(history[-1]["loss"])}
+    record(args, params, {**counts, "loss": float(trained.history[-1]["loss"])})
 
 
 def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience) -> Path:
@@ -91,7 +114,7 @@ def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience) -> Pat
     return target
 
 
-def use_checkpoint(name: str, params: Params, model: Path) -> dict[str, float]:
+def use_checkpoint(name: str, params: Params, model: Path) -> Counts:
     """Check a published checkpoint against our backbone and keep its weights."""
     source = params.data.pretrained[name]
     patience = Patience(params.download.timeout_seconds, params.download.attempts)
@@ -110,13 +133,15 @@ def main(argv: list[str] | None = None) -> None:
     known = params.data.pretrained
     if args.name not in known:
         raise ValueError(f"--name: found {args.name!r}, expected one of {list(known)}")
-    source = known[args.name]
-    if source.checkpoint is not None:
-        counts = use_checkpoint(args.name, params, args.model)
+    if known[args.name].checkpoint is None:
+        work = partial(train_on_labels, args, params)
+        run_in_processes("pipeline.stages.pretrain", args.processes, argv, work)
     else:
-        clips, frames = read_clips(args.clips), FrameStore(args.frames)
-        model, meta, counts = train_on_labels(args.name, source, params.pretrain, clips, frames)
-        write_weights(args.model, model.state_dict(), meta)
+        record(args, params, use_checkpoint(args.name, params, args.model))
+
+
+def record(args: argparse.Namespace, params: Params, counts: Counts) -> None:
+    """Show the backbone in MLflow and leave its summary."""
     run = tracked_run(
         params.dataset,
         f"pretrain {args.name}",
@@ -135,6 +160,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("--clips", type=Path, required=True, help="the clip table")
     flags.add_argument("--frames", type=Path, required=True, help="folder of the stored frames")
     flags.add_argument("--model", type=Path, required=True, help="weights to write")
+    flags.add_argument("--processes", type=int, default=1, help="that share the work, one per GPU")
+    flags.add_argument("--state", type=Path, help="where an interrupted training is kept")
     return flags.parse_args(argv)
 
 

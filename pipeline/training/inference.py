@@ -9,10 +9,14 @@ from torch.utils.data import DataLoader
 
 from pipeline.models.detector import ActionDetector
 from pipeline.progress import track
+from pipeline.sections import Precision
+from pipeline.training.hardware import in_precision
 from pipeline.training.keyframe_dataset import EvaluationKeyframes, Example, collate
+from pipeline.training.processes import Processes
 from pipeline.training.transforms import normalise
 
 BOX = ["x1", "y1", "x2", "y2"]
+Found = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def detect(
@@ -22,6 +26,8 @@ def detect(
     min_score: float,
     what: str,
     workers: int = 0,
+    precision: Precision = "float32",
+    processes: Processes = Processes(),  # noqa: B008 frozen
 ) -> pd.DataFrame:
     """Detections of all keyframes, sorted by keyframe, box and action.
 
@@ -30,13 +36,17 @@ def detect(
     Args:
         min_score: actions at or below are left out.
         what: shown with the progress.
+        processes: share the batches; the first one gets all rows, the others none.
 
     Returns: video_id, timestamp, x1, y1, x2, y2 (fractions of the still), action_id, score.
     """
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    found = list(_rows(model, keyframes, batch_size, min_score, what, workers, device))
+    batches = keyframes.batches(batch_size)[processes.rank :: processes.size]
+    with in_precision(precision, device):
+        rows = list(_rows(model, keyframes, batches, min_score, what, workers, device))
     model.train(was_training)
+    found = [row for part in processes.gather(rows) for row in part]
     row, box, action, score = (
         np.concatenate([part[column] for part in found]) if found else np.zeros(0, np.int64)
         for column in range(4)
@@ -61,14 +71,13 @@ def detect(
 def _rows(
     model: ActionDetector,
     keyframes: EvaluationKeyframes,
-    batch_size: int,
+    batches: list[list[int]],
     min_score: float,
     what: str,
     workers: int,
     device: torch.device,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[Found]:
     """Keyframe, box within the keyframe, action and score of each detection, batch by batch."""
-    batches = keyframes.batches(batch_size)
     loader: DataLoader[Example] = DataLoader(
         keyframes,
         batch_sampler=batches,
@@ -79,7 +88,7 @@ def _rows(
     for batch in track(loader, what, unit="batch", total=len(batches)):
         with torch.inference_mode():
             logits = model(normalise(batch.clips.to(device)), batch.boxes.to(device))
-        scores = logits.sigmoid().float().cpu().numpy()
+        scores = logits.float().sigmoid().cpu().numpy()
         place = batch.boxes[:, 0].long().numpy()
         first = np.searchsorted(place, place)  # where the box's keyframe starts in the batch
         scores[:, 0] = 0  # no action has id 0

@@ -10,16 +10,18 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.atomic import written
+from pipeline.command import REQUEUE
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +34,16 @@ class Position:
         epoch, step: the next step to take; both count from 0.
         losses: of the epoch's steps so far.
         history: rows of history.csv of the epochs before.
+        best_score: highest mAP of the epochs before, None when none was validated.
+        best_weights: the weights that reached it first.
     """
 
     epoch: int = 0
     step: int = 0
     losses: list[float] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+    best_score: float | None = None
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
 def digest(settings: Mapping[str, Any], files: Iterable[Path]) -> str:
@@ -55,13 +61,20 @@ class SavedState:
     Args:
         path: None: nothing is kept.
         belongs_to: `digest` of the training; a file of another one is ignored.
+        writes: whether this process is the one that writes the file; all of them read it.
+
+    Attributes:
+        told_to_stop: a signal came; the training stops after the step it is in.
     """
 
-    def __init__(self, path: Path | None, belongs_to: str, every_minutes: float) -> None:
+    def __init__(
+        self, path: Path | None, belongs_to: str, every_minutes: float, writes: bool = True
+    ) -> None:
         self._path, self._belongs_to, self._every_minutes = path, belongs_to, every_minutes
-        self._saved = time.monotonic()
-        self._told: int | None = None
+        self._writes, self._saved = writes, time.monotonic()
         self._before: dict[int, Any] = {}
+        self._between_epochs = False
+        self.told_to_stop = False
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,31 +105,52 @@ class SavedState:
         return position
 
     def after_step(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        position: Position,
+        stop: bool,
+        is_last: bool = False,
     ) -> None:
-        """Save if it is time to; save and exit if a signal asked to stop."""
+        """Save if it is time to; save and exit if any process was asked to stop.
+
+        Args:
+            is_last: of its epoch; what follows, validation, may be long, so the state is saved.
+        """
         late = time.monotonic() - self._saved > self._every_minutes * 60
-        if self._path is not None and (late or self._told is not None):
+        if self._path is not None and self._writes and (late or stop or is_last):
+            state = {
+                "belongs_to": self._belongs_to,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "position": vars(position),
+            }
             with written(self._path) as temporary:
-                torch.save(
-                    {
-                        "belongs_to": self._belongs_to,
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "position": asdict(position),
-                    },
-                    temporary,
-                )
+                torch.save(state, temporary)
             self._saved = time.monotonic()
-        if self._told is not None:
-            logger.info("stopped by signal %d at epoch %d", self._told, position.epoch + 1)
-            sys.exit(128 + self._told)
+        if stop:
+            self._stop()
+
+    @contextmanager
+    def between_epochs(self) -> Iterator[None]:
+        """Within this the state on disk is whole: a signal stops the training at once."""
+        self._between_epochs = True
+        if self.told_to_stop:
+            self._stop()
+        yield
+        self._between_epochs = False
 
     def discard(self) -> None:
         """The training is over and its model written."""
-        if self._path is not None:
+        if self._path is not None and self._writes:
             self._path.unlink(missing_ok=True)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         # Within a step nothing may be saved: wait for its end.
-        self._told = number
+        self.told_to_stop = True
+        if self._between_epochs:
+            self._stop()
+
+    def _stop(self) -> None:
+        logger.info("stopped by a signal; the same command goes on from here")
+        sys.exit(REQUEUE)

@@ -16,6 +16,7 @@ from pipeline.sections import Train
 from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes, FrameSource
 from pipeline.training.keyframe_index import KeyframeIndex, read_index
+from pipeline.training.processes import Processes
 
 
 def detector_of(settings: Train) -> ActionDetector:
@@ -88,15 +89,27 @@ def validate(
     params: Params,
     raw: Path,
     workers: int,
+    processes: Processes = Processes(),  # noqa: B008 frozen
 ) -> dict[str, float]:
     """Official mAP of each split and of all together, on the keyframes that could be had."""
     classes = read_class_list(raw / params.data.class_list)
     section = params.evaluate
     detections = {
         split: detect(
-            model, examples, section.batch_size, section.min_score, f"validate {split}", workers
+            model,
+            examples,
+            section.batch_size,
+            section.min_score,
+            f"validate {split}",
+            workers,
+            section.precision,
+            processes,
         )
         for split, examples in keyframes.items()
     }
-    tables = split_tables(detections, keyframes, params, raw)
-    return {split: score_available(each, classes).mAP for split, each in tables.items()}
+
+    def score() -> dict[str, float]:
+        tables = split_tables(detections, keyframes, params, raw)
+        return {split: score_available(each, classes).mAP for split, each in tables.items()}
+
+    return processes.first_makes(score)

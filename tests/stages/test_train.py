@@ -1,8 +1,6 @@
 """Training of a variant: the same bits each time, also when it was interrupted."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from pipeline.command import REQUEUE
 from pipeline.models import checkpoints
 from pipeline.stages import pretrain, train
 from pipeline.training.state import SavedState
@@ -37,13 +36,13 @@ def arguments(
         *("--params", str(params or toy / "params.yaml"), "--variant", variant),
         *("--raw", str(toy / "raw"), "--index", str(toy / "index")),
         *("--frames", str(toy / "frames"), "--pretrained", str(toy / "k700.pt")),
-        *("--model", str(out / "model.pt"), "--history", str(out / "history.csv")),
-        *("--state", str(out / "state.pt")),
+        *("--model", str(out / "model.pt"), "--best", str(out / "best.pt")),
+        *("--history", str(out / "history.csv"), "--state", str(out / "state.pt")),
     ]
 
 
 def outputs(out: Path) -> list[bytes]:
-    return [(out / name).read_bytes() for name in ("model.pt", "history.csv")]
+    return [(out / name).read_bytes() for name in ("model.pt", "best.pt", "history.csv")]
 
 
 def with_training(toy: Path, path: Path, **changes: object) -> Path:
@@ -89,7 +88,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     monkeypatch.setattr(SavedState, "after_step", stopping)
     with pytest.raises(SystemExit) as stopped:
         train.main(arguments(toy, tmp_path / "parts"))
-    assert stopped.value.code == 128 + signal.SIGTERM
+    assert stopped.value.code == REQUEUE
     assert not (tmp_path / "parts/model.pt").exists()
 
     train.main(arguments(toy, tmp_path / "parts"))
@@ -97,27 +96,6 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     assert len(steps) == 6
     assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
     assert not (tmp_path / "parts/state.pt").exists()
-
-
-def test_a_killed_training_goes_on_from_its_last_state(toy: Path, tmp_path: Path) -> None:
-    params = with_training(toy, tmp_path / "params.yaml", save_every_minutes=1e-9)
-    train.main(arguments(toy, tmp_path / "whole", params=params))
-    flags = arguments(toy, tmp_path / "parts", params=params)
-    killer = (
-        "import os, signal, sys; from pipeline.stages import train; "
-        "from pipeline.training.state import SavedState; done = []; real = SavedState.after_step\n"
-        "def after(self, *args):\n"
-        "    real(self, *args); done.append(1)\n"
-        "    if len(done) == 4: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "SavedState.after_step = after; train.main(sys.argv[1:])"
-    )
-    killed = subprocess.run([sys.executable, "-c", killer, *flags], check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert (tmp_path / "parts/state.pt").exists()
-
-    train.main(flags)
-
-    assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
 
 
 def test_a_state_of_other_settings_is_not_used(toy: Path, tmp_path: Path) -> None:

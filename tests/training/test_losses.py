@@ -18,7 +18,7 @@ def test_loss_and_gradient_equal_the_original(case: str, name: str, gamma: float
     logits = torch.from_numpy(REFERENCE[f"{case}.logits"]).double().requires_grad_()
     labels = torch.from_numpy(REFERENCE[f"{case}.targets"])
 
-    loss = action_loss(logits, labels, gamma)
+    loss = action_loss(logits, labels, gamma).mean
     loss.backward()
 
     assert abs(loss.item() - LOSSES[f"{case}.{name}.f64"]) < 1e-12
@@ -31,15 +31,15 @@ def test_a_single_wrong_action_by_hand() -> None:
     labels[0, 12] = 1
 
     # Every probability is a half: each term is log 2, and a focal weight of 1 - 1/2 halves it.
-    assert action_loss(logits, labels).item() == pytest.approx(math.log(2))
-    assert action_loss(logits, labels, 1.0).item() == pytest.approx(math.log(2) / 2)
+    assert action_loss(logits, labels).mean.item() == pytest.approx(math.log(2))
+    assert action_loss(logits, labels, 1.0).mean.item() == pytest.approx(math.log(2) / 2)
 
 
 def test_boxes_without_labels_do_not_train() -> None:
     logits = torch.randn(2, 81, requires_grad=True)
     labels = torch.zeros(2, 81)
 
-    loss = action_loss(logits, labels)
+    loss = action_loss(logits, labels).mean
     loss.backward()
 
     assert loss.item() == 0

@@ -3,7 +3,7 @@ Pretrain or fetch the backbones, then train and evaluate one detector per varian
 
 INPUT   data/<dataset>/index/, frames/, clips.csv
 OUTPUT  data/<dataset>/pretrained/<name>.pt
-        results/<dataset>/variants/<variant>/{model.pt,history.csv}
+        results/<dataset>/variants/<variant>/{model.pt,best.pt,history.csv}
         results/<dataset>/variants/<variant>/{detections.parquet,detections/,metrics.json,per_class_ap.csv,errors.json}
 """
 
@@ -20,17 +20,20 @@ rule pretrain:
     log:
         f"{LOGS}/pretrain/{{pretrained}}.log",
     threads: PARAMS.pretrain.threads
+    resources:
+        gpu=1,
     params:
         values=PARAMS.stage_values("pretrain"),
         source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(),
         frames=f"{DATA}/frames",
+        state=f"{LOGS}/pretrain/{{pretrained}}.state.pt",
         summary=f"{LOGS}/pretrain/{{pretrained}}.json",
     message:
         "Pretrain {wildcards.pretrained}"
     shell:
         "python -m pipeline.stages.pretrain --name {wildcards.pretrained} --clips {input.clips}"
-        " --frames {params.frames} --model {output.model}"
-        " --summary {params.summary} > {log} 2>&1"
+        " --frames {params.frames} --model {output.model} --processes {resources.gpu}"
+        " --state {params.state} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_pretrained:
@@ -48,10 +51,13 @@ rule train:
         pretrained=lambda wildcards: f"{DATA}/pretrained/{PARAMS.train(wildcards.variant).pretrained}.pt",
     output:
         model=f"{RESULTS}/variants/{{variant}}/model.pt",
+        best=f"{RESULTS}/variants/{{variant}}/best.pt",
         history=f"{RESULTS}/variants/{{variant}}/history.csv",
     log:
         f"{LOGS}/train/{{variant}}.log",
     threads: lambda wildcards: PARAMS.train(wildcards.variant).threads
+    resources:
+        gpu=1,  # processes of one training: `--set-resources train:gpu=8`
     params:
         values=lambda wildcards: PARAMS.train_values(wildcards.variant),
         index=f"{DATA}/index",
@@ -63,8 +69,8 @@ rule train:
     shell:
         "python -m pipeline.stages.train --variant {wildcards.variant} --raw {input.raw}"
         " --index {params.index} --frames {params.frames} --pretrained {input.pretrained}"
-        " --model {output.model} --history {output.history} --state {params.state}"
-        " --summary {params.summary} > {log} 2>&1"
+        " --model {output.model} --best {output.best} --history {output.history}"
+        " --processes {resources.gpu} --state {params.state} --summary {params.summary} > {log} 2>&1"
 
 
 rule evaluate:
@@ -74,6 +80,7 @@ rule evaluate:
         index=INDEX,
         frames=FRAMES,
         model=f"{RESULTS}/variants/{{variant}}/model.pt",
+        best=f"{RESULTS}/variants/{{variant}}/best.pt",
         history=f"{RESULTS}/variants/{{variant}}/history.csv",
     output:
         detections=f"{RESULTS}/variants/{{variant}}/detections.parquet",
@@ -84,8 +91,13 @@ rule evaluate:
     log:
         f"{LOGS}/evaluate/{{variant}}.log",
     threads: lambda wildcards: PARAMS.train(wildcards.variant).threads
+    resources:
+        gpu=1,
     params:
         values=PARAMS.stage_values("evaluate"),
+        weights=lambda wildcards, input: (
+            input.model if PARAMS.evaluate.checkpoint == "last" else input.best
+        ),
         index=f"{DATA}/index",
         frames=f"{DATA}/frames",
         results=f"{RESULTS}/variants/{{variant}}",
@@ -93,6 +105,6 @@ rule evaluate:
     message:
         "Evaluate {wildcards.variant}"
     shell:
-        "python -m pipeline.stages.evaluate --variant {wildcards.variant} --model {input.model}"
+        "python -m pipeline.stages.evaluate --variant {wildcards.variant} --model {params.weights}"
         " --raw {input.raw} --index {params.index} --frames {params.frames}"
         " --out {params.results} --summary {params.summary} > {log} 2>&1"

@@ -1,0 +1,63 @@
+"""The device, its precision and its memory: set once, before a model is made."""
+
+import ctypes
+import os
+from contextlib import AbstractContextManager, nullcontext
+
+import cv2
+import torch
+
+from pipeline.sections import Precision
+
+
+def set_up(threads: int, deterministic: bool, local_rank: int = 0) -> torch.device:
+    """Fix the number of threads, on which sums of floats depend; return the device to use.
+
+    Args:
+        deterministic: have a GPU repeat its bits, at some cost; a CPU always does.
+        local_rank: number of this process on its machine, which is the number of its GPU.
+    """
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(1)
+    _keep_memory()
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    # "float32" shall mean it: the shortened TF32 would be chosen silently.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = not deterministic
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+        torch.use_deterministic_algorithms(True)
+    device = torch.device("cuda", local_rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Run the network's products in bfloat16, or leave float32 alone; sums and losses stay float32.
+
+    Args:
+        precision: `auto` is bfloat16 where the device multiplies it faster than float32.
+    """
+    if precision == "float32" or (precision == "auto" and not _likes_bfloat16(device)):
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def _likes_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported())  # other CPUs gain nothing from it
+
+
+def _keep_memory() -> None:
+    """Ask glibc to reuse the memory of large tensors instead of returning it at once.
+
+    Otherwise every activation is mapped, faulted in and unmapped anew: a fifth of a small step.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3  # names of glibc's malloc.h
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, (1 << 31) - 1)

@@ -1,0 +1,114 @@
+"""Trainings that are killed or told to stop, alone or in a team, go on to equal bits."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.command import REQUEUE
+from pipeline.models import checkpoints
+from pipeline.stages import train
+from tests.stages.test_train import arguments, outputs, toy, with_training
+
+__all__ = ["toy"]
+
+STEPS = 12
+# Sends itself a signal after a step; both numbers are in the environment.
+KILLED_AFTER = """
+import os, signal, sys
+from pipeline.command import run
+from pipeline.stages import train
+from pipeline.training.state import SavedState
+done, real = [], SavedState.after_step
+def after(self, *args):
+    done.append(1)
+    if len(done) == int(os.environ["STEP"]):
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+    real(self, *args)
+SavedState.after_step = after
+run(lambda: train.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def params(toy: Path) -> Path:
+    """Twelve steps, saved after each."""
+    return with_training(toy, toy / "long.yaml", save_every_minutes=1e-9, epochs=4)
+
+
+@pytest.fixture(scope="module")
+def whole(toy: Path, params: Path) -> Path:
+    train.main(arguments(toy, toy / "whole", params=params))
+    return toy / "whole"
+
+
+def command(toy: Path, out: Path, params: Path, processes: int) -> list[str]:
+    flags = [*arguments(toy, out, params=params), "--processes", str(processes)]
+    return [sys.executable, "-m", "pipeline.stages.train", *flags]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("attempt", range(3))
+def test_stopped_at_a_random_step_it_ends_in_the_same_bytes(
+    toy: Path, tmp_path: Path, params: Path, whole: Path, attempt: int, number: signal.Signals
+) -> None:
+    step = random.Random(f"{attempt} {number}").randrange(1, STEPS)
+    told = {**os.environ, "STEP": str(step), "SIGNAL": str(int(number))}
+    flags = arguments(toy, tmp_path, params=params)
+    stopped = subprocess.run([sys.executable, "-c", KILLED_AFTER, *flags], check=False, env=told)
+    assert stopped.returncode == (REQUEUE if number == signal.SIGTERM else -signal.SIGKILL)
+    assert not (tmp_path / "model.pt").exists()
+
+    train.main(flags)
+
+    assert outputs(tmp_path) == outputs(whole)
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_two_processes_train_what_one_trains(toy: Path, tmp_path: Path) -> None:
+    """Six clips in passes of one; the learning rate is small, so that rounding stays rounding."""
+    changes = {"batch_size": 6, "clips_per_pass": 1, "learning_rate": 1e-3, "dropout": 0.2}
+    params = with_training(toy, tmp_path / "params.yaml", **changes)
+    train.main(arguments(toy, tmp_path / "1", params=params))
+    subprocess.run(command(toy, tmp_path / "2", params, 2), check=True)
+
+    one, two = (checkpoints.read_weights(tmp_path / n / "model.pt") for n in "12")
+    histories = [pd.read_csv(tmp_path / n / "history.csv") for n in "12"]
+
+    assert all(torch.allclose(one[key], two[key], atol=1e-5) for key in one)
+    pd.testing.assert_frame_equal(*histories, atol=1e-5, rtol=0)
+
+
+def test_a_stopped_team_can_be_requeued(toy: Path, tmp_path: Path) -> None:
+    changes = {"batch_size": 6, "clips_per_pass": 1, "epochs": 40, "validate_every": 0}
+    params = with_training(toy, tmp_path / "params.yaml", **changes, save_every_minutes=1e-9)
+    subprocess.run(command(toy, tmp_path / "whole", params, 2), check=True)
+    stopped = subprocess.Popen(command(toy, tmp_path / "parts", params, 2))
+    while not (tmp_path / "parts/state.pt").exists():
+        time.sleep(0.05)
+        assert stopped.poll() is None
+
+    stopped.send_signal(signal.SIGTERM)
+
+    assert stopped.wait(60) == REQUEUE
+    assert not (tmp_path / "parts/model.pt").exists()
+    subprocess.run(command(toy, tmp_path / "parts", params, 2), check=True)
+    assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
+
+
+def test_more_processes_than_passes_are_refused(toy: Path, tmp_path: Path) -> None:
+    params = with_training(toy, tmp_path / "params.yaml", batch_size=2, clips_per_pass=2)
+
+    refused = subprocess.run(
+        command(toy, tmp_path, params, 2), check=False, capture_output=True, text=True
+    )
+
+    assert refused.returncode == 2
+    assert "found 2 processes, expected at most 1" in refused.stderr

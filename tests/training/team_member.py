@@ -1,0 +1,109 @@
+"""One process of a team that trains a small detector; `torchrun` starts it for a test.
+
+Usage: team_member.py OUT BATCH_SIZE CLIPS_PER_PASS EPOCHS still|trained. Writes OUT/<rank>.json:
+the loss of each step, the examples this process saw in each epoch, and a digest of the weights.
+With `still`, batch norm is in evaluation mode and nothing is dropped, so that clips do not mix.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.slow_only import SlowOnly
+from pipeline.params import load_params
+from pipeline.training.keyframe_dataset import Batch, Example, Place, collate
+from pipeline.training.loop import Task, train
+from pipeline.training.losses import LossSum, action_loss
+from pipeline.training.processes import joined
+from pipeline.training.state import SavedState
+from pipeline.training.transforms import normalise
+
+NUM_EXAMPLES = 11
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Squares(Dataset[Example]):
+    """Noise with one to three people; remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, list[int]] = {}
+
+    def __getitem__(self, place: Place) -> Example:
+        self.seen.setdefault(place.epoch, []).append(place.position)
+        draw = np.random.default_rng(place)
+        people = 1 + place.position % 3  # terms differ between processes
+        corners = np.sort(draw.uniform(0, 32, (people, 2, 2)), axis=1).reshape(people, 4)
+        labels = (draw.random((people, 81)) < 0.1).astype(np.float32)
+        labels[:, 7] = 1
+        stills = torch.from_numpy(draw.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+        boxes = torch.from_numpy(corners.astype(np.float32))
+        return Example(place.position, stills, boxes, torch.from_numpy(labels))
+
+
+class StillNorm(nn.Module):
+    """The detector with its batch norms in evaluation mode."""
+
+    def __init__(self, detector: ActionDetector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def train(self, mode: bool = True) -> "StillNorm":
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def forward(self, clips: Tensor, boxes: Tensor) -> Tensor:
+        logits: Tensor = self.detector(clips, boxes)
+        return logits
+
+
+def detector(norm: str) -> nn.Module:
+    torch.manual_seed(0)
+    dropout = 0.0 if norm == "still" else 0.3
+    model = build_detector(lambda: SlowOnly((1, 1, 1, 1), 4), dropout=dropout)
+    return StillNorm(model) if norm == "still" else model
+
+
+def main(out: Path, batch_size: int, clips_per_pass: int, epochs: int, norm: str) -> None:
+    torch.set_num_threads(1)
+    model = detector(norm)
+    settings = load_params(ROOT / "params.yaml").train("k700_8x8")
+    settings = settings.model_copy(
+        update={
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "clips_per_pass": clips_per_pass,
+            "optimizer": "sgd",
+            "learning_rate": 0.05,
+            "learning_rate_batch": batch_size,
+        }
+    )
+    examples, losses = Squares(), list[float]()
+
+    def loss(model: nn.Module, batch: Batch) -> LossSum:
+        return action_loss(model(normalise(batch.clips), batch.boxes), batch.labels)
+
+    class Noted(SavedState):
+        def after_step(self, *args: object) -> None:
+            losses.append(args[2].losses[-1])
+
+    with joined() as processes:
+        task = Task("team", examples, NUM_EXAMPLES, collate, loss, str, lambda model, epoch: {})
+        train(task, model, settings, Noted(None, "", 1e9), processes)
+        weights = b"".join(value.numpy().tobytes() for value in model.state_dict().values())
+        found = {"losses": losses, "seen": examples.seen}
+        found["weights"] = hashlib.sha256(weights).hexdigest()
+        (out / f"{processes.rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *(int(value) for value in sys.argv[2:5]), sys.argv[5])
