@@ -18,6 +18,12 @@ from pipeline.frames.frame_store import FrameStoreWriter
 ROOT = Path(__file__).resolve().parents[1]
 NUM_FRAMES = 60
 SIZES = {"clip_a": (48, 36), "clip_b": (36, 48), "clip_c": (48, 36)}  # width, height
+Splits = Mapping[str, list[str]]
+SPLITS = {
+    "train": ["clip_a", "clip_b"],
+    "val_ava": ["clip_b", "clip_c"],
+    "val_kinetics": ["clip_a", "clip_b"],
+}
 SMALL = {
     "epochs": 2,
     "batch_size": 2,
@@ -44,9 +50,13 @@ def write_toy_dataset(
         kinetics: whether there is a second validation split, with one video of the first.
     """
     settings = {**SMALL, "validate_every": 1, **(train or {})}
-    splits = {"train": ["clip_a", "clip_b"], "val_ava": ["clip_b", "clip_c"]}
-    splits |= {"val_kinetics": ["clip_a", "clip_b"]} if kinetics else {}
+    splits = {name: SPLITS[name] for name in list(SPLITS)[: 3 if kinetics else 2]}
     _write_params(folder / "params.yaml", settings, splits)
+    write_toy_data(folder, splits)
+
+
+def write_toy_data(folder: Path, splits: Splits = SPLITS) -> None:
+    """All of it but params.yaml."""
     (folder / "frames").mkdir(parents=True)
     with FrameStoreWriter(folder / "frames/00.tar", folder / "frames/00.parquet") as writer:
         for clip, (width, height) in SIZES.items():
@@ -61,15 +71,10 @@ def write_toy_dataset(
     _write_clips(folder / "clips.csv")
 
 
-def _write_params(path: Path, train: Mapping[str, Any], splits: Mapping[str, list[str]]) -> None:
+def _write_params(path: Path, train: Mapping[str, Any], splits: Splits) -> None:
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     demo = values["datasets"]["demo"]
-    demo["class_list"] = "classes.pbtxt"
-    names = {"train": "ava_train", "val_ava": "ava_val", "val_kinetics": "kinetics_val"}
-    kept = [part for part in demo["parts"] if part["name"] in [names[split] for split in splits]]
-    for part in kept:
-        part.update(truth=f"{part['split']}.csv", excluded=None)
-    demo["parts"] = kept
+    use_toy_data(demo, splits)
     demo["pretrained"] = {"k700": {"labels": [], "clips_per_label": 2}}
     demo["settings"]["train"].update(train)
     demo["settings"]["pretrain"].update({k: v for k, v in train.items() if k in SMALL})
@@ -81,6 +86,16 @@ def _write_params(path: Path, train: Mapping[str, Any], splits: Mapping[str, lis
     values["variants"]["full"]["loss"] = "focal"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def use_toy_data(dataset: dict[str, Any], splits: Splits = SPLITS) -> None:
+    """Have a dataset's section of params.yaml read the toy's annotations, one part a split."""
+    dataset["class_list"] = "classes.pbtxt"
+    names = {"train": "ava_train", "val_ava": "ava_val", "val_kinetics": "kinetics_val"}
+    kept = [part for part in dataset["parts"] if part["name"] in [names[split] for split in splits]]
+    for part in kept:
+        part.update(truth=f"{part['split']}.csv", excluded=None)
+    dataset["parts"] = kept
 
 
 def _jpeg(clip: str, number: int, width: int, height: int) -> bytes:
