@@ -27,6 +27,7 @@ HUES = (
     *("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6"),
     *("#06b6d4", "#ec4899", "#84cc16", "#f97316", "#64748b"),
 )
+TRAIN = "train"  # the split whose rows of history.csv have a loss
 NUM_CURVES = 8  # precision-recall curves, of the most frequent actions
 STYLE: Any = {  # matplotlib's own type lists every key there is
     "font.family": "sans-serif",
@@ -70,7 +71,7 @@ def make_charts(study: Study) -> list[Chart]:
             errors_chart(study),
             precision_recall_chart(study),
             curves_chart(study, "loss"),
-            curves_chart(study, "mAP"),
+            *(curves_chart(study, "mAP", split) for split in study.splits),
         ]
         return [chart for chart in charts if chart is not None]
 
@@ -150,11 +151,10 @@ def errors_chart(study: Study) -> Chart | None:
     return _chart(figure, "errors", "Lost to boxes, lost to classification", described)
 
 
-def curves_chart(study: Study, quantity: str) -> Chart | None:
-    """Loss or mAP by epoch, a line per variant; None when no epoch has a value."""
+def curves_chart(study: Study, quantity: str, split: str = TRAIN) -> Chart | None:
+    """Loss or mAP of a split by epoch, a line per variant; None when no epoch has a value."""
     rows = study.history.dropna(subset=[quantity])
-    if quantity == "mAP":
-        rows = rows[rows["split"] == study.split]
+    rows = rows[rows["split"] == split]
     if rows.empty:
         return None
     figure, axes = _canvas(height=3.6)
@@ -171,10 +171,11 @@ def curves_chart(study: Study, quantity: str) -> Chart | None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid()
     _legend_below(figure, axes)
-    title = "Training loss" if quantity == "loss" else f"mAP on {split_name(study.split)}"
+    title = "Training loss" if quantity == "loss" else f"mAP on {split_name(split)}"
     last = _last_values(rows, quantity)
     described = f"{title} by epoch. In the last epoch: {last}."
-    return _chart(figure, f"training_{quantity.lower()}", f"{title} by epoch", described)
+    name = f"training_{quantity.lower()}" + ("" if split in (TRAIN, study.split) else f"_{split}")
+    return _chart(figure, name, f"{title} by epoch", described)
 
 
 def precision_recall_chart(study: Study) -> Chart | None:

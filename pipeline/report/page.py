@@ -74,12 +74,18 @@ def _facts(study: Study) -> str:
 def _table(study: Study) -> str:
     heads = "".join(_heading(name) for name in columns(study))
     rows = "".join(_row(study, variant) for variant in study.variants)
+    options = "".join(
+        f'<option value="{place}">{escape(name)}</option>'
+        for place, name in enumerate(columns(study))
+    )
     total = len(study.variants)
     return (
         f"<p>{escape(footnote(study).replace('`', ''))}</p>"
         f'<p><label for="filter">Filter</label> '
         f'<input type="search" id="filter" placeholder="e.g. k700 focal"> '
         f'<span id="shown" class="soft small" role="status">{total} of {total} variants</span></p>'
+        f'<p class="sort"><label for="sort">Sort by</label> <select id="sort">'
+        f'<option value="">order of the study</option>{options}</select></p>'
         f'<div class="scroll" role="region" aria-label="Ablation table" tabindex="0">'
         f'<table id="ablation" role="table">'
         f"<caption>Measured here; the last column was published by others and is not ours</caption>"

@@ -18,39 +18,50 @@ KINDS = {
 
 
 def errors_section(study: Study) -> str:
-    """Boxes against classification, groups, confused actions."""
-    best, errors = study.best, study.best.errors[study.split]
-    groups = "".join(_groups(errors, kind, title) for kind, title in KINDS.items())
-    name = escape(split_name(study.split))
+    """Boxes against classification, groups, confused actions; other splits folded up."""
+    others = "".join(
+        f"<details><summary>The same for {escape(split_name(split))}</summary>"
+        f"{_split_errors(study, split)}</details>"
+        for split in study.other_splits
+    )
     return (
-        f"<p>Where points are lost on {name}. Everything here is mAP without the limit of 50 rows "
-        f"a keyframe, so that parts compare with the whole.</p>"
-        f"<h3>Boxes or classification?</h3>{_boxes(study)}"
-        f"<h3>Parts of the data, {escape(best.name)}</h3>"
-        f"<p>Each bar is the mean over the actions with truth in that part; in brackets the number "
-        f"of these actions and of their truth boxes. Sizes are shares of the picture's area.</p>"
-        f'<div class="groups">{groups}</div>'
-        f"<h3>Most confused actions, {escape(best.name)}</h3>{_confused(errors)}"
+        f"<p>Where points are lost on {escape(split_name(study.split))}. Everything here is mAP "
+        f"without the limit of 50 rows a keyframe, so that parts compare with the whole.</p>"
+        f"{_split_errors(study, study.split)}{others}"
     )
 
 
-def _boxes(study: Study) -> str:
+def _split_errors(study: Study, split: str) -> str:
+    best, errors = escape(study.best.name), study.best.errors[split]
+    groups = "".join(_groups(errors, kind, title) for kind, title in KINDS.items())
+    return (
+        f"<h3>Boxes or classification?</h3>{_boxes(study, split)}"
+        f"<h3>Parts of the data, {best}</h3>"
+        f"<p>Each bar is the mean over the actions with truth in that part; in brackets the number "
+        f"of these actions and of their truth boxes. Sizes are shares of the picture's area.</p>"
+        f'<div class="groups">{groups}</div>'
+        f"<h3>Most confused actions, {best}</h3>{_confused(errors, split)}"
+    )
+
+
+def _boxes(study: Study, split: str) -> str:
     rows = []
     for variant in study.variants:
-        errors = variant.errors[study.split]
+        errors = variant.errors[split]
         measured, perfect = errors["mAP"], errors["perfect_boxes"]["mAP"]
         known = measured is not None and perfect is not None
         lost = [_points(perfect - measured), _points(1 - perfect)] if known else [NOTHING] * 2
         rows.append([variant.name, percent(measured), percent(perfect), *lost])
     heads = ["variant", "mAP", "with perfect boxes", "lost to boxes", "lost to classification"]
-    found = study.best.errors[study.split]["perfect_boxes"]
+    found = study.best.errors[split]["perfect_boxes"]
+    caption = f"mAP in percent on {split_name(split)}, measured and with perfect boxes"
     people, hit, seen = (found[name] for name in ("people", "people_hit", "people_seen"))
     return (
         f"<p>With perfect boxes every person of the truth takes the scores of the detected box "
         f"that overlaps it best (at IoU 0.1 or more). {_share(hit, people)} of {people:,} people "
         f"are hit by a box at IoU 0.5, {_share(seen, people)} have one at 0.1; "
         f"{found['boxes_on_nobody']:,} of {found['boxes']:,} detected boxes are on nobody.</p>"
-        f"{html_table('mAP in percent, measured and with perfect boxes', heads, rows)}"
+        f"{html_table(caption, heads, rows)}"
     )
 
 
@@ -76,7 +87,7 @@ def _groups(errors: dict[str, Any], kind: str, title: str) -> str:
     return f'<div class="group"><h4>{escape(title)}</h4>{html_bars(bars)}</div>'
 
 
-def _confused(errors: dict[str, Any]) -> str:
+def _confused(errors: dict[str, Any], split: str) -> str:
     rows = [
         [
             short_name(each["action"]),
@@ -92,7 +103,7 @@ def _confused(errors: dict[str, Any]) -> str:
         "<p>Of people hit by a box: an action of theirs that scores below another of its category "
         "which they do not do, and the highest of those.</p>"
         + html_table(
-            "Missed actions and what they are taken for",
+            f"Missed actions on {split_name(split)} and what they are taken for",
             ["action", "taken for", "people", "share of those who do it"],
             rows,
         )

@@ -73,10 +73,12 @@ tr.best { background: var(--best); }
 tr.best th[scope=row] { background: var(--best); }
 tr.best th { box-shadow: inset 3px 0 var(--accent); padding-left: 8px; }
 label { font-weight: 600; }
-input[type=search] {
+select, input[type=search] {
   font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line);
   border-radius: 8px; padding: 7px 10px; width: min(100%, 280px);
 }
+select { max-width: 100%; }
+.sort { display: none; }
 .charts, .gallery { display: grid; gap: 22px; }
 .charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
 figure { margin: 0; }
@@ -109,7 +111,8 @@ footer { color: var(--soft); padding-bottom: 40px; }
   #ablation, #ablation caption, #ablation tbody, #ablation tr, #ablation th, #ablation td {
     display: block;
   }
-  #ablation thead { position: absolute; left: -9999px; }
+  #ablation thead { position: absolute; visibility: hidden; }
+  .sort { display: block; }
   #ablation tr { border: 1px solid var(--line); border-radius: 10px; margin: 10px 0; }
   #ablation tr { padding: 6px 12px; }
   #ablation tr[hidden] { display: none; }
@@ -137,17 +140,24 @@ const compare = (a, b) => {  // as numbers where both are
   const [x, y] = [a, b].map((cell) => cell.dataset.sort ?? cell.textContent);
   return x - y || (isNaN(x - y) ? x.localeCompare(y, "en", {numeric: true}) : 0);
 };
-for (const button of table.querySelectorAll("th button")) {
-  button.addEventListener("click", () => {
-    const heading = button.closest("th");
-    const up = heading.getAttribute("aria-sort") !== "ascending";
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    heading.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const place = heading.cellIndex;
-    const rows = [...body.rows].sort((a, b) => compare(a.cells[place], b.cells[place]));
-    body.append(...(up ? rows : rows.reverse()));
+const heads = [...table.tHead.rows[0].cells];
+const built = [...body.rows];
+const sortBy = (place, up) => {
+  for (const head of heads) head.removeAttribute("aria-sort");
+  heads[place].setAttribute("aria-sort", up ? "ascending" : "descending");
+  const sign = up ? 1 : -1;  // equal rows keep the order of the study either way
+  body.append(...[...built].sort((a, b) => sign * compare(a.cells[place], b.cells[place])));
+};
+for (const [place, head] of heads.entries()) {
+  head.querySelector("button").addEventListener("click", () => {
+    sortBy(place, head.getAttribute("aria-sort") !== "ascending");
   });
 }
+const sort = document.getElementById("sort");  // a phone shows no headings to press
+sort.addEventListener("change", () => {
+  if (sort.value === "") body.append(...built);
+  else sortBy(+sort.value, !built[0].cells[sort.value].dataset.sort);  // numbers: best first
+});
 const filter = document.getElementById("filter");
 const count = document.getElementById("shown");
 filter.addEventListener("input", () => {
