@@ -128,6 +128,7 @@ tr.best th { box-shadow: none; padding: 3px 0; }
   body { font-size: 15px; }
   section table { font-size: .9rem; }
   .scroll th, .scroll td { padding-right: 8px; }
+  #coverage details td:last-child { min-width: 11em; }
   .bars li { grid-template-columns: 1fr auto; gap: 2px 10px; }
   .bars .track { grid-column: 1 / -1; grid-row: 2; }
 }
