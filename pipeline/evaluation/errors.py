@@ -62,7 +62,7 @@ PROTOCOL = "uncapped"
 SEEN_IOU = 0.1
 MAX_CONFUSED = 30  # pairs that are kept, the most frequent ones
 # Areas as shares of the picture: about a quarter of AVA's people are small, a quarter large.
-SIZES = {"small, under 10 % of the picture": 0.0, "medium": 0.1, "large, 40 % or more": 0.4}
+SIZES = {"small (under 10 %)": 0.0, "medium": 0.1, "large (40 % or more)": 0.4}
 CROWDS = {"1 person": 1, "2 people": 2, "3 people": 3, "4 or more": 4}
 FREQUENCIES = {"under 10 boxes": 1, "10 to 99": 10, "100 to 999": 100, "1,000 or more": 1000}
 

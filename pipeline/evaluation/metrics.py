@@ -153,6 +153,7 @@ def write_metrics(
         "protocol": MAIN_PROTOCOL,
         "num_keyframes": main.counts["keyframes"],
         "num_videos": len(main.matches.video_ids),
+        "coverage": {name: _coverage(by_protocol) for name, by_protocol in scores.items()},
         "protocols": described,
     }
     with written(folder / "metrics.json") as temporary:
@@ -195,6 +196,19 @@ def _described(scores: Scores, num_resamples: int) -> dict[str, object]:
         "counts": scores.counts,
         "num_videos": len(scores.matches.video_ids),
         "num_actions": int(np.isfinite(list(scores.per_class.values())).sum()),
+    }
+
+
+def _coverage(scores: Mapping[str, Scores]) -> dict[str, object]:
+    """What could be had and all there is, side by side; `all_truth` counts what is missing."""
+    had, whole = scores[MAIN_PROTOCOL], scores.get(ALL_TRUTH, scores[MAIN_PROTOCOL])
+    return {
+        "mAP": _number(had.mAP),
+        "mAP_all_truth": _number(whole.mAP),
+        "num_keyframes": had.counts["keyframes"],
+        "num_keyframes_all_truth": whole.counts["keyframes"],
+        "num_truth": had.counts["truth_boxes"],
+        "num_truth_all_truth": whole.counts["truth_boxes"],
     }
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.evaluation.mean_ap import precision_recall
 from pipeline.report.study import Study
-from pipeline.report.table import split_name
+from pipeline.report.table import split_name, step_text
 
 INK = "#1f2937"
 ACCENT = "#3b82f6"
@@ -27,6 +27,7 @@ HUES = (
     *("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6"),
     *("#06b6d4", "#ec4899", "#84cc16", "#f97316", "#64748b"),
 )
+TRAIN = "train"  # the split whose rows of history.csv have a loss
 NUM_CURVES = 8  # precision-recall curves, of the most frequent actions
 STYLE: Any = {  # matplotlib's own type lists every key there is
     "font.family": "sans-serif",
@@ -64,8 +65,15 @@ class Chart:
 def make_charts(study: Study) -> list[Chart]:
     """Every chart the study has numbers for."""
     with matplotlib.rc_context(STYLE):
-        charts = [ablation_chart(study), curves_chart(study, "loss"), curves_chart(study, "mAP")]
-        return [chart for chart in [*charts, precision_recall_chart(study)] if chart is not None]
+        charts = [
+            ablation_chart(study),
+            steps_chart(study),
+            errors_chart(study),
+            precision_recall_chart(study),
+            curves_chart(study, "loss"),
+            *(curves_chart(study, "mAP", split) for split in study.splits),
+        ]
+        return [chart for chart in charts if chart is not None]
 
 
 def ablation_chart(study: Study) -> Chart:
@@ -89,11 +97,64 @@ def ablation_chart(study: Study) -> Chart:
     return _chart(figure, "ablation", "mAP of each variant", f"Measured mAP in percent: {texts}.")
 
 
-def curves_chart(study: Study, quantity: str) -> Chart | None:
-    """Loss or mAP by epoch, a line per variant; None when no epoch has a value."""
+def steps_chart(study: Study) -> Chart | None:
+    """Difference of each row to the one above it, with its interval; None for a single row."""
+    steps = [(variant.name, variant.step) for variant in study.variants if variant.step is not None]
+    if not steps:
+        return None
+    figure, axes = _canvas(height=0.7 + 0.3 * len(steps))
+    axes.axvline(0, color=INK, linewidth=1)
+    for place, (_, step) in enumerate(steps):
+        # A step whose interval holds zero may be luck: it stays grey.
+        sure = step.interval is not None and step.interval.low * step.interval.high > 0
+        hue = ACCENT if sure else HUES[-1]
+        if step.interval is not None:
+            ends = [100 * step.interval.low, 100 * step.interval.high]
+            axes.plot(ends, [place, place], color=hue, linewidth=2)
+        axes.plot(100 * step.difference, place, "o", color=hue, markersize=6)
+    axes.set_yticks(range(len(steps)), [name for name, _ in steps])
+    axes.invert_yaxis()
+    axes.set_xlabel("points of mAP (line: 95 % interval)")
+    axes.grid(axis="x")
+    texts = "; ".join(f"{name} {step_text(step)}" for name, step in steps)
+    title = "Steps to the row above; blue: the interval leaves zero out"
+    return _chart(figure, "steps", title, f"Points of mAP to the row above: {texts}.")
+
+
+def errors_chart(study: Study) -> Chart | None:
+    """What each variant loses to its boxes and to its classification; None without truth."""
+    parts = []
+    for variant in study.variants:
+        errors = variant.errors[study.split]
+        measured, perfect = errors["mAP"], errors["perfect_boxes"]["mAP"]
+        if measured is not None and perfect is not None:
+            parts.append((variant.name, 100 * measured, 100 * perfect))
+    if not parts:
+        return None
+    names, measured, perfect = (np.array(column) for column in zip(*parts, strict=True))
+    figure, axes = _canvas(height=1.0 + 0.3 * len(parts))
+    places = np.arange(len(parts))
+    best = np.maximum(measured, perfect)
+    for left, width, hue, label in (
+        (0, measured, ACCENT, "mAP"),
+        (measured, best - measured, HUES[1], "lost to boxes"),
+        (best, 100 - best, HUES[-1], "lost to classification"),
+    ):
+        axes.barh(places, width, left=left, height=0.6, color=hue, alpha=0.85, label=label)
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel(f"mAP on {split_name(study.split)}, %, without the limit of rows")
+    _legend_below(figure, axes)
+    texts = "; ".join(f"{name} {now:.1f}, then {then:.1f}" for name, now, then in parts)
+    described = f"mAP in percent as measured, then with perfect boxes: {texts}."
+    return _chart(figure, "errors", "Lost to boxes, lost to classification", described)
+
+
+def curves_chart(study: Study, quantity: str, split: str = TRAIN) -> Chart | None:
+    """Loss or mAP of a split by epoch, a line per variant; None when no epoch has a value."""
     rows = study.history.dropna(subset=[quantity])
-    if quantity == "mAP":
-        rows = rows[rows["split"] == study.split]
+    rows = rows[rows["split"] == split]
     if rows.empty:
         return None
     figure, axes = _canvas(height=3.6)
@@ -110,10 +171,11 @@ def curves_chart(study: Study, quantity: str) -> Chart | None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid()
     _legend_below(figure, axes)
-    title = "Training loss" if quantity == "loss" else f"mAP on {split_name(study.split)}"
+    title = "Training loss" if quantity == "loss" else f"mAP on {split_name(split)}"
     last = _last_values(rows, quantity)
     described = f"{title} by epoch. In the last epoch: {last}."
-    return _chart(figure, f"training_{quantity.lower()}", f"{title} by epoch", described)
+    name = f"training_{quantity.lower()}" + ("" if split in (TRAIN, study.split) else f"_{split}")
+    return _chart(figure, name, f"{title} by epoch", described)
 
 
 def precision_recall_chart(study: Study) -> Chart | None:

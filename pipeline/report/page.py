@@ -4,18 +4,18 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
-import pandas as pd
-
-from pipeline.evaluation.metrics import ALL_TRUTH, MAIN_PROTOCOL
+from pipeline.evaluation.metrics import MAIN_PROTOCOL
 from pipeline.report.drawing import draw_keyframe
 from pipeline.report.figures import Chart
 from pipeline.report.gallery import Keyframe, Person
+from pipeline.report.markup import Bar, html_bars
+from pipeline.report.page_coverage import coverage_section
+from pipeline.report.page_errors import errors_section
 from pipeline.report.page_style import CSS, SCRIPT
 from pipeline.report.study import Study, Variant
 from pipeline.report.table import NOTHING, PUBLISHED, cells, columns, footnote, percent, split_name
 
-MAX_LOSSES = 200  # rows of the coverage table; coverage.csv has them all
+NUM_BARS = 20  # actions that are shown at once
 FIRST_NUMBER = 5  # column of the table where the numbers begin
 
 
@@ -25,8 +25,9 @@ def make_page(study: Study, charts: Sequence[Chart], gallery: Sequence[Keyframe]
         ("table", "Ablation table", _table(study)),
         ("charts", "Charts", _charts(charts)),
         ("actions", "Actions", _actions(study)),
+        ("errors", "Errors", errors_section(study)),
+        ("coverage", "Coverage", coverage_section(study)),
         ("gallery", "Gallery", _gallery(study, gallery)),
-        ("coverage", "Coverage", _coverage(study)),
     ]
     links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in sections)
     bodies = "".join(
@@ -73,15 +74,21 @@ def _facts(study: Study) -> str:
 def _table(study: Study) -> str:
     heads = "".join(_heading(name) for name in columns(study))
     rows = "".join(_row(study, variant) for variant in study.variants)
+    options = "".join(
+        f'<option value="{place}">{escape(name)}</option>'
+        for place, name in enumerate(columns(study))
+    )
     total = len(study.variants)
     return (
         f"<p>{escape(footnote(study).replace('`', ''))}</p>"
         f'<p><label for="filter">Filter</label> '
         f'<input type="search" id="filter" placeholder="e.g. k700 focal"> '
         f'<span id="shown" class="soft small" role="status">{total} of {total} variants</span></p>'
+        f'<p class="sort"><label for="sort">Sort by</label> <select id="sort">'
+        f'<option value="">order of the study</option>{options}</select></p>'
         f'<div class="scroll" role="region" aria-label="Ablation table" tabindex="0">'
         f'<table id="ablation" role="table">'
-        f"<caption>Measured here, and apart from it what was published</caption>"
+        f"<caption>Measured here; the last column was published by others and is not ours</caption>"
         f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
         f'<tbody role="rowgroup">{rows}</tbody></table></div>'
     )
@@ -108,12 +115,14 @@ def _cell(place: int, text: str, column: str) -> str:
     named = f'role="cell" data-label="{escape(column)}"'
     if place < FIRST_NUMBER:
         return f"<td {named}>{escape(text)}</td>"
-    value, bracket, interval = text.partition(" [")
+    value, bracket, rest = text.partition(" [")
+    interval, _, flips = rest.partition("] ")
     kind = "published" if column == PUBLISHED else "number"
     kind += " measured" if place == FIRST_NUMBER else ""
-    more = f'<span class="interval">[{escape(interval)}</span>' if bracket else ""
+    lines = [f"[{interval.rstrip(']')}]", flips] if bracket else []
+    more = "".join(f'<span class="interval">{escape(line)}</span>' for line in lines if line)
     key = value.replace("−", "-").replace(NOTHING, "-1000")
-    return f'<td {named} class="{kind}" data-sort="{key}">{escape(value)}{more}</td>'
+    return f'<td {named} class="{kind}" data-sort="{key}"><span>{escape(value)}{more}</span></td>'
 
 
 def _charts(charts: Sequence[Chart]) -> str:
@@ -124,28 +133,31 @@ def _charts(charts: Sequence[Chart]) -> str:
 
 
 def _actions(study: Study) -> str:
-    best = study.best.name
+    best, first = study.best.name, study.variants[0].name
     rows = study.per_class
     rows = rows[(rows["split"] == study.split) & (rows["protocol"] == MAIN_PROTOCOL)]
-    rows = rows[(rows["variant"] == best) & (rows["num_truth"] > 0)]
+    rows = rows[rows["num_truth"] > 0]
+    marks = rows[rows["variant"] == first].set_index("action_id")["AP"]
+    rows = rows[rows["variant"] == best]
+    rows = rows.assign(mark=rows["action_id"].map(marks))
     rows = rows.sort_values(["num_truth", "action_id"], ascending=[False, True])
-    bars = "".join(
-        _bar(*row) for row in rows[["action", "num_truth", "AP"]].itertuples(index=False)
-    )
+    columns = rows[["action", "AP", "num_truth", "mark"]]
+    bars = [
+        Bar(action, ap, f"{100 * mark:.1f}; {num_truth:,}", mark)
+        for action, ap, num_truth, mark in columns.itertuples(index=False)
+    ]
     return (
         f"<p>Average precision of <b>{escape(best)}</b> on {escape(split_name(study.split))} for "
-        f"each action with truth, the most frequent first; in brackets its number of labels.</p>"
-        f'<ul class="bars">{bars}</ul>'
+        f"each action with truth, the most frequent first. In brackets, and as a line in the bar, "
+        f"that of {escape(first)}; then the number of truth boxes.</p>"
+        f"{html_bars(bars[:NUM_BARS])}{_more_actions(bars[NUM_BARS:])}"
     )
 
 
-def _bar(action: str, num_truth: int, ap: float) -> str:
-    width = 0.0 if np.isnan(ap) else 100 * ap
-    return (
-        f'<li><span>{escape(action)}</span><span class="track" aria-hidden="true">'
-        f'<span class="fill" style="width:{width:.1f}%"></span></span>'
-        f'<span class="value">{width:.1f} % <span class="soft">({num_truth})</span></span></li>'
-    )
+def _more_actions(bars: Sequence[Bar]) -> str:
+    if not bars:
+        return ""
+    return f"<details><summary>{len(bars)} rarer actions</summary>{html_bars(bars)}</details>"
 
 
 def _gallery(study: Study, gallery: Sequence[Keyframe]) -> str:
@@ -179,60 +191,4 @@ def _actions_of(person: Person) -> str:
         f'<span class="{"right" if action.is_right else "wrong"}">'
         f"{'✓' if action.is_right else '✗'} {escape(action.name)} {100 * action.score:.0f} %</span>"
         for action in person.actions
-    )
-
-
-def _coverage(study: Study) -> str:
-    table = study.coverage
-    grouped = table.groupby(["part", "split"], sort=False)
-    counts = "".join(_coverage_row(str(k[0]), str(k[1]), rows) for k, rows in grouped)
-    lost = table[table["status"] != "ok"]
-    return (
-        f"{_against_all_truth(study)}"
-        f'<div class="scroll" role="region" aria-label="Clips by part" tabindex="0"><table>'
-        f"<caption>Clips and keyframes by part of the dataset</caption><thead><tr>"
-        f'<th scope="col">part</th><th scope="col">split</th><th scope="col">clips</th>'
-        f'<th scope="col">whole</th><th scope="col">short</th><th scope="col">missing</th>'
-        f'<th scope="col">keyframes wanted</th></tr></thead><tbody>{counts}</tbody></table></div>'
-        f"<details><summary>{len(lost)} clips are missing or short, and why</summary>"
-        f"{_losses(lost)}</details>"
-    )
-
-
-def _against_all_truth(study: Study) -> str:
-    best = study.best
-    main, whole = best.measured(study.split), best.measured(study.split, ALL_TRUTH)
-    had, wanted = main["counts"]["keyframes"], whole["counts"]["keyframes"]
-    name = escape(split_name(study.split))
-    if not study.missing_from_score:
-        return (
-            f"<p>All {wanted:,} keyframes of {name} could be had: the score leaves nothing out.</p>"
-        )
-    return (
-        f"<p>{had:,} of {wanted:,} keyframes of {name} could be had. The table counts these; "
-        f"against all truth, with every missing keyframe as missed, {escape(best.name)} scores "
-        f"{percent(whole['mAP'])} instead of {percent(main['mAP'])}.</p>"
-    )
-
-
-def _coverage_row(part: str, split: str, rows: pd.DataFrame) -> str:
-    counts = [int((rows["status"] == status).sum()) for status in ("ok", "short", "missing")]
-    numbers = [len(rows), *counts, int(rows["keyframes"].sum())]
-    cells = "".join(f"<td>{number:,}</td>" for number in numbers)
-    return f'<tr><th scope="row">{escape(part)}</th><td>{escape(split)}</td>{cells}</tr>'
-
-
-def _losses(lost: pd.DataFrame) -> str:
-    shown = lost[:MAX_LOSSES][["part", "clip", "status", "reason"]]
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(text))}</td>" for text in row) + "</tr>"
-        for row in shown.itertuples(index=False)
-    )
-    more = len(lost) - len(shown)
-    note = f"<p>{more:,} more stand in coverage.csv.</p>" if more else ""
-    return (
-        f'<div class="scroll" role="region" aria-label="Missing and short clips" tabindex="0">'
-        f'<table><thead><tr><th scope="col">part</th><th scope="col">clip</th>'
-        f'<th scope="col">status</th><th scope="col">reason</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>{note}"
     )

@@ -14,7 +14,6 @@ from pipeline.annotations.ava_csv import BOX, read_class_list
 from pipeline.evaluation.annotated_keyframes import Floats
 from pipeline.evaluation.matching import Matches
 from pipeline.evaluation.metrics import (
-    ALL_TRUTH,
     MAIN_PROTOCOL,
     Scores,
     available_truth,
@@ -23,7 +22,7 @@ from pipeline.evaluation.metrics import (
 )
 from pipeline.evaluation.uncertainty import Step, draw_videos, resampled_mean_ap, step_of
 from pipeline.params import Params
-from pipeline.sections import Train
+from pipeline.sections import JOINT_SPLIT, Train
 
 AGREEMENT = 1e-9  # metrics.json and detections.parquet of a variant must tell the same mAP
 
@@ -35,6 +34,7 @@ class Variant:
     name: str
     train: Train
     metrics: dict[str, Any]  # its metrics.json
+    errors: dict[str, Any]  # its errors.json: split to analysis
     step: Step | None  # to the row above it; None in the first row
     published: float | None  # mAP in percent that the study's authors published; never ours
 
@@ -46,6 +46,11 @@ class Variant:
     def measured(self, split: str, protocol: str = MAIN_PROTOCOL) -> dict[str, Any]:
         """mAP, interval and counts of a split; empty when the split was not scored."""
         found: dict[str, Any] = self.metrics["protocols"].get(split, {}).get(protocol, {})
+        return found
+
+    def coverage(self, split: str) -> dict[str, Any]:
+        """mAP and counts of what could be had and, as `..._all_truth`, of all there is."""
+        found: dict[str, Any] = self.metrics["coverage"][split]
         return found
 
 
@@ -70,11 +75,14 @@ class Study:
         return best_of(self.variants)
 
     @property
-    def missing_from_score(self) -> bool:
-        """Whether some truth of the main split could not be had."""
-        main = self.best.measured(self.split)
-        whole = self.best.measured(self.split, ALL_TRUTH)
-        return bool(whole) and main["counts"]["keyframes"] < whole["counts"]["keyframes"]
+    def splits(self) -> list[str]:
+        """The scored splits, the main one first."""
+        return [self.split, *self.other_splits]
+
+    def missing_from(self, split: str) -> bool:
+        """Whether some keyframes of a split could not be had."""
+        found = self.variants[0].coverage(split)
+        return bool(found["num_keyframes"] < found["num_keyframes_all_truth"])
 
 
 def best_of(variants: list[Variant]) -> Variant:
@@ -108,14 +116,19 @@ def load_study(params: Params, results: Path, raw: Path, index: Path, coverage: 
         step = None if previous is None else _step(previous, current)
         previous = current
         published = params.report.published.get(name)
-        variants.append(Variant(name, params.train(name), metrics[name], step, published))
+        errors = _read_json(folder / "errors.json")
+        variants.append(Variant(name, params.train(name), metrics[name], errors, step, published))
     best = folders[best_of(variants).name]
     best_scores, _ = judge.score(best, metrics[best.name])
     return Study(
         dataset=params.dataset,
         variants=variants,
         split=split,
-        other_splits=[name for name in variants[0].metrics["protocols"] if name != split],
+        other_splits=[
+            name
+            for name in (*params.splits, JOINT_SPLIT)
+            if name in variants[0].metrics["protocols"] and name != split
+        ],
         classes=classes,
         history=_stacked(folders, "history.csv"),
         per_class=_stacked(folders, "per_class_ap.csv"),

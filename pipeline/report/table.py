@@ -50,20 +50,29 @@ def with_interval(measured: dict[str, Any]) -> str:
 
 
 def step_text(step: Step | None) -> str:
+    """`+0.49 [−0.10, +1.20] 31 % flip`: difference, its 95 % interval, how often the sign turns."""
     if step is None:
         return NOTHING
     text = signed(step.difference)
     if step.interval is None:
         return text
-    return f"{text} [{signed(step.interval.low)}, {signed(step.interval.high)}]"
+    low, high = signed(step.interval.low), signed(step.interval.high)
+    return f"{text} [{low}, {high}] {flips_text(step.share_flipped)}"
+
+
+def flips_text(share: float) -> str:
+    """A share of resamples; only none at all is called 0 %."""
+    return "< 1 % flip" if 0 < share < 0.01 else f"{100 * share:.0f} % flip"
 
 
 def columns(study: Study) -> list[str]:
     """Headings of the table, in order."""
     others = [f"{split_name(split)} mAP" for split in study.other_splits]
+    name = split_name(study.split)
     return [
         *("variant", "sampling", "pretrain", "head", "loss"),
-        f"measured mAP ({split_name(study.split)})",
+        f"measured mAP ({name})",
+        *([f"{name} mAP against all truth"] if study.missing_from(study.split) else []),
         *others,
         "step to the row above",
         PUBLISHED,
@@ -72,11 +81,13 @@ def columns(study: Study) -> list[str]:
 
 def cells(study: Study, variant: Variant) -> list[str]:
     """One row of the table, as texts in the order of `columns`."""
-    train = variant.train
+    train, split = variant.train, study.split
+    whole = [percent(variant.coverage(split)["mAP_all_truth"])] if study.missing_from(split) else []
     return [
         *(variant.name, train.sampling, train.pretrained, head_of(train), loss_of(train)),
-        with_interval(variant.measured(study.split)),
-        *(with_interval(variant.measured(split)) for split in study.other_splits),
+        with_interval(variant.measured(split)),
+        *whole,
+        *(with_interval(variant.measured(each)) for each in study.other_splits),
         step_text(variant.step),
         NOTHING if variant.published is None else f"{variant.published:.2f}",
     ]
@@ -89,10 +100,46 @@ def footnote(study: Study) -> str:
     return (
         f"Measured on the dataset `{study.dataset}`: frame mAP at IoU 0.5 in percent, official AVA "
         f"protocol (at most 50 rows a keyframe), {keyframes:,} keyframes of {videos:,} videos. In "
-        f"brackets: 95 % intervals from a bootstrap over videos, paired for the steps. The "
+        f"brackets: 95 % intervals from a bootstrap over videos, paired for the steps; flip: share "
+        f"of resamples in which a step has the other sign or is zero.{_missing_note(study)} The "
         f"published column belongs to the full-size study and compares with a build of "
         f"`ava_kinetics` only."
     )
+
+
+def _missing_note(study: Study) -> str:
+    if not study.missing_from(study.split):
+        return ""
+    found = study.best.coverage(study.split)
+    had, wanted = found["num_keyframes"], found["num_keyframes_all_truth"]
+    return (
+        f" {had:,} of {wanted:,} keyframes could be had: the measured mAP counts these, the one "
+        f"against all truth counts the missing ones as missed."
+    )
+
+
+def coverage_table(study: Study) -> list[list[str]]:
+    """Headings and rows: both mAPs side by side for each split with missing keyframes, or none."""
+    lossy = [split for split in study.splits if study.missing_from(split)]
+    if not lossy:
+        return []
+    heads = ["variant"]
+    for split in lossy:
+        found, name = study.best.coverage(split), split_name(split)
+        had, wanted = found["num_keyframes"], found["num_keyframes_all_truth"]
+        heads += [f"{name}: mAP on the {had:,} keyframes had", f"{name}: mAP on all {wanted:,}"]
+    rows = [
+        [
+            variant.name,
+            *(
+                percent(variant.coverage(split)[value])
+                for split in lossy
+                for value in ("mAP", "mAP_all_truth")
+            ),
+        ]
+        for variant in study.variants
+    ]
+    return [heads, *rows]
 
 
 def markdown_table(study: Study) -> str:
@@ -103,17 +150,23 @@ def markdown_table(study: Study) -> str:
         if variant is study.best:
             row[0], row[5] = f"**{row[0]}**", f"**{row[5]}**"
         rows.append(row)
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([*lines, "", footnote(study), ""])
+    blocks = [_markdown(rows), footnote(study)]
+    if both := coverage_table(study):
+        blocks.append(_markdown([both[0], ["---"] * len(both[0]), *both[1:]]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def format_table(study: Study) -> str:
     """The table in fixed-width columns, for a terminal."""
-    others = len(study.other_splits)
     rows = [columns(study), *(cells(study, variant) for variant in study.variants)]
     for row in rows:
         row[3] = row[3].replace(" over time", "").replace(" + ", "+")
-        row[6 : 6 + others] = [text.partition(" [")[0] for text in row[6 : 6 + others]]
+        row[6:-2] = [text.partition(" [")[0] for text in row[6:-2]]
+    rows[0] = [name.replace(" mAP against", " against") for name in rows[0]]
     rows[0][-2:] = ["step", "published*"]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -132,7 +185,7 @@ def overall_metrics(study: Study) -> dict[str, dict[str, Any]]:
 
 def _flat(study: Study, variant: Variant) -> dict[str, Any]:
     numbers: dict[str, Any] = {"mAP": variant.mAP}
-    for split in (study.split, *study.other_splits):
+    for split in study.splits:
         measured = variant.measured(split)
         low, high = measured.get("interval") or (None, None)
         uncapped = variant.measured(split, "uncapped").get("mAP")
@@ -141,6 +194,8 @@ def _flat(study: Study, variant: Variant) -> dict[str, Any]:
             "mAP_low": low,
             "mAP_high": high,
             "mAP_uncapped": uncapped,
+            "mAP_perfect_boxes": variant.errors[split]["perfect_boxes"]["mAP"],
+            **{name: value for name, value in variant.coverage(split).items() if name != "mAP"},
         }
     if variant.step is not None:
         found = variant.step.interval

@@ -14,11 +14,12 @@ from pipeline.report.figures import make_charts
 from pipeline.report.gallery import make_gallery
 from pipeline.report.page import make_page
 from pipeline.report.study import Study, load_study
-from pipeline.report.table import format_table, markdown_table, overall_metrics
+from pipeline.report.table import cells, columns, format_table, markdown_table, overall_metrics
 from pipeline.summaries import write_summary
-from pipeline.tracking import tracked_run, version_of
+from pipeline.tracking import TrackedRun, tracked_run, version_of
 
 logger = logging.getLogger(__name__)
+TRACKED = ("mAP", "mAP_all_truth")  # of each variant and split, in MLflow
 
 
 def write_report(study: Study, frames: FrameStore, num_keyframes: int, out: Path) -> None:
@@ -39,6 +40,21 @@ def write_report(study: Study, frames: FrameStore, num_keyframes: int, out: Path
             (folder / name).write_text(text, encoding="utf-8")
 
 
+def _track(tracked: TrackedRun, study: Study, report: Path) -> None:
+    """Log every variant's mAP with and without what is missing, the table, the whole report."""
+    for variant in study.variants:
+        for split in study.splits:
+            found = variant.coverage(split)
+            values = {f"{split}/{name}/{variant.name}": found[name] for name in TRACKED}
+            tracked.metrics({name: value for name, value in values.items() if value is not None})
+        if variant.mAP is not None:
+            tracked.metrics({f"mAP/{variant.name}": variant.mAP})
+    rows = zip(*(cells(study, variant) for variant in study.variants), strict=True)
+    tracked.table(dict(zip(columns(study), map(list, rows), strict=True)), "ablation.json")
+    tracked.artifact(report, "report")
+    tracked.finish()
+
+
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
     params = load_params(args.params)
@@ -56,9 +72,7 @@ def main(argv: list[str] | None = None) -> None:
         version_of([args.metrics]),
         {"stage": "report"},
     )
-    tracked.metrics({f"mAP/{row.name}": row.mAP for row in study.variants if row.mAP is not None})
-    tracked.artifact(args.out, "report")
-    tracked.finish()
+    _track(tracked, study, args.out)
     clips = study.coverage["status"].value_counts()
     write_summary(
         args.summary,

@@ -31,7 +31,7 @@ def analysed(truth, detections, excluded=(), missing=()):
 
 def groups(analysis, by):
     return {
-        group.group.partition(",")[0]: (group.mAP, group.num_actions, group.num_truth)
+        group.group.partition(" (")[0]: (group.mAP, group.num_actions, group.num_truth)
         for group in analysis.groups
         if group.by == by
     }
@@ -68,7 +68,7 @@ def test_frequency_counts_the_truth_boxes_of_an_action():
         "under 10 boxes": (0.0, 1, 9),
         "10 to 99": (1.0, 1, 10),
         "100 to 999": (None, 0, 0),
-        "1": (None, 0, 0),
+        "1,000 or more": (None, 0, 0),
     }
 
 

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from pipeline.report.figures import make_charts, short_name
+from pipeline.report.table import step_text
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +14,9 @@ def charts(study):
 
 
 def test_every_chart_is_there(charts):
-    assert list(charts) == ["ablation", "training_loss", "training_map", "precision_recall"]
+    assert list(charts) == [
+        *("ablation", "steps", "errors", "precision_recall", "training_loss", "training_map"),
+    ]
 
 
 def test_charts_are_well_formed_and_have_a_text_alternative(charts):
@@ -27,6 +30,19 @@ def test_charts_are_well_formed_and_have_a_text_alternative(charts):
 def test_ablation_names_every_variant_with_its_number(study, charts):
     for variant in study.variants:
         assert f"{variant.name} {100 * variant.mAP:.1f}" in charts["ablation"].description
+
+
+def test_steps_are_told_in_words(study, charts):
+    for variant in study.variants[1:]:
+        assert f"{variant.name} {step_text(variant.step)}" in charts["steps"].description
+
+
+def test_errors_are_told_in_words(study, charts):
+    for variant in study.variants:
+        errors = variant.errors["val_ava"]
+        now, then = 100 * errors["mAP"], 100 * errors["perfect_boxes"]["mAP"]
+        told = f"{variant.name} {now:.1f}, then {then:.1f}"
+        assert told in charts["errors"].description
 
 
 def test_no_chart_refers_to_an_id_of_another(charts):

@@ -1,18 +1,23 @@
 """Measured and published numbers must never be taken for one another."""
 
+from dataclasses import replace
+
+from pipeline.evaluation.uncertainty import Interval, Step
 from pipeline.report.table import (
     PUBLISHED,
-    columns,
+    flips_text,
     format_table,
     markdown_table,
     overall_metrics,
     percent,
     signed,
+    step_text,
 )
 
 
-def markdown_rows(study):
-    lines = [line for line in markdown_table(study).splitlines() if line.startswith("|")]
+def markdown_rows(study, block=0):
+    """Cells of the table (block 0), or of the one about coverage (block 2)."""
+    lines = markdown_table(study).strip().split("\n\n")[block].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
@@ -43,6 +48,45 @@ def test_a_row_says_what_differs(study):
     ]
 
 
+def test_missing_videos_put_both_maps_side_by_side(study):
+    heading, _, *rows = markdown_rows(study)
+    at = heading.index("AVA val mAP against all truth")
+
+    assert at == 6
+    found = [(row[0].strip("*"), row[5].strip("*").split(" [")[0], row[at]) for row in rows]
+    assert found == [
+        (variant.name, percent(variant.mAP), percent(2 / 3 * variant.mAP))
+        for variant in study.variants
+    ]
+    heads, _, *both = markdown_rows(study, block=2)
+    assert heads[1:] == ["AVA val: mAP on the 12 keyframes had", "AVA val: mAP on all 18"]
+    assert [tuple(row) for row in both] == found
+
+
+def test_without_missing_videos_there_is_one_map(study):
+    whole = {"num_keyframes": 18, "num_keyframes_all_truth": 18}
+    variants = [
+        replace(each, metrics={**each.metrics, "coverage": {"val_ava": whole}})
+        for each in study.variants
+    ]
+
+    table = markdown_table(replace(study, variants=variants))
+
+    assert "against all truth" not in table
+    assert "could be had" not in table
+
+
+def test_steps_tell_their_interval_and_how_often_the_sign_turns():
+    step = Step(0.0049, Interval(-0.001, 0.012), 0.314)
+
+    assert step_text(step) == "+0.49 [−0.10, +1.20] 31 % flip"
+    assert step_text(Step(-0.01, None, float("nan"))) == "−1.00"
+    assert step_text(None) == "–"
+    assert [flips_text(share) for share in (0.0, 0.004, 0.01)] == [
+        *("0 % flip", "< 1 % flip", "1 % flip"),
+    ]
+
+
 def test_only_the_best_row_is_bold(study):
     bold = [row[0] for row in markdown_rows(study)[2:] if row[0].startswith("**")]
 
@@ -50,11 +94,12 @@ def test_only_the_best_row_is_bold(study):
 
 
 def test_footnote_names_dataset_protocol_and_size(study):
-    note = markdown_table(study).splitlines()[-1]
+    note = markdown_table(study).split("\n\n")[1]
 
     assert "`demo`" in note
     assert "official AVA protocol" in note
     assert "12 keyframes of 2 videos" in note
+    assert "12 of 18 keyframes could be had" in note
 
 
 def test_terminal_table_is_aligned(study):
@@ -79,4 +124,6 @@ def test_overall_metrics_are_flat_numbers_in_the_order_of_the_table(study):
     assert first["mAP"] == study.variants[0].mAP
     assert first["val_ava"]["mAP_low"] <= first["mAP"] <= first["val_ava"]["mAP_high"]
     assert second["step"]["difference"] == second["mAP"] - first["mAP"]
-    assert len(columns(study)) == 8
+    assert second["val_ava"]["mAP_all_truth"] < second["mAP"]
+    assert second["val_ava"]["num_keyframes_all_truth"] == 18
+    assert 0 < second["val_ava"]["mAP_perfect_boxes"] <= 1

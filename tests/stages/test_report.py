@@ -16,8 +16,8 @@ def test_report_is_whole_and_the_same_twice(build, tmp_path):  # noqa: F811
     second = {path.name: path.read_bytes() for path in sorted(out.iterdir())}
 
     assert list(first) == [
-        *("ablation.png", "gallery.png", "index.html", "precision_recall.png"),
-        *("table.md", "table.txt", "training_loss.png", "training_map.png"),
+        *("ablation.png", "errors.png", "gallery.png", "index.html", "precision_recall.png"),
+        *("steps.png", "table.md", "table.txt", "training_loss.png", "training_map.png"),
     ]
     assert first == second
     metrics = json.loads((build.folder / "results/metrics.json").read_text())
