@@ -39,6 +39,7 @@ SMALL = {
     "test_short_side_px": 64,
     "validate_every": 0,
     "precision": "float32",
+    "learning_rate": 0.001,
 }
 EXPORTED = "exported"
 
