@@ -101,7 +101,7 @@ def read_class_list(path: Path) -> dict[int, str]:
     Raises:
         ValueError: no class at all, a block without a name or an id, or an id given twice.
     """
-    text = Path(path).read_text(encoding="utf-8-sig")
+    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     classes: dict[int, str] = {}
     for number, block in enumerate(re.findall(r"(?:item|label)\s*\{([^}]*)\}", text), start=1):
         name = re.search(r"\bname\s*:\s*([\"'])(.*?)\1", block)

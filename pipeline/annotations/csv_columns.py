@@ -7,6 +7,7 @@ or to say in which row it stands.
 
 import csv
 import gzip
+import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         try:
             for number, cells in enumerate(csv.reader(file), start=1):
                 yield number, cells
-        except csv.Error as error:  # such as a quote that is never closed
+        except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            # Such as a quote that is never closed, or a compressed file that was cut off.
             raise row_error(path, number + 1, str(error), "a row of csv") from None
 
 
@@ -136,7 +138,7 @@ def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
         )
         columns = _gathered(batches, layout, names)
         parsed = [layout.row(path, number, text.strip("\r\n").split(",")) for number, text in odd]
-    except ValueError:  # a mistake: read again to tell which, and where
+    except (ValueError, OSError):  # a mistake: read again to tell which, and where
         return None
     for name, value in layout.absent[width].items():
         columns[name] = np.full(len(columns[names[0]]), value, layout.types[name])
