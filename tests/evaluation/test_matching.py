@@ -78,7 +78,9 @@ def test_official_protocol_gives_its_numbers_on_mmaction2_detections(protocol, n
         assert ap == pytest.approx(found, abs=1e-12, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", ["val_semi_v22_tiny_d9", "pose_tiny_d9", "pose_medium_d9"])
+@pytest.mark.parametrize(
+    "name", ["val_semi_v22_tiny_d9", "val_semi_v22_medium_d9", "pose_tiny_d9", "pose_medium_d9"]
+)
 def test_generated_detections_give_the_original_numbers(name, external, tmp_path):
     pytest.importorskip("polars", reason="the generator of these detections needs polars")
     expected = json.loads(external("reference/7_evaluator/results.json").read_text())[name]
