@@ -236,12 +236,12 @@ def _best_first(found: Boxes, hit: Bools, reverses_keyframe_ties: bool) -> tuple
     found, hit = found.take(order), hit[order]
     del order
     starts = starts_of_runs(found.action, found.score)
-    # Only a run of equal scores with hits and misses can change the number: sort no other.
+    # The order of equal misses changes no number, not even the last digit of a resample's.
     length = np.diff(starts, append=len(hit))
     num_hits = np.add.reduceat(hit, starts, dtype=np.int64)
-    is_mixed = (num_hits > 0) & (num_hits < length)
-    tied = np.flatnonzero(np.repeat(is_mixed, length))
-    run = np.repeat(np.flatnonzero(is_mixed), length[is_mixed])
+    matters = (num_hits > 0) & (length > 1)
+    tied = np.flatnonzero(np.repeat(matters, length))
+    run = np.repeat(np.flatnonzero(matters), length[matters])
     keyframe = found.keyframe[tied].astype(np.int64)
     num_keyframes = int(keyframe.max(initial=0)) + 1
     if reverses_keyframe_ties:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.evaluation import protocols
 from pipeline.evaluation.protocols import Protocol
+from pipeline.evaluation.uncertainty import draw_videos, resampled_mean_ap
 from tests.evaluation.small_tables import FEW, score
 from tests.textbook_map import textbook_map
 
@@ -77,6 +78,9 @@ def test_order_of_rows_and_classes_changes_nothing(protocol, detections, crowd, 
 
     np.testing.assert_equal(after.per_class, before.per_class)
     np.testing.assert_equal(after.tie_envelope, before.tie_envelope)
+    draws = draw_videos(len(before.matches.video_ids), 20)
+    resampled = resampled_mean_ap(before.matches, draws)
+    np.testing.assert_equal(resampled_mean_ap(after.matches, draws), resampled)
 
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, "three"])
