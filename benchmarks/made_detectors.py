@@ -41,7 +41,10 @@ class Population:
         ]
         video, hit, first, second = (np.concatenate(column) for column in zip(*parts, strict=True))
         action = np.repeat(np.arange(self.num_actions), [len(part[0]) for part in parts])
-        return tuple(_ranked(truth_CV, action, video, score, hit) for score in (first, second))
+        return (
+            _ranked(truth_CV, action, video, first, hit),
+            _ranked(truth_CV, action, video, second, hit),
+        )
 
     def _one_action(
         self, action: int, truth_V: Ints, gain: float, random: np.random.Generator

@@ -1,12 +1,18 @@
 """Truth and detections of the size and shape of AVA's whole validation split, as csv files."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from pipeline.annotations.ava_csv import read_class_list
+from pipeline.evaluation.annotated_keyframes import Bools, Floats, Ints
+
+Names = npt.NDArray[np.str_]
+Random = np.random.Generator
 
 NUM_VIDEOS, FIRST_SECOND, LAST_SECOND = 64, 902, 1798
 KEYFRAMES_WITH_PEOPLE = 0.87
@@ -43,12 +49,14 @@ def write_files(folder: Path, labels: Path, seed: int = 0) -> tuple[Path, Path, 
     return paths
 
 
-def _boxes(number, random):
+def _boxes(number: int, random: Random) -> Floats:
     start = random.uniform(0, 0.6, (number, 2))
     return np.hstack([start, start + random.uniform(0.1, 0.4, (number, 2))])
 
 
-def _detected(keyframe, boxes, acts, random):
+def _detected(
+    keyframe: Ints, boxes: Floats, acts: Bools, random: Random
+) -> tuple[Ints, Floats, Bools]:
     """Keyframe, box and true actions of each detected box, keyframe by keyframe."""
     seen = np.flatnonzero(random.random(len(boxes)) < 0.92)
     shaken = boxes[seen] + random.normal(0, 0.015, (len(seen), 4))
@@ -61,8 +69,16 @@ def _detected(keyframe, boxes, acts, random):
     return at[order], np.clip(box[order], 0, 1), true[order]
 
 
-def _scored(videos, seconds, ids, prior, found, part, random):
-    at, box, true = (column[part] for column in found)
+def _scored(
+    videos: Names,
+    seconds: Ints,
+    ids: Ints,
+    prior: Floats,
+    found: tuple[Ints, Floats, Bools],
+    part: Ints,
+    random: Random,
+) -> pa.Table:
+    at, box, true = found[0][part], found[1][part], found[2][part]
     logit = np.log(prior) + random.normal(0, 1.2, true.shape)
     logit += true * random.uniform(0, 4, true.shape)
     score = np.rint(1e4 / (1 + np.exp(-logit))).astype(np.int64).ravel()
@@ -71,7 +87,9 @@ def _scored(videos, seconds, ids, prior, found, part, random):
     return _columns(videos, seconds, at[rows], box[rows], action, _texts(score, 4))
 
 
-def _columns(videos, seconds, keyframe, box, action, last):
+def _columns(
+    videos: Names, seconds: Ints, keyframe: Ints, box: Floats, action: Ints, last: pa.Array
+) -> pa.Table:
     time = pa.array([f"{second:04d}" for second in seconds])
     columns = [
         pa.array(videos).take(pa.array(keyframe // len(seconds))),
@@ -83,7 +101,7 @@ def _columns(videos, seconds, keyframe, box, action, last):
     return pa.table(columns, names=[str(number) for number in range(len(columns))])
 
 
-def _texts(numbers, decimals):
+def _texts(numbers: Ints, decimals: int) -> pa.Array:
     """Whole numbers as text with so many of their digits behind a point."""
     if decimals == 0:
         return pa.array(numbers)
@@ -92,7 +110,7 @@ def _texts(numbers, decimals):
     return pa.array(texts).take(pa.array(numbers))
 
 
-def _write(path, tables):
+def _write(path: Path, tables: Iterable[pa.Table]) -> None:
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
     with open(path, "wb") as file:
         for table in tables:

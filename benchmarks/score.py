@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.made_files import write_files
 
@@ -38,6 +39,12 @@ print(f"{cpu() - start:.1f} {step.interval.low:+.4f} {step.interval.high:+.4f}")
 """
 
 
+class Files(NamedTuple):
+    truth: Path
+    first: Path
+    second: Path
+
+
 def measure(command: list[str]) -> tuple[float, float]:
     """CPU seconds (user and system) and peak resident memory in GB of one process."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -56,13 +63,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        names = [folder / name for name in ("truth.csv", "first.csv", "second.csv")]
-        if not all(path.exists() for path in names):
+        files = Files(folder / "truth.csv", folder / "first.csv", folder / "second.csv")
+        if not all(path.exists() for path in files):
             write_files(folder, LABELS)
-        compare(*names, args.runs)
+        compare(files, args.runs)
 
 
-def compare(truth: Path, first: Path, second: Path, runs: int) -> None:
+def compare(made: Files, runs: int) -> None:
+    truth, first, second = made
     python = [sys.executable]
     files = ["--truth", str(truth), "--detections", str(first), "--labels", str(LABELS)]
     commands = {
