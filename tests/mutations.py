@@ -128,7 +128,7 @@ MUTATIONS = [
     Mutation(
         "only sure proposals",
         "training/keyframe_index.py",
-        "min(np.float32(min_score), found[:, 4].max())",
+        "min(np.float32(min_score), scores.max())",
         "np.float32(min_score)",
         DATA,
     ),
