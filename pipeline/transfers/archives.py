@@ -17,6 +17,7 @@ from typing import Protocol
 
 from pipeline.atomic import written
 from pipeline.clips import is_safe_name
+from pipeline.transfers.disk_space import require_space
 from pipeline.transfers.tar_stream import (
     BLOCK_BYTES,
     DamagedArchiveError,
@@ -119,6 +120,8 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> 
 def write_member(source: Bytes, size: int, target: Path) -> str:
     """Write exactly `size` bytes of `source` to `target` or nothing at all; return their sha256."""
     digest = hashlib.sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    require_space(target.parent, size)
     with written(target) as temporary, temporary.open("wb") as file:
         left = size
         while left > 0:
