@@ -23,6 +23,7 @@ class Fetched:
         path: relative to the working folder.
         bytes, sha256: of the file.
         source: where it came from, as recorded.
+        offset_seconds: where the clip starts inside the file; None: as the clip table says.
     """
 
     clip: str
@@ -30,6 +31,16 @@ class Fetched:
     bytes: int
     sha256: str
     source: str
+    offset_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A clip that a source will never give."""
+
+    clip: str
+    refused_by: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,7 @@ class Journal:
         self._lock = threading.Lock()
         self._fetched: dict[tuple[str, str], Fetched] = {}
         self._finished: dict[str, FinishedArchive] = {}
+        self._refusals: dict[tuple[str, str], Refusal] = {}
         folder.mkdir(parents=True, exist_ok=True)
         lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
         for line in lines:
@@ -81,6 +93,18 @@ class Journal:
         with self._lock:
             self._fetched[row.clip, row.source] = row
             self._append(asdict(row))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Note that a clip need not be asked for again."""
+        with self._lock:
+            self._refusals[refusal.clip, refusal.refused_by] = refusal
+            self._append(asdict(refusal))
+
+    def refused(self, clip: str, source: str) -> str | None:
+        """Why an earlier run was told that there will never be such a file."""
+        with self._lock:
+            refusal = self._refusals.get((clip, source))
+        return refusal.reason if refusal else None
 
     def finish(self, read: FinishedArchive) -> None:
         """Note that an archive was read to its end."""
@@ -112,6 +136,9 @@ class Journal:
             return
         if "archive" in event:
             self._finished[event["archive"]] = FinishedArchive(**event)
+        elif "refused_by" in event:
+            refusal = Refusal(**event)
+            self._refusals[refusal.clip, refusal.refused_by] = refusal
         else:
             row = Fetched(**event)
             self._fetched[row.clip, row.source] = row

@@ -27,6 +27,7 @@ def test_listed_files_arrive_with_a_row_each(world):
         "bytes": "64000",
         "sha256": hashlib.sha256(video("-a.mkv")).hexdigest(),
         "source": "{mirror}/-a.mkv",
+        "offset_seconds": "0.0",
         "reason": "",
     }
     assert (counts["clips"], counts["missing"], counts["bytes"]) == (2, 0, 128000)
@@ -170,3 +171,29 @@ def test_unknown_shard_is_named(world):
 
     with pytest.raises(ValueError, match="--shard: found '07', expected one of"):
         main(wrong)
+
+
+def test_file_named_by_its_video_holds_all_of_it_unless_it_is_trimmed(world):
+    for name in ("whole", "trimmed"):
+        (world.folder / name).mkdir()
+        (world.folder / name / f"{name}.mp4").write_bytes(b"video")
+        world.want(f"{name}_000012_000022", video_id=name, start=12.0, end=22.0)
+        source = {"kind": "folder", "path": str(world.folder / name), "trimmed": name == "trimmed"}
+        world.sources.append(source)
+
+    world.download()
+
+    offsets = {clip: row["offset_seconds"] for clip, row in world.rows.items()}
+    assert offsets == {"whole_000012_000022": "12.0", "trimmed_000012_000022": "0.0"}
+
+
+def test_clip_without_leading_zeros_in_its_name_is_found(world):
+    (world.folder / "local").mkdir()
+    (world.folder / "local" / "a_b_12_22.mp4").write_bytes(b"video")
+    world.sources.append({"kind": "folder", "path": str(world.folder / "local")})
+    world.want("a_b_000012_000022", video_id="a_b", start=12.0, end=22.0)
+
+    world.download()
+
+    assert world.files == {"a_b_000012_000022.mp4": b"video"}
+    assert world.rows["a_b_000012_000022"]["offset_seconds"] == "0.0"

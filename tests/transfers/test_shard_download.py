@@ -64,7 +64,7 @@ def test_full_disk_ends_the_job_and_the_next_run_goes_on(world, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.transfers.download_journal.Journal.add", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="disk is full: no space left; make room"):
             world.download()
     assert not world.videos.exists()
 
