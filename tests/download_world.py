@@ -12,6 +12,7 @@ import yaml
 from pipeline.clips import COLUMNS, write_clips
 from pipeline.sections import Part, YouTube
 from pipeline.stages.download import download
+from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_job import Manners
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.mirror_server import serve
@@ -38,6 +39,7 @@ class World:
         self.raw.mkdir()
         self.sources: list[dict[str, str]] = []
         self.clips: list[dict[str, object]] = []
+        self.lock, self.accept_changed = folder / "locks" / "00.csv", False
         self.manners = Manners(PATIENCE, 2, 8, QUICK, short_side_px=100)
 
     def want(
@@ -97,6 +99,7 @@ class World:
                 self.videos,
                 self.report,
                 manners=self.manners,
+                lock=DataLock(self.lock, self.accept_changed),
                 mirror=base,
             )
 

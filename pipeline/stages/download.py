@@ -10,6 +10,7 @@ i of n reads archives i, i + n, ... of each part. Such a clip has a row only whe
 
 import contextlib
 import csv
+import logging
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline.clips import read_clips
 from pipeline.command import parser, run
 from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
+from pipeline.transfers.data_lock import ACCEPT, DataLock, add_lock_flags, lock_of
 from pipeline.transfers.download_job import Manners
 from pipeline.transfers.download_journal import Fetched
 from pipeline.transfers.http_reader import Patience
@@ -30,6 +32,8 @@ from pipeline.transfers.shard_download import Outcome, fetch_shard
 from pipeline.transfers.single_clips import SingleClip
 from pipeline.transfers.sources import PartSources, WantedClip, open_sources
 from pipeline.transfers.youtube_refusals import is_verdict
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("clip", "path", "status", "bytes", "sha256", "source", "offset_seconds", "reason")
 
@@ -43,6 +47,7 @@ def download(
     report: Path,
     *,
     manners: Manners,
+    lock: DataLock,
     mirror: str | None = None,
 ) -> dict[str, float]:
     """Make the folder `videos` and the table `report` of one shard; return counts.
@@ -51,6 +56,7 @@ def download(
         clips: the clip table, of all shards.
         sources: the sources of each part in it.
         shard: this shard's number, from 0.
+        lock: the hashes of what was downloaded before; a video that differs is not taken.
         mirror: address that stands for `{mirror}`.
 
     Raises:
@@ -60,7 +66,11 @@ def download(
     singles, archives = plan(clips, sources, shard, num_shards)
     # Beside the outputs, not in them: Snakemake deletes the outputs of a job that was killed.
     working = videos.with_name(f".{videos.name}.partial")
-    outcome = fetch_shard(singles, archives, working, manners, mirror)
+    outcome = fetch_shard(singles, archives, working, manners, lock, mirror)
+    for clip, reason in outcome.reasons.items():
+        if "sha256" in reason:
+            logger.warning("%s: %s; %s=1 in the environment takes it", clip, reason, ACCEPT)
+    lock.add({row.address: row.file for row in outcome.fetched.values() if row.address})
     with written(report) as temporary:
         _write_report(outcome, clips, temporary)
     with written_folder(videos) as folder:
@@ -143,6 +153,7 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--videos", type=Path, required=True, help="the folder to make")
     flags.add_argument("--report", type=Path, required=True, help="the table to write")
     flags.add_argument("--mirror", type=Path, help="folder to serve on loopback as {mirror}")
+    add_lock_flags(flags)
     args = flags.parse_args(argv)
     params = load_params(args.params)
     section = params.download
@@ -161,6 +172,7 @@ def main(argv: list[str] | None = None) -> None:
                 section.youtube,
                 params.extract_frames.short_side_px,
             ),
+            lock=lock_of(args),
             mirror=mirror,
         )
     write_summary(args.summary, counts)

@@ -24,8 +24,8 @@ from pipeline.training.keyframe_dataset import Batch
 from pipeline.training.loop import Task, set_up, train
 from pipeline.training.state import SavedState
 from pipeline.training.transforms import normalise
-from pipeline.transfers.http_reader import Patience, TransferError, open_client
-from pipeline.transfers.transfer import transfer
+from pipeline.transfers.data_lock import DataLock, add_lock_flags, fetch_locked, lock_of
+from pipeline.transfers.http_reader import Patience
 
 CLASSIFIER_STRIDE = 2  # a classifier halves its map once more than a detector; the weights fit both
 
@@ -77,25 +77,21 @@ def train_on_labels(
     return model, meta, {**counts, "loss": float(history[-1]["loss"])}
 
 
-def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience) -> Path:
+def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience, lock: DataLock) -> Path:
     """The published file: where it lies, or downloaded beside `model`."""
     address = str(source.checkpoint)
     if "://" not in address:
         return Path(address)
     target = model.with_name(f".{address.rpartition('/')[2]}")
-    try:
-        with open_client(patience) as client:
-            transfer(client, address, target, patience, sha256=source.sha256)
-    except TransferError as error:
-        raise ValueError(f"{address}: {error.reason}") from None
+    fetch_locked(address, target, patience, lock, sha256=source.sha256)
     return target
 
 
-def use_checkpoint(name: str, params: Params, model: Path) -> dict[str, float]:
+def use_checkpoint(name: str, params: Params, model: Path, lock: DataLock) -> dict[str, float]:
     """Check a published checkpoint against our backbone and keep its weights."""
     source = params.data.pretrained[name]
     patience = Patience(params.download.timeout_seconds, params.download.attempts)
-    path = fetch_checkpoint(source, model, patience)
+    path = fetch_checkpoint(source, model, patience, lock)
     weights = read_weights(path)
     load_backbone(backbone(params.pretrain.backbone), weights, str(path))
     write_weights(model, weights, {"backbone": params.pretrain.backbone, "source": path.name})
@@ -112,7 +108,7 @@ def main(argv: list[str] | None = None) -> None:
         raise ValueError(f"--name: found {args.name!r}, expected one of {list(known)}")
     source = known[args.name]
     if source.checkpoint is not None:
-        counts = use_checkpoint(args.name, params, args.model)
+        counts = use_checkpoint(args.name, params, args.model, lock_of(args))
     else:
         clips, frames = read_clips(args.clips), FrameStore(args.frames)
         model, meta, counts = train_on_labels(args.name, source, params.pretrain, clips, frames)
@@ -135,6 +131,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("--clips", type=Path, required=True, help="the clip table")
     flags.add_argument("--frames", type=Path, required=True, help="folder of the stored frames")
     flags.add_argument("--model", type=Path, required=True, help="weights to write")
+    add_lock_flags(flags)
     return flags.parse_args(argv)
 
 

@@ -78,8 +78,15 @@ def _read(
         if member.reason:
             reasons[clip] = member.reason
             continue
-        path = str(place / member.name)
-        clips[clip] = Fetched(clip, path, member.bytes, member.sha256, archive)
+        path, address = place / member.name, f"{archive}#{clip}"
+        expected = job.lock.expected(address)
+        if expected not in (None, member.sha256):
+            (job.folder / path).unlink()
+            reasons[clip] = f"sha256 {member.sha256} instead of {expected}"
+            continue
+        clips[clip] = Fetched(
+            clip, str(path), member.bytes, member.sha256, archive, address=address
+        )
         job.note(clips[clip])
 
 

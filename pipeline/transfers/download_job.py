@@ -8,6 +8,7 @@ import httpx
 
 from pipeline.progress import Progress
 from pipeline.sections import YouTube
+from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.host_slots import HostSlots, StoppedError
 from pipeline.transfers.http_reader import Patience
@@ -36,6 +37,7 @@ class DownloadJob:
     """Shared between threads; each clip and each archive has a place of its own in `folder`.
 
     Args:
+        lock: the hashes of what was downloaded before.
         folder: the working folder.
         mirror: address that stands for `{mirror}`.
         num_files: clips and archives to fetch.
@@ -46,6 +48,7 @@ class DownloadJob:
         self,
         client: httpx.Client,
         manners: Manners,
+        lock: DataLock,
         folder: Path,
         mirror: str | None,
         progress: Progress,
@@ -53,6 +56,7 @@ class DownloadJob:
         stopped: threading.Event,
     ) -> None:
         self.client, self.patience, self.mirror = client, manners.patience, mirror
+        self.lock = lock
         self.folder, self.journal = folder, Journal(folder)
         self.youtube = YouTubeReader(
             manners.youtube,

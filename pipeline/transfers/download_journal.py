@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.transfers.transfer import hash_file
+from pipeline.transfers.transfer import Transferred, hash_file
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Fetched:
         bytes, sha256: of the file.
         source: where it came from, as recorded.
         offset_seconds: where the clip starts inside the file; None: as the clip table says.
+        address: what the data lock calls it; empty where every download may give other bytes.
     """
 
     clip: str
@@ -32,6 +33,11 @@ class Fetched:
     sha256: str
     source: str
     offset_seconds: float | None = None
+    address: str = ""
+
+    @property
+    def file(self) -> Transferred:
+        return Transferred(self.bytes, self.sha256)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.progress import Progress
 from pipeline.transfers.archive_clips import fetch_archive
+from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.disk_space import disk_named
 from pipeline.transfers.download_job import DownloadJob, Manners
 from pipeline.transfers.download_journal import Fetched
@@ -51,6 +52,7 @@ def fetch_shard(
     archives: Mapping[str, set[str]],
     folder: Path,
     manners: Manners,
+    lock: DataLock,
     mirror: str | None = None,
 ) -> Outcome:
     """Fetch what one shard has to fetch.
@@ -58,6 +60,7 @@ def fetch_shard(
     Args:
         archives: archive to the clips wanted from it, in order of precedence.
         folder: the working folder; earlier runs' files in it are used.
+        lock: the hashes of what was downloaded before.
         mirror: address that stands for `{mirror}`.
     """
     outcome, stopped = Outcome(), threading.Event()
@@ -71,7 +74,7 @@ def fetch_shard(
         ThreadPoolExecutor(manners.connections) as pool,
     ):
         num_files = len(singles) + len(archives)
-        job = DownloadJob(client, manners, folder, mirror, progress, num_files, stopped)
+        job = DownloadJob(client, manners, lock, folder, mirror, progress, num_files, stopped)
         try:
             # Archives first: one of them takes longer than many clips.
             from_archives = pool.map(partial(fetch_archive, job), archives, archives.values())

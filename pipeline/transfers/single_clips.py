@@ -59,6 +59,7 @@ def _fetch(job: DownloadJob, clip: str, found: Found, watch: FileWatch) -> Fetch
             expand(found.source, job.mirror),
             target,
             job.patience,
+            sha256=job.lock.expected(found.source),
             identity=found.source,
             received=watch.received,
             announced=watch.announced,
@@ -66,7 +67,16 @@ def _fetch(job: DownloadJob, clip: str, found: Found, watch: FileWatch) -> Fetch
     else:
         got = take_local(Path(found.source), target)
         watch.received(got.bytes)
-    row = Fetched(clip, str(path), got.bytes, got.sha256, found.source, found.offset_seconds)
+    row = Fetched(
+        clip,
+        str(path),
+        got.bytes,
+        got.sha256,
+        found.source,
+        found.offset_seconds,
+        # YouTube codes its videos anew when it likes.
+        address="" if found.page is not None else found.source,
+    )
     job.note(row)
     return row
 

@@ -178,15 +178,16 @@ def _finish(part: _Part, target: Path, sha256: str | None, continued: bool) -> T
     with part.path.open("rb") as file:
         start = file.read(512).lstrip().lower()
     reason = None
+    other = found.sha256 if sha256 not in (None, found.sha256) else None
     if not found.bytes:
         reason = "empty file"
     elif start.startswith(HTML_STARTS):
         reason = "an HTML page instead of the file"
-    elif sha256 is not None and found.sha256 != sha256:
-        reason = f"sha256 {found.sha256} instead of {sha256}"
+    elif other is not None:
+        reason = f"sha256 {other} instead of {sha256}"
     if reason is not None:
         part.discard()
         # Pieces of two attempts that do not fit together deserve one attempt in one piece.
-        raise TransferError(reason, permanent=not continued)
+        raise TransferError(reason, permanent=not continued, found=other)
     part.publish(target)
     return found

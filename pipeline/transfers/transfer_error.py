@@ -8,15 +8,22 @@ class TransferError(ValueError):
         reason: such as "HTTP 404", without addresses, ports or anything else that varies.
         permanent: asking again will not help.
         wait_seconds: how long the server asked us to wait.
+        found: the sha256 of what came, where that is what is wrong.
     """
 
     def __init__(
-        self, reason: str, *, permanent: bool = False, wait_seconds: float | None = None
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        wait_seconds: float | None = None,
+        found: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
         self.wait_seconds = wait_seconds
+        self.found = found
 
 
 class StaleError(TransferError):

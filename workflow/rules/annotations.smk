@@ -24,13 +24,14 @@ rule detect_people:
         values=PARAMS.stage_values("detect_people"),
         parts=lambda wildcards: [part.model_dump() for part in PARAMS.parts(wildcards.split)],
         frames=f"{DATA}/frames",
+        lock=LOCK,
         summary=f"{LOGS}/detect_people/{{split}}.json",
     message:
         "Find the people of {wildcards.split}"
     shell:
         "python -m pipeline.stages.detect_people --raw {input.raw} --clips {input.clips}"
         " --frames {params.frames} --split {wildcards.split} --proposals {output.proposals}"
-        " --summary {params.summary} > {log} 2>&1"
+        " --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_proposals:

@@ -24,13 +24,14 @@ rule pretrain:
         values=PARAMS.stage_values("pretrain"),
         source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(),
         frames=f"{DATA}/frames",
+        lock=LOCK,
         summary=f"{LOGS}/pretrain/{{pretrained}}.json",
     message:
         "Pretrain {wildcards.pretrained}"
     shell:
         "python -m pipeline.stages.pretrain --name {wildcards.pretrained} --clips {input.clips}"
         " --frames {params.frames} --model {output.model}"
-        " --summary {params.summary} > {log} 2>&1"
+        " --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_pretrained:
