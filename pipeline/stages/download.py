@@ -31,7 +31,6 @@ from pipeline.transfers.mirror_server import serve
 from pipeline.transfers.shard_download import Outcome, fetch_shard
 from pipeline.transfers.single_clips import SingleClip
 from pipeline.transfers.sources import PartSources, WantedClip, open_sources
-from pipeline.transfers.youtube_refusals import is_verdict
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +75,7 @@ def download(
     with written_folder(videos) as folder:
         for row in outcome.fetched.values():
             link_or_copy(working / row.path, folder / Path(row.path).name)
-    if any(is_verdict(reason) for reason in outcome.reasons.values()):
+    if outcome.is_unfinished:
         # A later run asks again for the rest: what is here then comes from here.
         keep_links_only(working)
     else:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from pipeline.atomic import written
-from pipeline.transfers.http_reader import Announced, Patience, Received, open_client
+from pipeline.transfers.http_reader import Patience, Received, open_client
 from pipeline.transfers.sources import MIRROR, expand
 from pipeline.transfers.transfer import Transferred, hash_file, transfer
 from pipeline.transfers.transfer_error import TransferError
@@ -86,7 +86,6 @@ def fetch_locked(
     mirror: str | None = None,
     client: httpx.Client | None = None,
     received: Received = lambda size: None,
-    announced: Announced = lambda size: None,
 ) -> Transferred:
     """Have the file of an address at `target`: the one that is pinned, locked, or, new, any.
 
@@ -113,7 +112,6 @@ def fetch_locked(
                 sha256=expected,
                 identity=address,
                 received=received,
-                announced=announced,
             )
     except TransferError as error:
         why = error.reason

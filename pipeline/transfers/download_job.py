@@ -11,7 +11,7 @@ from pipeline.sections import YouTube
 from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.host_slots import HostSlots, StoppedError
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_reader import Opening, Patience
 from pipeline.transfers.youtube import YouTubeReader
 
 
@@ -108,10 +108,13 @@ class FileWatch:
         self._came += num_bytes
         self._job.received(num_bytes)
 
-    def announced(self, left_bytes: int | None) -> None:
-        """The host says how much is left to come."""
-        if left_bytes is not None:
-            self._expect(self._came + left_bytes)
+    def opened(self, opening: Opening) -> None:
+        if opening.total is not None:
+            self.announced(opening.total - opening.offset)
+
+    def announced(self, left_bytes: int) -> None:
+        """So much is left to come."""
+        self._expect(self._came + left_bytes)
 
     def ended(self) -> None:
         """Nothing more comes, for whatever reason."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipeline.atomic import sync
 from pipeline.transfers.transfer import Transferred, hash_file
 
 
@@ -94,6 +95,16 @@ class Journal:
         with self._lock:
             rows = [row for row in self._fetched.values() if row.source == source]
         return {row.clip: row for row in rows if self._is_whole(row)}
+
+    def num_noted(self, source: str) -> int:
+        """How many clips earlier runs took out of one archive, whole or not by now."""
+        with self._lock:
+            return sum(row.source == source for row in self._fetched.values())
+
+    def sync(self) -> None:
+        """Force what has been noted to the disk."""
+        if self._path.exists():
+            sync(self._path)
 
     def add(self, row: Fetched) -> None:
         with self._lock:

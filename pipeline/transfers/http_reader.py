@@ -31,7 +31,6 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 Received = Callable[[int], None]  # told the size of each piece as it arrives
-Announced = Callable[[int | None], None]  # told how much is left to come
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,9 @@ class Opening:
     validator: str | None
 
 
+Opened = Callable[[Opening], None]  # told of an answer before its body is read
+
+
 @contextmanager
 def open_at(
     client: httpx.Client, url: str, offset: int = 0, validator: str | None = None
@@ -166,19 +168,28 @@ def stream(
     client: httpx.Client,
     url: str,
     patience: Patience,
+    *,
     received: Received = lambda size: None,
-    announced: Announced = lambda size: None,
+    opened: Opened = lambda opening: None,
+    start: int = 0,
+    validator: str | None = None,
 ) -> Iterator[bytes]:
     """Yield the bytes of an address once and in order, reconnecting where the connection breaks.
 
     Where the server takes no ranges, what was yielded before is read again and dropped.
+
+    Args:
+        received: told the size of each piece as it arrives.
+        opened: told of each answer before its body is read.
+        start: the first byte to yield.
+        validator: the version that it belongs to; needed unless `start` is 0.
 
     Raises:
         StaleError: the file changed meanwhile, or nothing tells whether it did.
         TransferError: given up.
     """
     attempts = Attempts(patience)
-    position, validator = 0, None
+    position = start
     while True:
         try:
             with open_at(client, url, position, validator) as opening:
@@ -186,7 +197,7 @@ def stream(
                     raise StaleError("changed while it was read", permanent=True)
                 validator = opening.validator
                 behind = position - opening.offset
-                announced(None if opening.total is None else opening.total - opening.offset)
+                opened(opening)
                 for chunk in opening.chunks:
                     received(len(chunk))
                     fresh = chunk[behind:]

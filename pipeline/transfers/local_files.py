@@ -23,7 +23,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 def keep_links_only(folder: Path) -> None:
     """Remove the files of a folder that have no second name: keeping them would take space."""
     for path in folder.rglob("*"):
-        if path.is_file() and path.suffix != ".jsonl" and path.stat().st_nlink == 1:
+        if path.is_file() and path.suffix not in (".json", ".jsonl") and path.stat().st_nlink == 1:
             path.unlink()
 
 

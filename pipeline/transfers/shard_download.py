@@ -21,6 +21,7 @@ from pipeline.transfers.download_journal import Fetched
 from pipeline.transfers.host_slots import HostSlots
 from pipeline.transfers.http_reader import open_client
 from pipeline.transfers.single_clips import SingleClip, fetch_single
+from pipeline.transfers.youtube_refusals import is_verdict
 
 
 @dataclass
@@ -31,11 +32,13 @@ class Outcome:
         fetched: clip to its file in the working folder.
         reasons: clip to why this shard does not have it.
         broken_archives: archive to what was wrong with it.
+        is_unfinished: a later run may get more.
     """
 
     fetched: dict[str, Fetched] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     broken_archives: dict[str, str] = field(default_factory=dict)
+    is_unfinished: bool = False
 
     def add(self, clips: Mapping[str, Fetched], reasons: Mapping[str, str]) -> None:
         """Merge a result in; what was added before has precedence, a file before a reason."""
@@ -84,11 +87,13 @@ def fetch_shard(
                     outcome.add({single.want.clip: found}, {})
                 else:
                     outcome.add({}, {single.want.clip: found})
+                    outcome.is_unfinished |= is_verdict(found)
             # In the order of the lists, not of arrival: of two with one clip the same one wins.
-            for archive, (clips, reasons, trouble) in zip(archives, from_archives, strict=True):
-                outcome.add(clips, reasons)
-                if trouble:
-                    outcome.broken_archives[archive] = trouble
+            for archive, got in zip(archives, from_archives, strict=True):
+                outcome.add(got.clips, got.reasons)
+                if got.trouble:
+                    outcome.broken_archives[archive] = got.trouble
+                outcome.is_unfinished |= got.is_passing
         finally:
             # When something is raised, or the job is ended, no transfer goes on behind it.
             stopped.set()

@@ -62,7 +62,7 @@ def _fetch(job: DownloadJob, clip: str, found: Found, watch: FileWatch) -> Fetch
             sha256=job.lock.expected(found.source),
             identity=found.source,
             received=watch.received,
-            announced=watch.announced,
+            opened=watch.opened,
         )
     else:
         got = take_local(Path(found.source), target)

@@ -16,8 +16,8 @@ import httpx
 from pipeline.atomic import sync, written
 from pipeline.transfers.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
 from pipeline.transfers.http_reader import (
-    Announced,
     Attempts,
+    Opened,
     Opening,
     Patience,
     Received,
@@ -52,7 +52,7 @@ def transfer(
     sha256: str | None = None,
     identity: str | None = None,
     received: Received = lambda size: None,
-    announced: Announced = lambda size: None,
+    opened: Opened = lambda opening: None,
 ) -> Transferred:
     """Download `url` to `target`, continuing what an earlier call left behind.
 
@@ -61,7 +61,7 @@ def transfer(
         identity: name of the address that stays the same between runs (a loopback mirror changes
             its port); the address itself by default.
         received: told the size of each piece as it arrives.
-        announced: told how much is left to come, None where the server does not say.
+        opened: told of each answer before its body is read.
 
     Raises:
         TransferError: no such file, not the right one, or given up; `reason` says why.
@@ -72,7 +72,7 @@ def transfer(
     attempts = Attempts(patience)
     while True:
         try:
-            continued = _fetch(client, url, part, received, announced)
+            continued = _fetch(client, url, part, received, opened)
             return _finish(part, target, sha256, continued)
         except TransferError as error:
             if isinstance(error, StaleError):
@@ -136,9 +136,7 @@ class _Part:
         self.discard()
 
 
-def _fetch(
-    client: httpx.Client, url: str, part: _Part, received: Received, announced: Announced
-) -> bool:
+def _fetch(client: httpx.Client, url: str, part: _Part, received: Received, opened: Opened) -> bool:
     """Bring the part to its full length; return whether some of it was there before."""
     validator, total = part.version()
     if validator is not None and total is not None and part.size == total > 0:
@@ -148,7 +146,7 @@ def _fetch(
             raise TransferError(f"announced as more than {MAX_BYTES} bytes", permanent=True)
         if opening.offset == 0:
             part.begin(opening)
-        announced(None if opening.total is None else opening.total - opening.offset)
+        opened(opening)
         _append(part, opening, received)
     if opening.total is not None and part.size < opening.total:
         raise TransferError("connection broke off")

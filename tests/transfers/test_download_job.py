@@ -9,6 +9,7 @@ from pipeline.progress import Progress
 from pipeline.transfers.data_lock import UNLOCKED
 from pipeline.transfers.download_job import DownloadJob, Manners
 from pipeline.transfers.host_slots import StoppedError
+from pipeline.transfers.http_reader import Opening
 from tests.download_world import PATIENCE, QUICK
 
 
@@ -50,7 +51,7 @@ def test_files_nobody_has_announced_are_taken_to_be_like_the_others(tmp_path):
 def test_unannounced_size_says_nothing(tmp_path):
     job = job_of(2, tmp_path)
 
-    job.watch().announced(None)
+    job.watch().opened(Opening(iter([]), 0, None, None))
 
     assert job._progress.totals == []
 
