@@ -35,7 +35,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder, self.mirror, self.raw = folder, folder / "mirror", folder / "raw"
         self.videos, self.report = folder / "out" / "00", folder / "out" / "00.csv"
-        self.mirror.mkdir()
+        self.mirror.mkdir(parents=True)
         self.raw.mkdir()
         self.sources: list[dict[str, str]] = []
         self.clips: list[dict[str, object]] = []

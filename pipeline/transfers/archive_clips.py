@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,16 +101,26 @@ class _Reading:
             logger.info("%s: goes on at byte %d", self._archive, earlier.place.packed)
             self.found.reasons.update(earlier.reasons)
         try:
-            for member in keep_members(
-                self._chunks(earlier),
-                self._choose,
-                self._job.folder / self._place,
-                start=None if earlier is None else earlier.place,
-                at_member=self._note_place,
+            # Closed at once, not when memory is tidied up: they hold a connection to the host.
+            with (
+                closing(self._chunks(earlier)) as chunks,
+                closing(self._members(chunks, earlier)) as members,
             ):
-                self._keep(member)
+                for member in members:
+                    self._keep(member)
         finally:
             self._watch.ended()
+
+    def _members(
+        self, chunks: Iterator[bytes], earlier: Checkpoint | None
+    ) -> Generator[Member, None, None]:
+        yield from keep_members(
+            chunks,
+            self._choose,
+            self._job.folder / self._place,
+            start=None if earlier is None else earlier.place,
+            at_member=self._note_place,
+        )
 
     def finish(self) -> None:
         clips = self.found.clips
@@ -153,7 +164,7 @@ class _Reading:
             Checkpoint(self._archive, self._validator, self._digest, place, self.found.reasons)
         )
 
-    def _chunks(self, earlier: Checkpoint | None) -> Iterator[bytes]:
+    def _chunks(self, earlier: Checkpoint | None) -> Generator[bytes, None, None]:
         start = earlier.place.packed if earlier else 0
         validator = earlier.validator if earlier else None
         if is_address(self._archive):
