@@ -79,6 +79,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # its misbehaviour is to be the one on the list
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass

@@ -62,7 +62,7 @@ class DownloadJob:
             manners.youtube,
             manners.patience.timeout_seconds,
             manners.short_side_px,
-            HostSlots(manners.youtube.at_once, stopped),
+            HostSlots(manners.youtube.at_once, stopped, own=mirror),
             stopped,
         )
         self._progress, self._lock = progress, threading.Lock()

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import httpx
+
 POLL_SECONDS = 0.2
 
 
@@ -29,25 +31,33 @@ class HostSlots:
         limit: connections to one host.
         stopped: ends the waiting of all threads when it is set.
         folder: where the lock files lie; by default one per user and machine.
+        own: address of this job's own mirror, which need not be spared.
     """
 
     def __init__(
-        self, limit: int, stopped: threading.Event | None = None, folder: Path | None = None
+        self,
+        limit: int,
+        stopped: threading.Event | None = None,
+        folder: Path | None = None,
+        own: str | None = None,
     ) -> None:
-        self._limit = limit
+        self._limit, self._own = limit, own
         self._stopped = stopped or threading.Event()
         # The machine's own disk: locks on network file systems are slow, and not its business.
         self._folder = folder or Path(tempfile.gettempdir(), f"ava-kinetics-hosts-{os.getuid()}")
 
     @contextmanager
-    def slot(self, host: str) -> Iterator[None]:
-        """Hold one of the slots of `host` while the block runs; wait until one is free.
+    def slot(self, url: httpx.URL) -> Iterator[None]:
+        """Hold one of the slots of an address's host while the block runs; wait until one is free.
 
         Raises:
             StoppedError: told to stop while waiting.
         """
+        if self._own is not None and url.netloc == httpx.URL(self._own).netloc:
+            yield
+            return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = hashlib.sha256(host.encode()).hexdigest()[:16]
+        name = hashlib.sha256(url.host.encode()).hexdigest()[:16]
         while (held := self._take(name)) is None:
             if self._stopped.wait(POLL_SECONDS * random.uniform(0.5, 1.5)):
                 raise StoppedError

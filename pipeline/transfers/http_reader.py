@@ -9,7 +9,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,14 +78,12 @@ class Attempts:
 class _Client(httpx.Client):
     """Holds a slot of the host for as long as an answer is read."""
 
-    slots: HostSlots
+    slots: HostSlots | None
 
     @contextmanager
     def stream(self, method: str, url: httpx.URL | str, **options: Any) -> Iterator[httpx.Response]:
-        with (
-            self.slots.slot(httpx.URL(url).netloc.decode()),
-            super().stream(method, url, **options) as response,
-        ):
+        held = self.slots.slot(httpx.URL(url)) if self.slots else nullcontext()
+        with held, super().stream(method, url, **options) as response:
             yield response
 
 
@@ -96,7 +94,7 @@ def open_client(
 
     Args:
         connections: at once, to all hosts.
-        slots: counts the connections to each host.
+        slots: counts the connections to each host; None: as many as there are.
     """
     client = _Client(
         timeout=httpx.Timeout(patience.timeout_seconds, pool=None),
@@ -108,7 +106,7 @@ def open_client(
         # The bytes that are published, not an encoding of them: lengths, ranges and hashes count.
         headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
     )
-    client.slots = slots or HostSlots(connections)
+    client.slots = slots
     return client
 
 

@@ -69,7 +69,7 @@ def fetch_shard(
     outcome, stopped = Outcome(), threading.Event()
     for abandoned in folder.glob("single/video-*"):  # of a killed job, written to by nobody
         shutil.rmtree(abandoned, ignore_errors=True)
-    slots = HostSlots(manners.per_host, stopped)
+    slots = HostSlots(manners.per_host, stopped, own=mirror)
     with (
         disk_named(folder),
         open_client(manners.patience, manners.connections, slots) as client,

@@ -81,6 +81,8 @@ class PlainBytes:
 
     def place(self) -> Place | None:
         """Where to take up the reading again at the present position; None where that cannot be."""
+        if not self.position:
+            return None  # nothing tells yet whether it is packed
         if not self._is_packed:
             return Place(self.position, None)
         if self._inflater is None or self._inflater.eof:  # another stream follows: rare

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import av
+import httpx
 import yt_dlp
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError, download_range_func
@@ -67,7 +67,7 @@ class YouTubeReader:
             TransferError: the reason begins with gone, private, blocked or try later; permanent
                 where asking again will never help.
         """
-        with self._slots.slot(urlsplit(url).netloc):
+        with self._slots.slot(httpx.URL(url)):
             self._check_limits()
             # A folder of its own: the ffmpeg of a killed job may still write to the last one.
             with tempfile.TemporaryDirectory(prefix="video-", dir=target.parent) as place:

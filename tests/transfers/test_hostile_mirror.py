@@ -17,7 +17,7 @@ from tests.hostile_archives import ARCHIVES, clip, content_of
 from tests.hostile_files import FILES
 from tests.hostile_mirror import hostile_mirror, table
 
-PATIENCE = Patience(timeout_seconds=0.6, attempts=5, first_wait_seconds=0.01)
+PATIENCE = Patience(timeout_seconds=1.5, attempts=4, first_wait_seconds=0.01)
 LOCKED = Transferred(64_000, "0" * 64)
 
 
@@ -25,7 +25,7 @@ LOCKED = Transferred(64_000, "0" * 64)
 def world(tmp_path_factory) -> World:
     """The job has run; what it left is looked at from all sides below."""
     world = World(tmp_path_factory.mktemp("hostile") / "deep" / "project")
-    world.manners = Manners(PATIENCE, 32, 64, QUICK, 100)
+    world.manners = Manners(PATIENCE, 24, 64, QUICK, 100)
     with hostile_mirror() as base, pytest.MonkeyPatch.context() as patch:
         patch.chdir(world.folder)
         DataLock(world.lock).add({f"{base}/locked.mp4": LOCKED})
