@@ -3,6 +3,7 @@
 import csv
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -255,6 +256,7 @@ def _folder_bytes(folder: Path) -> float:
     found: dict[int, int] = {}
     for place, _, names in os.walk(folder):
         for name in names:
-            status = os.lstat(Path(place, name))
-            found[status.st_ino] = status.st_size
+            with suppress(FileNotFoundError):  # a job may be at work
+                status = os.lstat(Path(place, name))
+                found[status.st_ino] = status.st_size
     return float(sum(found.values()))
