@@ -71,11 +71,13 @@ class MergedPart:
         index: rows of `INDEX_SCHEMA` without proposals, sorted by video and timestamp.
         clips: clip; keyframes (wanted), kept (in the index), boxes (of the wanted keyframes).
         counts: rows read, rows dropped by reason, keyframes, boxes and labels kept.
+        labels: [classes from 0, reasons] rows of the truth, class 0 for empty keyframes.
     """
 
     index: pa.Table
     clips: pd.DataFrame
     counts: dict[str, int]
+    labels: Integers
 
 
 def merge_part(
@@ -122,7 +124,9 @@ def merge_part(
         "boxes": len(columns["labels"].flatten()),
         "labels": len(people),
     }
-    return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts)
+    labels = np.zeros((ACTIONS.stop + 1, len(REASONS)), np.int64)
+    np.add.at(labels, (rows["action_id"].to_numpy(), reasons), 1)
+    return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts, labels)
 
 
 def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:

@@ -27,13 +27,14 @@ rule pretrain:
         source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(),
         frames=f"{DATA}/frames",
         state=f"{LOGS}/pretrain/{{pretrained}}.state.pt",
+        lock=LOCK,
         summary=f"{LOGS}/pretrain/{{pretrained}}.json",
     message:
         "Pretrain {wildcards.pretrained}"
     shell:
         "python -m pipeline.stages.pretrain --name {wildcards.pretrained} --clips {input.clips}"
         " --frames {params.frames} --model {output.model} --processes {resources.gpu}"
-        " --state {params.state} --summary {params.summary} > {log} 2>&1"
+        " --state {params.state} --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_pretrained:
