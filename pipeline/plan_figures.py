@@ -24,7 +24,7 @@ CUT_BYTES_PER_CORE_SECOND = 100e6
 FRAMES_PER_CORE_SECOND = 150.0  # decoded, shrunk and written as JPEG
 DETECTIONS_PER_SECOND = 10.0  # Faster R-CNN on one GPU
 GMACS_PER_FRAME = 41.55 / 4  # SlowOnly R50 at 256 x 256
-# Fastest first draft of a training step: forward once, backward twice.
+# A training step: forward once, backward about twice.
 TRAINING_PASSES = 3
 
 

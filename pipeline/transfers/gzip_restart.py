@@ -97,6 +97,7 @@ class Inflater:
         self._packed, self._plain, self._crc = 0, 0, 0
         self._window, self._byte = b"", 0
         self._inflated = False
+        self._room = ctypes.create_string_buffer(1)
         stream = ctypes.byref(self._stream)
         wbits = RAW_WBITS if self._is_raw else GZIP_WBITS
         version, size = library.zlibVersion(), ctypes.sizeof(_Stream)
@@ -124,9 +125,10 @@ class Inflater:
         if self._inflated:
             self._end(data)
             return b""
+        if len(self._room) < max_length:
+            self._room = ctypes.create_string_buffer(max_length)
         source = ctypes.create_string_buffer(data, len(data))
-        room = ctypes.create_string_buffer(max_length)
-        stream = self._stream
+        room, stream = self._room, self._stream
         stream.next_in, stream.avail_in = ctypes.addressof(source), len(data)
         stream.next_out, stream.avail_out = ctypes.addressof(room), max_length
         made = used = 0
@@ -146,7 +148,8 @@ class Inflater:
             if stream.data_type & 192 == 128:
                 self._note_restart(memoryview(room)[:made])
         plain = ctypes.string_at(room, made)
-        self._window = (self._window + plain)[-WINDOW_BYTES:]
+        long = len(plain) >= WINDOW_BYTES
+        self._window = plain[-WINDOW_BYTES:] if long else (self._window + plain)[-WINDOW_BYTES:]
         self.unconsumed_tail = data[used:]
         if status == Z_STREAM_END:
             self._inflated, self.unconsumed_tail = True, b""
