@@ -91,16 +91,31 @@ def _decoded(
     packets: Iterator["Packet[VideoStream]"], stream: VideoStream, cut: Cut, damage: Damage
 ) -> Iterator[VideoFrame]:
     joins = cut.join_numbers - {0}
+    opening_tick = _opening_tick(stream, cut)
     try:
         for number, packet in enumerate(packets):
             if number in joins:  # what follows must not lean on pictures from before the gap
                 yield from _decode(stream, None, damage)
                 stream.codec_context.flush_buffers()
+            if opening_tick is not None:
+                early = packet.pts is not None and packet.pts < opening_tick
+                stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
             yield from _decode(stream, packet, damage)
     except av.error.FFmpegError as error:  # from reading: nothing more will come
         damage.num_packets += 1
         damage.last_reason = reason(error)
     yield from _decode(stream, None, damage)
+
+
+def _opening_tick(stream: VideoStream, cut: Cut) -> float | None:
+    """Before this tick, pictures that no other picture leans on need no decoding.
+
+    Only H.264 says so of each picture for sure; None where it cannot be known.
+    """
+    known = cut.timing == "pts" and stream.codec_context.name == "h264"
+    if not known or cut.shown_from_seconds == float("-inf") or not stream.time_base:
+        return None
+    return cut.shown_from_seconds / float(stream.time_base) - 0.5
 
 
 def _decode(
