@@ -23,7 +23,7 @@ def written(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with _named_when_full(path):
+        with named_when_full(path):
             try:
                 yield temporary
             except RuntimeError as error:
@@ -54,7 +54,7 @@ def written_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        with _named_when_full(folder):
+        with named_when_full(folder):
             yield temporary
             for path in temporary.rglob("*"):
                 if path.is_file():
@@ -77,7 +77,7 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def _named_when_full(path: Path) -> Iterator[None]:
+def named_when_full(path: Path) -> Iterator[None]:
     """Say what there was no room for, where the system says only that there was none."""
     try:
         yield
