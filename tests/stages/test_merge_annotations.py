@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.annotations.index_files import Inputs, merge_annotations
 from pipeline.annotations.merging import INDEX_SCHEMA
-from pipeline.stages.detect_people import detect_people
+from pipeline.annotations.split_people import detect_people
 from pipeline.stages.list_clips import list_clips
 from tests.small_annotations import small_params, write_index, write_raw
 

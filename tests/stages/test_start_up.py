@@ -8,8 +8,7 @@ import pytest
 from pipeline.sections import STAGES
 
 # These still import their work above `main`.
-EAGER = {"download_annotations", "list_clips", "download", "cut_clips", "detect_people"}
-EAGER |= {"pretrain", "train", "evaluate"}
+EAGER = {"download_annotations", "list_clips", "download", "pretrain", "train", "evaluate"}
 HEAVY = {"av", "cv2", "httpx", "matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "torch"}
 
 
