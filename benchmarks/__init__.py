@@ -1,0 +1,1 @@
+"""Measurements that take minutes; each prints its figures and none is a test."""
