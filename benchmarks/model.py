@@ -1,16 +1,16 @@
 """What the model's two benchmarks share: two equal networks, one batch, one step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.plain_slow_only import PlainDetector
+from benchmarks.plain_slow_only import PlainDetector, PlainSlowOnly
 from pipeline.models.detector import build_detector
 from pipeline.models.heads import RoIHead
-from pipeline.models.slow_only import slowonly_r50
+from pipeline.models.slow_only import SlowOnly
 from pipeline.training.keyframe_index import NUM_OUTPUTS
 from pipeline.training.losses import action_loss
 from pipeline.training.schedule import make_optimizer, update
@@ -47,15 +47,25 @@ class Batch:
         return self.clip_BCTHW.contiguous()
 
 
-def equal_networks(deterministic: bool = True, **head: bool) -> tuple[nn.Module, nn.Module]:
-    """Our detector and the plain one, with equal weights and without dropout."""
+def equal_networks(
+    blocks: Sequence[int] = (3, 4, 6, 3), width: int = 64, deterministic: bool = True, **head: bool
+) -> tuple[nn.Module, nn.Module]:
+    """Our detector and the plain one, with equal weights and without dropout; R50 by default.
+
+    Args:
+        head: switches of `RoIHead`.
+    """
     torch.manual_seed(0)
-    ours = build_detector(slowonly_r50, dropout=0.0, deterministic=deterministic, **head)
+    ours = build_detector(
+        lambda: SlowOnly(blocks, width), dropout=0.0, deterministic=deterministic, **head
+    )
     for layer in ours.modules():
         if isinstance(layer, nn.BatchNorm2d):  # some start as 0, and would hide what is behind
             nn.init.uniform_(layer.weight, 0.4, 0.8)
             nn.init.uniform_(layer.bias, -0.2, 0.2)
-    plain = PlainDetector(RoIHead(2048, dropout=0.0, deterministic=deterministic, **head))
+    backbone = PlainSlowOnly(blocks, width)
+    roi_head = RoIHead(backbone.channels, dropout=0.0, deterministic=deterministic, **head)
+    plain = PlainDetector(backbone, roi_head)
     plain.load_state_dict(ours.state_dict())
     return ours, plain
 

@@ -4,6 +4,8 @@ Its weights carry the names of the project's own network, so one's `state_dict` 
 other. It is no part of the pipeline and meant to stay as plain as it is.
 """
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -53,23 +55,23 @@ class PlainBottleneck(nn.Module):
 
 
 class PlainSlowOnly(nn.Module):
-    """SlowOnly R50 of a detector: features at stride 16."""
+    """SlowOnly of a detector: features at stride 16; R50 has blocks (3, 4, 6, 3) and width 64."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: Sequence[int], width: int) -> None:
         super().__init__()
-        self.conv1 = PlainConvNorm(3, 64, space=7, stride=2)
-        in_channels = 64
-        for stage, (num_blocks, stride) in enumerate(zip((3, 4, 6, 3), (1, 2, 2, 1), strict=True)):
-            width, blocks = 64 * 2**stage, nn.Sequential()
+        self.conv1 = PlainConvNorm(3, width, space=7, stride=2)
+        in_channels = width
+        for stage, (num_blocks, stride) in enumerate(zip(blocks, (1, 2, 2, 1), strict=True)):
+            inner, time, layer = width * 2**stage, 3 if stage >= 2 else 1, nn.Sequential()
             for block in range(num_blocks):
                 first = stride if block == 0 else 1
-                blocks.append(PlainBottleneck(in_channels, width, 3 if stage >= 2 else 1, first))
-                in_channels = EXPANSION * width
-            self.add_module(f"layer{stage + 1}", blocks)
+                layer.append(PlainBottleneck(in_channels, inner, time, first))
+                in_channels = EXPANSION * inner
+            self.add_module(f"layer{stage + 1}", layer)
         self.channels = in_channels
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
-        """[B, 2048, T, H/16, W/16] of [B, 3, T, H, W]."""
+        """[B, channels, T, H/16, W/16] of [B, 3, T, H, W]."""
         stem = F.relu(self.conv1(clip_BCTHW), inplace=True)
         features = F.max_pool3d(stem, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
         for stage in (1, 2, 3, 4):
@@ -80,9 +82,9 @@ class PlainSlowOnly(nn.Module):
 class PlainDetector(nn.Module):
     """A plain backbone under a given head."""
 
-    def __init__(self, roi_head: nn.Module) -> None:
+    def __init__(self, backbone: PlainSlowOnly, roi_head: nn.Module) -> None:
         super().__init__()
-        self.backbone = PlainSlowOnly()
+        self.backbone = backbone
         self.roi_head = roi_head
 
     def forward(self, clip_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
