@@ -20,7 +20,7 @@ from pipeline.clips import COLUMNS
 from pipeline.code_files import code_files
 from pipeline.sections import STAGES
 
-TURNS = 5
+TURNS = 9
 AGAINST = "python -c pass"
 MOST_HELP_SECONDS, MOST_JOB_SECONDS = 0.3, 0.5
 NEEDS_TORCH = {"pretrain", "train", "evaluate"}
