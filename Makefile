@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test check bench env dvc.yaml
+.PHONY: demo test check mutations bench env dvc.yaml
 
 # Build the demo's nine-row table from nothing and print it.
 demo: env
@@ -32,6 +32,10 @@ env:
 	  $(PYTHON) -m venv .venv && \
 	  $(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.lock && \
 	  cp requirements.lock .venv/requirements.lock; }
+
+# Break the published semantics on purpose, place by place: a test must notice each (minutes).
+mutations: env
+	$(BIN)/python -m tests.mutations
 
 # Bring the source files listed in dvc.yaml up to date with the imports.
 dvc.yaml: env

@@ -49,6 +49,12 @@ class Progress:
         elif kind is None:
             self._say()
 
+    def expect(self, total: float) -> None:
+        """Correct how much there is to do."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.total = total
+
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Count `amount` more as done; `note` is shown behind the bar or in the next line."""
         self.done += amount

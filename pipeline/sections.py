@@ -46,10 +46,22 @@ class ListClips(Section):
     pretrain_frames: Positive  # around the middle of a clip that is wanted for its label only
 
 
+class YouTube(Section):
+    """How to ask YouTube; decides no byte of what comes."""
+
+    cookies: str | None  # a cookies.txt; AVA_YOUTUBE_COOKIES in the environment replaces it
+    at_once: Positive  # videos fetched at once on this machine
+    sleep_seconds: Annotated[float, Field(ge=0)]  # after each video
+    sleep_requests_seconds: Annotated[float, Field(ge=0)]  # before each question about one
+    videos_per_job: Positive  # the others are left to a later run
+
+
 class Download(Section):
     timeout_seconds: PositiveFloat
     attempts: Positive
     connections: Positive  # files fetched at once by one job
+    connections_per_host: Positive  # by all jobs on this machine together
+    youtube: YouTube
 
 
 class CutClips(Section):
@@ -166,6 +178,7 @@ class FilesSource(Section):
 class FolderSource(Section):
     kind: Literal["folder"]
     path: str
+    trimmed: bool = False  # files named by a video's id alone hold one clip, not the whole video
 
 
 class ArchivesSource(Section):
@@ -173,7 +186,21 @@ class ArchivesSource(Section):
     list: str  # file among the raw annotations: one archive address per line
 
 
-Source = Annotated[FilesSource | FolderSource | ArchivesSource, Field(discriminator="kind")]
+class YouTubeSource(Section):
+    kind: Literal["youtube"]
+    url: str = "https://www.youtube.com/watch?v={video_id}"  # or another site that yt-dlp knows
+
+    @field_validator("url")
+    @classmethod
+    def _names_the_video(cls, value: str) -> str:
+        if "{video_id}" not in value:
+            raise ValueError(f"url {value!r}, expected one with {{video_id}} in it")
+        return value
+
+
+Source = Annotated[
+    FilesSource | FolderSource | ArchivesSource | YouTubeSource, Field(discriminator="kind")
+]
 
 
 class Part(Section):
@@ -195,6 +222,10 @@ class Part(Section):
                 raise ValueError("found both span_seconds and clip_list, expected one or neither")
             if not 0 <= self.span_seconds[0] < self.span_seconds[1]:
                 raise ValueError(f"span_seconds {self.span_seconds}, expected [start, later end]")
+        kinds = {source.kind for source in self.sources}
+        if {"archives", "youtube"} <= kinds:
+            # Only reading all archives tells what they lack, and YouTube has to be asked for it.
+            raise ValueError("sources: found both archives and youtube, expected one of them")
         return self
 
 

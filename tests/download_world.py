@@ -10,14 +10,19 @@ import pandas as pd
 import yaml
 
 from pipeline.clips import COLUMNS, write_clips
-from pipeline.sections import Part
+from pipeline.sections import Part, YouTube
 from pipeline.stages.download import download
+from pipeline.transfers.data_lock import DataLock
+from pipeline.transfers.download_job import Manners
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.mirror_server import serve
 from pipeline.transfers.sources import open_sources
 from tests.conftest import ROOT
 
 PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
+QUICK = YouTube(
+    cookies=None, at_once=2, sleep_seconds=0.0, sleep_requests_seconds=0.0, videos_per_job=100
+)
 
 
 def video(name: str) -> bytes:
@@ -30,16 +35,26 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder, self.mirror, self.raw = folder, folder / "mirror", folder / "raw"
         self.videos, self.report = folder / "out" / "00", folder / "out" / "00.csv"
-        self.mirror.mkdir()
+        self.mirror.mkdir(parents=True)
         self.raw.mkdir()
         self.sources: list[dict[str, str]] = []
         self.clips: list[dict[str, object]] = []
+        self.lock, self.accept_changed = folder / "locks" / "00.csv", False
+        self.manners = Manners(PATIENCE, 2, 8, QUICK, short_side_px=100)
 
-    def want(self, *clips: str, shard: str = "00", video_id: str = "") -> None:
+    def want(
+        self,
+        *clips: str,
+        shard: str = "00",
+        video_id: str = "",
+        start: float = 0.0,
+        end: float = 0.0,
+    ) -> None:
         for clip in clips:
             row = dict.fromkeys(COLUMNS, "") | {"part": "a", "split": "train", "clip": clip}
             row |= {"video_id": video_id or clip, "shard": shard, "windows": "1-9"}
-            self.clips.append(row | dict.fromkeys([c for c in COLUMNS if "seconds" in c], 0.0))
+            row |= {"start_seconds": start, "end_seconds": end, "offset_seconds": 0.0}
+            self.clips.append(row)
 
     def publish(self, *names: str, url: str = "{mirror}") -> None:
         """Put videos on the mirror, and a list that names them among the raw annotations."""
@@ -83,8 +98,8 @@ class World:
                 num_shards,
                 self.videos,
                 self.report,
-                patience=PATIENCE,
-                connections=2,
+                manners=self.manners,
+                lock=DataLock(self.lock, self.accept_changed),
                 mirror=base,
             )
 

@@ -23,6 +23,7 @@ class Hostile:
     answers: dict[str, Callable[["Handler", int], None]] = field(default_factory=dict)
     asked: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    heads: dict[str, int] = field(default_factory=dict)  # path to the length told to HEAD
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -41,6 +42,10 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(404)
         else:
             answer(self, state.counts[self.path])
+
+    def do_HEAD(self) -> None:
+        length = self.state.heads.get(self.path)
+        self.reply(404 if length is None else 200, announced=length)
 
     def reply(
         self,
@@ -74,6 +79,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # its misbehaviour is to be the one on the list
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass

@@ -45,6 +45,7 @@ def write_raw(folder: Path) -> None:
         "files.txt": "-a.mkv\n",
         "ava_boxes.csv": AVA_PROPOSALS,
         "kinetics_boxes.csv": "kkk,22,0.25,0.25,0.75,0.5,0.5\n",
+        "classes.pbtxt": 'item { name: "stand" id: 12 } item { name: "watch" id: 80 }',
         "val_boxes.csv": "v-v,902,0.25,0.25,0.75,0.75,0.5\n",
     }.items():
         (folder / name).write_text(text)
@@ -65,6 +66,7 @@ def small_params(**changes: Any) -> Params:
     }
     dataset = raw["datasets"][raw["dataset"]]
     dataset["num_shards"] = 2
+    dataset["class_list"] = "classes.pbtxt"
     dataset["parts"] = [
         {"name": "ava", "split": "train", "truth": "ava.csv", "excluded": "excluded.csv"}
         | {"proposals": "ava_boxes.csv"}

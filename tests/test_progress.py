@@ -38,3 +38,14 @@ def test_lines_come_now_and_then_with_the_time_left(
         assert len(caplog.messages) == 1
         assert "25 s left" in caplog.messages[0]
         bar.advance(0)
+
+
+def test_amount_that_is_learnt_on_the_way_counts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    with Progress(None, "download", unit="B") as bar:
+        bar.advance(1_000_000)
+        bar.expect(4_000_000)
+
+    assert "download: 1 MB of 4 MB" in caplog.messages[-1]
+    assert "s left" in caplog.messages[-1]

@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotations.ava_csv import read_exclusions, read_truth
+from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_truth
 from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports, write_coverage
+from pipeline.annotations.coverage_page import class_table, write_coverage_page
 from pipeline.annotations.merging import INDEX_SCHEMA, MergedPart, merge_part, with_proposals
 from pipeline.annotations.proposals import read_collected
 from pipeline.atomic import written_folder
@@ -37,7 +38,10 @@ class Inputs:
 def merge_annotations(
     inputs: Inputs, index: Path, coverage: Path, params: Params
 ) -> dict[str, float]:
-    """Write the index of every split and the coverage table; return the counts."""
+    """Write the index of every split and the coverage table; return the counts.
+
+    Beside the table come coverage_by_class.csv and coverage.md, to read.
+    """
     clips, stored = read_clips(inputs.clips), read_stored_frames(inputs.frames)
     lost = lost_clips(
         clips["clip"].drop_duplicates(),
@@ -47,13 +51,14 @@ def merge_annotations(
         stored,
     )
     counts: dict[str, float] = {}
-    of_clips = []
+    of_clips, labels = [], {}
     with written_folder(index) as folder:
         for split in params.splits:
             tables = []
             for part, merged in _merge_split(inputs, split, clips, stored, lost, params):
                 tables.append(merged.index)
                 of_clips.append(merged.clips.assign(part=part.name))
+                labels[part.name, split] = merged.labels
                 counts |= {f"{part.name}_{what}": n for what, n in merged.counts.items()}
                 _log_counts(part, merged)
             proposals = read_collected(inputs.proposals / f"{split}.parquet")
@@ -61,6 +66,8 @@ def merge_annotations(
             _write_index(folder / f"{split}.parquet", table)
     covered = coverage_table(clips, lost, pd.concat(of_clips))
     write_coverage(coverage, covered)
+    classes = class_table(labels, read_class_list(inputs.raw / params.data.class_list))
+    write_coverage_page(coverage, params.dataset, covered, classes)
     for status in ("ok", "short", "missing"):
         counts[f"clips_{status}"] = int((covered["status"] == status).sum())
     return counts

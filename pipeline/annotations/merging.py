@@ -39,9 +39,9 @@ INDEX_SCHEMA = pa.schema(
         "last_frame": pa.int32(),
         "width": pa.int32(),
         "height": pa.int32(),
-        "boxes": pa.list_(pa.float32()),
+        "boxes": pa.list_(pa.float64()),
         "labels": pa.list_(pa.list_(pa.int16())),
-        "proposals": pa.list_(pa.float32()),
+        "proposals": pa.list_(pa.float64()),
     }
 )
 
@@ -58,7 +58,7 @@ REASONS = (
     "duplicate row",
 )
 
-WHOLE_FRAME = np.array([0, 0, 1, 1, 1], np.float32)  # stands in where nobody was proposed
+WHOLE_FRAME = np.array([0, 0, 1, 1, 1], np.float64)  # stands in where nobody was proposed
 
 Integers = npt.NDArray[np.int64]
 
@@ -71,11 +71,13 @@ class MergedPart:
         index: rows of `INDEX_SCHEMA` without proposals, sorted by video and timestamp.
         clips: clip; keyframes (wanted), kept (in the index), boxes (of the wanted keyframes).
         counts: rows read, rows dropped by reason, keyframes, boxes and labels kept.
+        labels: [classes from 0, reasons] rows of the truth, class 0 for empty keyframes.
     """
 
     index: pa.Table
     clips: pd.DataFrame
     counts: dict[str, int]
+    labels: Integers
 
 
 def merge_part(
@@ -122,7 +124,9 @@ def merge_part(
         "boxes": len(columns["labels"].flatten()),
         "labels": len(people),
     }
-    return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts)
+    labels = np.zeros((ACTIONS.stop + 1, len(REASONS)), np.int64)
+    np.add.at(labels, (rows["action_id"].to_numpy(), reasons), 1)
+    return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts, labels)
 
 
 def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
@@ -137,7 +141,7 @@ def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
     places = np.searchsorted(distinct, keys)
     mine = np.append(distinct, -1)[places] == keys
     missing = np.delete(distinct, places[mine])
-    numbers = proposals[[*BOX, "score"]].to_numpy(np.float32)[mine]
+    numbers = proposals[[*BOX, "score"]].to_numpy(np.float64)[mine]
     numbers = np.vstack([numbers, np.tile(WHOLE_FRAME, (len(missing), 1))])
     keys = np.concatenate([keys[mine], missing])
     order = np.lexsort([*numbers[:, 3::-1].T, -numbers[:, 4], keys])
@@ -201,7 +205,7 @@ def locate_keyframes(
 
 def _sorted_rows(truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
     """The rows in a fixed order, boxes cut at the frame's edge, with their keyframe's position."""
-    columns = [truth[name].to_numpy(np.float32).clip(0, 1) for name in BOX]
+    columns = [truth[name].to_numpy(np.float64).clip(0, 1) for name in BOX]
     action = truth["action_id"].to_numpy().clip(0, ACTIONS.stop).astype(np.int16)
     order = np.lexsort([action, *reversed(columns), places])
     rows = {"keyframe": places[order], "action_id": action[order]}
@@ -256,7 +260,7 @@ def _truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
         pa.array(people["action_id"].to_numpy(np.int16)),
     )
     offsets = pa.array(per_keyframe, pa.int32())
-    coordinates = pa.array(boxes[BOX].to_numpy(np.float32).ravel())
+    coordinates = pa.array(boxes[BOX].to_numpy(np.float64).ravel())
     return {
         "boxes": pa.ListArray.from_arrays(pa.array(per_keyframe * 4, pa.int32()), coordinates),
         "labels": pa.ListArray.from_arrays(offsets, labels),

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.vision import has_native_ops, import_torchvision
-from pipeline.transfers.http_reader import Patience, TransferError, open_client
-from pipeline.transfers.transfer import hash_file, transfer
+from pipeline.transfers.data_lock import UNLOCKED, DataLock, fetch_locked
+from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.transfer import hash_file
 
 PERSON = 1  # COCO's class number
 NUM_CLASSES = 91  # COCO's, with background and the gaps in its numbering
@@ -26,7 +27,7 @@ _BROKEN = (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeErro
 SHORT_SIDE_PX = 800  # stills are enlarged to this, as in training
 
 
-def fetch_weights(address: str, sha256: str | None) -> Path:
+def fetch_weights(address: str, sha256: str | None, lock: DataLock = UNLOCKED) -> Path:
     """The checkpoint at a path, or at an address: downloaded once, beside torch's other models.
 
     Raises:
@@ -36,18 +37,21 @@ def fetch_weights(address: str, sha256: str | None) -> Path:
         path = Path(address)
         if not path.is_file():
             raise ValueError(f"detect_people.weights: found no file {path}")
+        expected = sha256
     else:
         path = Path(torch.hub.get_dir()) / "checkpoints" / address.rpartition("/")[2]
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             patience = Patience(timeout_seconds=30.0, attempts=6)
             try:
-                with open_client(patience) as client:
-                    transfer(client, address, path, patience, sha256=sha256)
-            except TransferError as error:
-                raise ValueError(f"detect_people.weights: {address}: {error.reason}") from None
-    if sha256 is not None and (found := hash_file(path).sha256) != sha256:
-        raise ValueError(f"detect_people.weights: {path}: found sha256 {found}, expected {sha256}")
+                fetch_locked(address, path, patience, lock, sha256=sha256)
+            except ValueError as error:
+                raise ValueError(f"detect_people.weights: {error}") from None
+        expected = sha256 or lock.expected(address)
+    if expected is not None and (found := hash_file(path).sha256) != expected:
+        raise ValueError(
+            f"detect_people.weights: {path}: found sha256 {found}, expected {expected}"
+        )
     return path
 
 

@@ -23,6 +23,7 @@ from pipeline.frames.stored_frames import read_stored_frames
 from pipeline.params import Params
 from pipeline.progress import Progress
 from pipeline.sections import DetectPeople, Part
+from pipeline.transfers.data_lock import UNLOCKED, DataLock
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,13 @@ DETECT = "detect"  # stands in the settings where no file of proposals is publis
 
 
 def detect_people(
-    raw: Path, frames: Path, clips: Path, split: str, proposals: Path, params: Params
+    raw: Path,
+    frames: Path,
+    clips: Path,
+    split: str,
+    proposals: Path,
+    params: Params,
+    lock: DataLock = UNLOCKED,
 ) -> dict[str, float]:
     """Write the proposals of one split; return counts, with how many truth boxes it finds."""
     collected, truths = [], []
@@ -40,7 +47,7 @@ def detect_people(
         excluded = read_exclusions(raw / part.excluded if part.excluded else None)
         keyframes, places = annotated_keyframes(truth, excluded)
         if part.proposals == DETECT:
-            found = _detect_part(part, keyframes, read_clips(clips), frames, params)
+            found = _detect_part(part, keyframes, read_clips(clips), frames, params, lock)
         else:
             found = read_proposals(raw / part.proposals)
         selected = select_proposals(found, keyframes)
@@ -66,7 +73,12 @@ def detect_people(
 
 
 def _detect_part(
-    part: Part, keyframes: pd.DataFrame, clips: pd.DataFrame, frames: Path, params: Params
+    part: Part,
+    keyframes: pd.DataFrame,
+    clips: pd.DataFrame,
+    frames: Path,
+    params: Params,
+    lock: DataLock,
 ) -> pd.DataFrame:
     """Run the detector on the stored frame of each keyframe that has one."""
     located = locate_keyframes(
@@ -78,7 +90,7 @@ def _detect_part(
     )
     shown = located[located["reason"] == 0].reset_index(drop=True)
     numbers = shown["frame"].clip(1, shown["last_frame"])
-    boxes = _detect(FrameStore(frames), shown["clip"].tolist(), numbers.tolist(), params)
+    boxes = _detect(FrameStore(frames), shown["clip"].tolist(), numbers.tolist(), params, lock)
     counts = [len(rows) for rows in boxes]
     rows = np.concatenate([np.empty((0, 5)), *boxes])
     table = shown.loc[np.repeat(np.arange(len(shown)), counts), ["video_id", "timestamp"]]
@@ -87,7 +99,7 @@ def _detect_part(
 
 
 def _detect(
-    store: FrameStore, clips: list[str], numbers: list[int], params: Params
+    store: FrameStore, clips: list[str], numbers: list[int], params: Params, lock: DataLock
 ) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
     # Here, not above: torch takes seconds to load, and most datasets come with proposals.
     import torch
@@ -96,7 +108,7 @@ def _detect(
 
     settings: DetectPeople = params.detect_people
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    weights = fetch_weights(settings.weights, settings.sha256)
+    weights = fetch_weights(settings.weights, settings.sha256, lock)
     detector = load_detector(weights, settings.min_score, device)
     boxes = []
     with Progress(len(clips), "detect people", "keyframe") as progress:

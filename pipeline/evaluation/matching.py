@@ -9,16 +9,26 @@ keyframe (video id, time), then box (y1, x1, y2, x2), all ascending. A NaN score
 Where truth boxes tie in IoU, the first by (y1, x1, y2, x2) is the best one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.annotations.ava_csv import BOX
-from pipeline.evaluation.annotated_keyframes import AnnotatedKeyframes, Bools, Floats, Ints
+from pipeline.annotations.csv_columns import row_error
+from pipeline.evaluation.annotated_keyframes import (
+    AnnotatedKeyframes,
+    Bools,
+    Floats,
+    Ints,
+    starts_of_runs,
+)
+from pipeline.evaluation.boxes import Boxes, select_boxes
+from pipeline.evaluation.limit import NONE_TIED, Tied, within_limit
+from pipeline.evaluation.ordering import best_first, members_of_ties
 from pipeline.evaluation.protocols import Protocol
+from pipeline.evaluation.tie_bounds import AtLimit, Contest
 
 HIT_IOU = 0.5
 
@@ -38,36 +48,12 @@ class Matches:
     score: Floats  # [N]
     hit: Bools  # [N]
     counts: dict[str, int]  # rows used, and rows left out by reason
+    at_limit: AtLimit = field(default_factory=dict)  # what other orders of equals there would do
 
     def ranges(self) -> list[slice]:
         """The rows of each action, C slices."""
         ends = np.searchsorted(self.action, np.arange(len(self.action_ids) + 1))
         return [slice(int(a), int(b)) for a, b in pairwise(ends)]
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Boxes of one side, one entry per row."""
-
-    keyframe: Ints  # index into the annotated keyframes
-    action: Ints  # index into the classes
-    box: Floats  # [N, 4] x1 y1 x2 y2
-    score: Floats  # NaN replaced by infinity
-    row: Ints  # where the row stood in its table, for messages
-
-    def take(self, chosen: Bools | Ints) -> "_Rows":
-        return _Rows(
-            self.keyframe[chosen],
-            self.action[chosen],
-            self.box[chosen],
-            self.score[chosen],
-            self.row[chosen],
-        )
-
-    def reading_order(self) -> list[Floats]:
-        """The box part of the tie order, as `np.lexsort` keys (the most important one last)."""
-        x1, y1, x2, y2 = self.box.T
-        return [x2, y2, x1, y1]
 
 
 def match_detections(
@@ -96,93 +82,120 @@ def match_detections(
     counted = truth["action_id"].isin(action_ids)
     keyframes = AnnotatedKeyframes(truth[counted] if rules.needs_counted_truth else truth)
     excluded = keyframes.is_excluded(exclusions)
-    people, _ = _select(truth, keyframes, excluded, action_ids)
-    found, counts = _select(detections, keyframes, excluded, action_ids)
-    found = _keep(replace(found, score=_rounded(found.score, rules)), rules, counts)
-    best = _best_truth(found, people, rules, truth)
-    hit = _claims(found, best)
-    order = _ranked(found, hit, rules.reverses_keyframe_ties)
+    people, _ = select_boxes(truth, keyframes, excluded, action_ids)
+    found, counts = select_boxes(detections, keyframes, excluded, action_ids)
+    found = replace(found, score=_comparable(found.score, rules))
+    near = _near_limit(found, rules)
+    counts["rows_over_limit"] = len(found) - int(near.within.sum())
+    del found  # of a large file, most of its rows
+    ranked = _rank(near, people, rules, truth, counts)
     if rules.counts_excluded_truth:
-        people, _ = _select(truth, keyframes, keyframes.is_excluded(truth[:0]), action_ids)
+        nothing = keyframes.is_excluded(truth[:0])
+        people, _ = select_boxes(truth, keyframes, nothing, action_ids)
     counts["keyframes"] = int((~excluded[:-1]).sum())
-    counts["truth_boxes"] = len(people.row)
+    counts["truth_boxes"] = len(people)
     num_truth = np.zeros((len(action_ids), len(keyframes.video_ids)), dtype=np.int64)
     np.add.at(num_truth, (people.action, keyframes.video(people.keyframe)), 1)
     return Matches(
         action_ids=action_ids,
         video_ids=keyframes.video_ids.to_numpy(dtype=object),
         num_truth=num_truth,
-        action=found.action[order],
-        video=keyframes.video(found.keyframe[order]),
-        score=found.score[order],
-        hit=hit[order],
+        action=ranked.found.action,
+        video=keyframes.video(ranked.found.keyframe),
+        score=ranked.found.score,
+        hit=ranked.hit,
         counts=counts,
+        at_limit=ranked.at_limit,
     )
 
 
-def _select(
-    table: pd.DataFrame, keyframes: AnnotatedKeyframes, excluded: Bools, action_ids: Ints
-) -> tuple[_Rows, dict[str, int]]:
-    """The rows of known keyframes and classes, and how many others there are by reason."""
-    action = pd.Index(action_ids).get_indexer(pd.Index(table["action_id"])).astype(np.int64)
-    keyframe = keyframes.find(table)
-    kept = np.flatnonzero((action >= 0) & ~excluded[keyframe])
-    unknown = keyframe < 0
-    counts = {
-        "rows": len(table),
-        "rows_of_other_classes": int((action < 0).sum()),
-        "rows_outside_keyframes": int((unknown & (action >= 0)).sum()),
-        "rows_excluded": int((excluded[keyframe] & ~unknown & (action >= 0)).sum()),
-    }
-    score = table["score"].to_numpy(dtype=np.float64) if "score" in table else np.ones(len(table))
-    rows = _Rows(
-        keyframe=keyframe[kept],
-        action=action[kept],
-        box=table[BOX].to_numpy(dtype=np.float64)[kept],
-        score=np.where(np.isnan(score[kept]), np.inf, score[kept]),
-        row=table.index.to_numpy(dtype=np.int64)[kept],
+@dataclass(frozen=True)
+class _NearLimit:
+    """The rows within the limit and those that lost a tie there: another order keeps them."""
+
+    found: Boxes
+    within: Bools
+    tied: Tied  # its rows as indices into these
+
+
+def _near_limit(found: Boxes, rules: Protocol) -> _NearLimit:
+    if rules.max_rows is None:
+        return _NearLimit(found, np.ones(len(found), dtype=bool), NONE_TIED)
+    kept = within_limit(found, rules.max_rows)
+    chosen = kept.row.copy()
+    chosen[kept.tied.row] = True
+    place = np.flatnonzero(chosen)
+    tied = replace(kept.tied, row=np.searchsorted(place, kept.tied.row))
+    return _NearLimit(found.take(place), kept.row[place], tied)
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    found: Boxes
+    hit: Bools
+    at_limit: AtLimit
+
+
+def _rank(
+    near: _NearLimit,
+    people: Boxes,
+    rules: Protocol,
+    truth: pd.DataFrame,
+    counts: dict[str, int],
+) -> _Ranked:
+    """Find hits and order what counts, as the scripts do: first the limit, then flat boxes go."""
+    found, within, tied = near.found, near.within, near.tied
+    has_area = np.ones(len(found), dtype=bool) if rules.keeps_flat_boxes else found.has_area()
+    best = _best_truth(found, people, rules, truth)
+    best[~has_area] = -1
+    hit = _claims(found, best)
+    rows = found.take(tied.row)
+    contest = Contest(
+        keyframe=rows.keyframe,
+        action=rows.action,
+        score=rows.score,
+        places=tied.places,
+        rivals=tied.rivals,
+        has_area=has_area[tied.row],
+        hit=hit[tied.row],
+        kept=within[tied.row],
     )
-    return rows, counts
+    used = within & has_area
+    counts["rows_used"] = int(used.sum())
+    counts["rows_without_area"] = int(within.sum()) - counts["rows_used"]
+    if not used.all():
+        found, hit = found.take(used), hit[used]
+    found, hit = _best_first(found, hit, rules.reverses_keyframe_ties)
+    return _Ranked(found, hit, contest.changes())
+
+
+def _comparable(score: Floats, rules: Protocol) -> Floats:
+    """Scores as the protocol rounds them; NaN ranks as infinity."""
+    unknown = np.isnan(score)
+    return _rounded(np.where(unknown, np.inf, score) if unknown.any() else score, rules)
 
 
 def _rounded(values: Floats, rules: Protocol) -> Floats:
-    return values.astype(rules.detected_type).astype(np.float64)
+    if rules.detected_type is np.float64:
+        return values
+    with np.errstate(over="ignore"):  # what is too large becomes infinity there, too
+        return values.astype(rules.detected_type).astype(np.float64)
 
 
-def _keep(found: _Rows, rules: Protocol, counts: dict[str, int]) -> _Rows:
-    """What the protocol counts, in the scripts' order: first the limit, then flat boxes go."""
-    counts["rows_over_limit"] = counts["rows_without_area"] = 0
-    if rules.max_rows is not None:
-        kept = _within_limit(found, rules.max_rows)
-        counts["rows_over_limit"] = int((~kept).sum())
-        found = found.take(kept)
-    if not rules.keeps_flat_boxes:
-        x1, y1, x2, y2 = found.box.T
-        kept = (x2 > x1) & (y2 > y1)
-        counts["rows_without_area"] = int((~kept).sum())
-        found = found.take(kept)
-    counts["rows_used"] = len(found.row)
-    return found
-
-
-def _within_limit(found: _Rows, limit: int) -> Bools:
-    crowded = np.bincount(found.keyframe)[found.keyframe] > limit
-    rows = found.take(crowded)
-    keys = (rows.action, *rows.reading_order(), -rows.score, rows.keyframe)
-    order = np.lexsort(keys)
-    keyframe = rows.keyframe[order]
-    place = np.arange(len(order)) - np.searchsorted(keyframe, keyframe)
-    kept = ~crowded
-    kept[np.flatnonzero(crowded)[order[place < limit]]] = True
-    return kept
-
-
-def _best_truth(found: _Rows, people: _Rows, rules: Protocol, truth: pd.DataFrame) -> Ints:
+def _best_truth(found: Boxes, people: Boxes, rules: Protocol, truth: pd.DataFrame) -> Ints:
     """[N] index into `people` of the box each detection hits by IoU, -1 for none."""
-    num_actions = 1 + int(max(found.action.max(initial=0), people.action.max(initial=0)))
+    best = np.full(len(found), -1, dtype=np.int64)
+    if len(found) == 0 or len(people) == 0:
+        return best
+    num_keyframes = 1 + int(max(found.keyframe.max(), people.keyframe.max()))
+    num_actions = 1 + int(max(found.action.max(), people.action.max()))
+    has_truth = np.zeros((num_keyframes, num_actions), dtype=bool)
+    has_truth[people.keyframe, people.action] = True
+    asking = np.flatnonzero(has_truth[found.keyframe, found.action])
+    found = found.take(asking)
     order = np.lexsort((*people.reading_order(), people.action, people.keyframe))
-    group = (people.keyframe * num_actions + people.action)[order]
-    wanted = found.keyframe * num_actions + found.action
+    group = (people.keyframe.astype(np.int64) * num_actions + people.action)[order]
+    wanted = found.keyframe.astype(np.int64) * num_actions + found.action
     first = np.searchsorted(group, wanted)
     size = np.searchsorted(group, wanted, side="right") - first
     # One pair per detection and truth box of the same keyframe and action, detection by detection.
@@ -190,45 +203,63 @@ def _best_truth(found: _Rows, people: _Rows, rules: Protocol, truth: pd.DataFram
     start = np.cumsum(size) - size
     person = order[np.arange(len(detection)) - np.repeat(start - first, size)]
     _refuse_swapped_corners(people.take(person), truth)
-    overlap = iou(_rounded(found.box[detection], rules), people.box[person])
-    best = np.full(len(wanted), -1, dtype=np.int64)
+    overlap = iou(_rounded(found.box(detection), rules), people.box(person))
     if len(overlap):
-        asking = size > 0
-        highest = np.repeat(np.maximum.reduceat(overlap, start[asking]), size[asking])
+        highest = np.repeat(np.maximum.reduceat(overlap, start), size)
         # Writing backwards leaves the first of equally good boxes.
         top = np.flatnonzero((overlap == highest) & (overlap >= HIT_IOU))[::-1]
-        best[detection[top]] = person[top]
+        best[asking[detection[top]]] = person[top]
     return best
 
 
-def _claims(found: _Rows, best: Ints) -> Bools:
+def _claims(found: Boxes, best: Ints) -> Bools:
     """[N] whether a detection is the first in rank to ask for its truth box."""
     asking = np.flatnonzero(best >= 0)
     rows = found.take(asking)
-    order = np.lexsort((*rows.reading_order(), -rows.score, best[asking]))
-    claimed = best[asking][order]
-    is_first = np.ones(len(order), dtype=bool)
-    is_first[1:] = claimed[1:] != claimed[:-1]
+    claimed = best[asking]
+    order = best_first(claimed, int(claimed.max(initial=0)) + 1, rows.score)
+    same = starts_of_runs(claimed[order], rows.score[order])
+    tied = members_of_ties(same, len(order))
+    run = np.repeat(np.arange(len(same)), np.diff(same, append=len(order)))[tied]
+    keys = (*rows.reading_order(order[tied]), run)
+    order[tied] = order[tied][np.lexsort(keys)]
     hit = np.zeros(len(best), dtype=bool)
-    hit[asking[order[is_first]]] = True
+    hit[asking[order[starts_of_runs(claimed[order])]]] = True
     return hit
 
 
-def _ranked(found: _Rows, hit: Bools, reverses_keyframe_ties: bool) -> Ints:
-    """[N] the order by action, then score, then the tie order of this module's text."""
-    order = np.lexsort((-found.score, found.action))
-    action, score = found.action[order], found.score[order]
-    is_new = np.ones(len(order), dtype=bool)
-    is_new[1:] = (action[1:] != action[:-1]) | (score[1:] != score[:-1])
-    run = np.cumsum(is_new) - 1
-    # Only a run of equal scores with hits and misses can change the number: sort no other.
-    length = np.bincount(run)
-    hits = np.bincount(run, weights=hit[order])
-    tied = np.flatnonzero(((hits > 0) & (hits < length))[run])
-    rows = found.take(order[tied])
-    keyframe = -rows.keyframe if reverses_keyframe_ties else rows.keyframe
-    keys = (~hit[order[tied]], *rows.reading_order(), keyframe, run[tied])
-    order[tied] = order[tied][np.lexsort(keys)]
+def _best_first(found: Boxes, hit: Bools, reverses_keyframe_ties: bool) -> tuple[Boxes, Bools]:
+    """Rows and hits by action, then score, then the tie order of this module's text."""
+    if len(found) == 0:
+        return found, hit
+    order = best_first(found.action, int(found.action.max()) + 1, found.score)
+    found, hit = found.take(order), hit[order]
+    del order
+    starts = starts_of_runs(found.action, found.score)
+    # The order of equal misses changes no number, not even the last digit of a resample's.
+    length = np.diff(starts, append=len(hit))
+    num_hits = np.add.reduceat(hit, starts, dtype=np.int64)
+    matters = (num_hits > 0) & (length > 1)
+    tied = np.flatnonzero(np.repeat(matters, length))
+    run = np.repeat(np.flatnonzero(matters), length[matters])
+    keyframe = found.keyframe[tied].astype(np.int64)
+    num_keyframes = int(keyframe.max(initial=0)) + 1
+    if reverses_keyframe_ties:
+        keyframe = num_keyframes - 1 - keyframe
+    order = tied[_by_content(found, hit, tied, run * num_keyframes + keyframe)]
+    # The arrays are copies of this function's own making.
+    for column in (found.keyframe, found.position, hit):
+        column[tied] = column[order]
+    return found, hit
+
+
+def _by_content(found: Boxes, hit: Bools, row: Ints, group: Ints) -> Ints:
+    """[T] the order of rows by group, then box; of identical rows, hits first."""
+    order = np.argsort(group)
+    alike = members_of_ties(starts_of_runs(group[order]), len(order))
+    members = order[alike]
+    keys = (~hit[row[members]], *found.reading_order(row[members]), group[members])
+    order[alike] = members[np.lexsort(keys)]
     return order
 
 
@@ -244,12 +275,14 @@ def iou(a: Floats, b: Floats) -> Floats:
     return overlap
 
 
-def _refuse_swapped_corners(people: _Rows, truth: pd.DataFrame) -> None:
-    swapped = (people.box[:, 2] < people.box[:, 0]) | (people.box[:, 3] < people.box[:, 1])
+def _refuse_swapped_corners(people: Boxes, truth: pd.DataFrame) -> None:
+    x1, y1, x2, y2 = people.box().T
+    swapped = (x2 < x1) | (y2 < y1)
     if swapped.any():
-        position = int(np.flatnonzero(swapped)[0])
-        found = "box " + ", ".join(f"{value:g}" for value in people.box[position])
-        raise _row_error(truth, int(people.row[position]), found, "x1 <= x2 and y1 <= y2")
+        place = int(np.flatnonzero(swapped)[0])
+        found = "box " + ", ".join(f"{value:g}" for value in people.box()[place])
+        row = int(truth.index[people.position[place]])
+        raise _row_error(truth, row, found, "x1 <= x2 and y1 <= y2")
 
 
 def _refuse_fractions_and_empty_keyframes(truth: pd.DataFrame, detections: pd.DataFrame) -> None:
@@ -264,5 +297,4 @@ def _refuse_fractions_and_empty_keyframes(truth: pd.DataFrame, detections: pd.Da
 
 
 def _row_error(table: pd.DataFrame, index: int, found: str, expected: str) -> ValueError:
-    source = table.attrs.get("source", "table")
-    return ValueError(f"{source}: row {index + 1}: found {found}, expected {expected}")
+    return row_error(table.attrs.get("source", "table"), index + 1, found, expected)

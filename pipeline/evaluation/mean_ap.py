@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.evaluation.annotated_keyframes import Bools, Floats, Ints
 from pipeline.evaluation.matching import Matches
 from pipeline.evaluation.protocols import Protocol
+from pipeline.evaluation.tie_bounds import ranks_of_hits
 
 Ties = Literal["defined", "best", "worst"]
 
@@ -38,29 +39,30 @@ def per_class_ap(matches: Matches, rules: Protocol, ties: Ties = "defined") -> d
     """AP by action id; NaN for an action without truth.
 
     Args:
-        ties: in which order equal scores count: as `matching` defines it, or hits first or last,
-            which bounds the AP over every possible order.
+        ties: in which order equal scores count: as `matching` defines it, or as suits the action
+            best or worst, which bounds the AP over every possible order.
     """
     per_class = {}
     for position, rows in enumerate(matches.ranges()):
         undetected = rows.start == rows.stop and rules.skips_undetected
         num_truth = 0 if undetected else int(matches.num_truth[position].sum())
-        hit = _reordered(matches.hit[rows], matches.score[rows], ties)
-        per_class[int(matches.action_ids[position])] = average_precision(hit, num_truth)
+        rank = _ranks(matches, position, rows, ties)
+        per_class[int(matches.action_ids[position])] = _area(rank, num_truth)
     return per_class
+
+
+def _ranks(matches: Matches, position: int, rows: slice, ties: Ties) -> Ints:
+    hit = matches.hit[rows]
+    if ties == "defined":
+        return np.flatnonzero(hit) + 1
+    changes = matches.at_limit[ties].of(position) if matches.at_limit else None
+    return ranks_of_hits(hit, matches.score[rows], ties, changes)
 
 
 def mean_ap(per_class: dict[int, float]) -> float:
     """Mean over the actions that have an AP; NaN when none has."""
     known = np.array([ap for ap in per_class.values() if not np.isnan(ap)], dtype=np.float64)
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _reordered(hit: Bools, score: Floats, ties: Ties) -> Bools:
-    if ties == "defined":
-        return hit
-    late = hit if ties == "worst" else ~hit
-    return hit[np.lexsort((late, -score))]
 
 
 def precision_recall(hit: Bools, num_truth: int) -> tuple[Floats, Floats]:

@@ -19,23 +19,22 @@ def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: 
 
     Args:
         clips: the clip table.
-        downloaded: the shard's rows of `clip`, `path` below `videos`, and `status`.
+        downloaded: the shard's rows of `clip`, `path` below `videos`, `status`, and
+            `offset_seconds`, where the clip starts inside its file.
         cut: folder for the cut files; it is replaced as a whole.
 
     Returns: one row per downloaded video, ordered by clip.
     """
     windows = dict(zip(clips["clip"], clips["windows"], strict=True))
-    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
     there = downloaded[downloaded["status"] == "ok"].sort_values("clip")
     cuts = []
     with written_folder(cut) as folder:
-        for clip, path in track(
-            list(zip(there["clip"], there["path"], strict=True)), "cut clips", unit="clip"
-        ):
+        columns = (there[name] for name in ("clip", "path", "offset_seconds"))
+        for clip, path, offset in track(list(zip(*columns, strict=True)), "cut clips", unit="clip"):
             if clip not in windows or not is_safe_name(clip):
                 raise ValueError(f"downloaded clip {clip!r}: found no such name in the clip table")
             if stretches := parse_windows(windows[clip]):
-                cuts.append(cut_clip(videos / path, folder, clip, stretches, offsets[clip]))
+                cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
                 if cuts[-1].reason:
                     logger.warning("%s: %s", clip, cuts[-1].reason)
     return cuts

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from pipeline.models.heads import RoIHead
@@ -23,9 +24,14 @@ class ActionDetector(nn.Module):
             clip_BCTHW: [B, 3, T, H, W] normalised RGB.
             boxes_N5: [N, 5] position in the batch, x1, y1, x2, y2 in pixels of the clip.
 
-        Returns: [N, 81]; column k is AVA action id k, column 0 means nothing.
+        Returns: [N, 81]; column k is AVA action id k, column 0 means nothing. Float32 at least.
         """
-        logits: Tensor = self.roi_head(self.backbone(clip_BCTHW), boxes_N5)
+        features_BCTHW = self.backbone(clip_BCTHW)
+        # The head costs next to nothing, and bfloat16 would round a box's corners to whole pixels.
+        with torch.autocast(features_BCTHW.device.type, enabled=False):
+            if features_BCTHW.dtype == torch.bfloat16:
+                features_BCTHW = features_BCTHW.float()
+            logits: Tensor = self.roi_head(features_BCTHW, boxes_N5)
         return logits
 
 

@@ -113,7 +113,8 @@ def load_study(params: Params, results: Path, raw: Path, index: Path, coverage: 
     for name, folder in folders.items():
         scores, resampled = judge.score(folder, metrics[name])
         current = (scores.mAP, resampled)
-        step = None if previous is None else _step(previous, current)
+        num_videos = len(scores.matches.video_ids)
+        step = None if previous is None else _step(previous, current, num_videos)
         previous = current
         published = params.report.published.get(name)
         errors = _read_json(folder / "errors.json")
@@ -179,8 +180,8 @@ def read_split_detections(path: Path, split: str) -> pd.DataFrame:
     return table
 
 
-def _step(before: tuple[float, Floats], after: tuple[float, Floats]) -> Step:
-    return step_of(after[0] - before[0], after[1] - before[1])
+def _step(before: tuple[float, Floats], after: tuple[float, Floats], num_videos: int) -> Step:
+    return step_of(after[0] - before[0], after[1] - before[1], num_videos)
 
 
 def _same_split(metrics: dict[str, dict[str, Any]]) -> str:

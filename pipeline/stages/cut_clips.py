@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.frames.cut_table import write_cuts
     from pipeline.frames.shard_cutting import cut_clips
 
-    text = {"clip": "str", "path": "str", "status": "str"}
+    text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
     downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
     cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut)
     write_cuts(cuts, args.report)

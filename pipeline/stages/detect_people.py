@@ -6,7 +6,7 @@ In: raw annotations, the clip table, stored frames. Out: proposals/<split>.parqu
 
 from pathlib import Path
 
-from pipeline.command import parser, run
+from pipeline.command import add_lock_flags, parser, run
 from pipeline.summaries import write_summary
 
 
@@ -17,14 +17,18 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--clips", type=Path, required=True, help="the clip table")
     flags.add_argument("--split", required=True, help="which split's keyframes")
     flags.add_argument("--proposals", type=Path, required=True, help="the file to write")
+    add_lock_flags(flags)
     args = flags.parse_args(argv)
     from pipeline.annotations.split_people import detect_people
     from pipeline.params import load_params
+    from pipeline.transfers.data_lock import lock_of
 
     params = load_params(args.params)
     if args.split not in params.splits:
         raise ValueError(f"--split: found {args.split!r}, expected one of {params.splits}")
-    counts = detect_people(args.raw, args.frames, args.clips, args.split, args.proposals, params)
+    counts = detect_people(
+        args.raw, args.frames, args.clips, args.split, args.proposals, params, lock_of(args)
+    )
     write_summary(args.summary, counts)
 
 

@@ -10,6 +10,7 @@ i of n reads archives i, i + n, ... of each part. Such a clip has a row only whe
 
 import contextlib
 import csv
+import logging
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,13 +22,19 @@ from pipeline.clips import read_clips
 from pipeline.command import parser, run
 from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
+from pipeline.transfers.data_lock import ACCEPT, DataLock, add_lock_flags, lock_of
+from pipeline.transfers.download_job import Manners
 from pipeline.transfers.download_journal import Fetched
 from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.local_files import keep_links_only, link_or_copy
 from pipeline.transfers.mirror_server import serve
-from pipeline.transfers.shard_download import Outcome, SingleClip, fetch_shard, link_or_copy
-from pipeline.transfers.sources import PartSources, open_sources
+from pipeline.transfers.shard_download import Outcome, fetch_shard
+from pipeline.transfers.single_clips import SingleClip
+from pipeline.transfers.sources import PartSources, WantedClip, open_sources
 
-COLUMNS = ("clip", "path", "status", "bytes", "sha256", "source", "reason")
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("clip", "path", "status", "bytes", "sha256", "source", "offset_seconds", "reason")
 
 
 def download(
@@ -38,8 +45,8 @@ def download(
     videos: Path,
     report: Path,
     *,
-    patience: Patience,
-    connections: int,
+    manners: Manners,
+    lock: DataLock,
     mirror: str | None = None,
 ) -> dict[str, float]:
     """Make the folder `videos` and the table `report` of one shard; return counts.
@@ -48,6 +55,7 @@ def download(
         clips: the clip table, of all shards.
         sources: the sources of each part in it.
         shard: this shard's number, from 0.
+        lock: the hashes of what was downloaded before; a video that differs is not taken.
         mirror: address that stands for `{mirror}`.
 
     Raises:
@@ -57,13 +65,21 @@ def download(
     singles, archives = plan(clips, sources, shard, num_shards)
     # Beside the outputs, not in them: Snakemake deletes the outputs of a job that was killed.
     working = videos.with_name(f".{videos.name}.partial")
-    outcome = fetch_shard(singles, archives, working, patience, connections, mirror)
+    outcome = fetch_shard(singles, archives, working, manners, lock, mirror)
+    for clip, reason in outcome.reasons.items():
+        if "sha256" in reason:
+            logger.warning("%s: %s; %s=1 in the environment takes it", clip, reason, ACCEPT)
+    lock.add({row.address: row.file for row in outcome.fetched.values() if row.address})
     with written(report) as temporary:
-        _write_report(outcome, temporary)
+        _write_report(outcome, clips, temporary)
     with written_folder(videos) as folder:
         for row in outcome.fetched.values():
             link_or_copy(working / row.path, folder / Path(row.path).name)
-    shutil.rmtree(working)
+    if outcome.is_unfinished:
+        # A later run asks again for the rest: what is here then comes from here.
+        keep_links_only(working)
+    else:
+        shutil.rmtree(working)
     return {
         "clips": len(outcome.fetched),
         "missing": len(outcome.reasons),
@@ -83,14 +99,15 @@ def plan(
     """
     singles: dict[str, SingleClip] = {}
     left: dict[str, set[str]] = {part: set() for part in sources}
-    columns = (clips[name].tolist() for name in ("part", "clip", "video_id", "shard"))
-    for part, clip, video_id, owner in zip(*columns, strict=True):
-        source = sources[part]
-        if source.archives and (not owner or not source.finds(clip, video_id)):
-            left[part].add(clip)
+    names = ("clip", "video_id", "start_seconds", "end_seconds", "offset_seconds")
+    rows = zip(*(clips[name].tolist() for name in names), strict=True)
+    for part, owner, row in zip(clips["part"].tolist(), clips["shard"].tolist(), rows, strict=True):
+        source, want = sources[part], WantedClip(*row)
+        if source.archives and (not owner or not source.finds(want)):
+            left[part].add(want.clip)
         elif owner and int(owner) == shard:
             # Parts may share a clip: any of their sources will do.
-            single = singles.setdefault(clip, SingleClip(clip, video_id, []))
+            single = singles.setdefault(want.clip, SingleClip(want, []))
             single.sources.extend(source.single)
     archives: dict[str, set[str]] = {}
     for part, wanted in left.items():
@@ -99,23 +116,26 @@ def plan(
     return list(singles.values()), archives
 
 
-def _write_report(outcome: Outcome, path: Path) -> None:
+def _write_report(outcome: Outcome, clips: pd.DataFrame, path: Path) -> None:
     """Write the table sorted by clip; equal outcomes give equal bytes."""
+    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
+    rows = [*_found(outcome.fetched.values(), offsets), *_missing(outcome.reasons)]
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        table.writerows(sorted([*_found(outcome.fetched.values()), *_missing(outcome.reasons)]))
+        table.writerows(sorted(rows))
 
 
-def _found(rows: Iterable[Fetched]) -> Iterable[tuple[str, ...]]:
+def _found(rows: Iterable[Fetched], offsets: Mapping[str, float]) -> Iterable[tuple[str, ...]]:
     for row in rows:
-        name = Path(row.path).name
-        yield row.clip, name, "ok", str(row.bytes), row.sha256, row.source, ""
+        offset = offsets[row.clip] if row.offset_seconds is None else row.offset_seconds
+        file = Path(row.path).name, "ok", str(row.bytes), row.sha256
+        yield row.clip, *file, row.source, str(float(offset)), ""
 
 
 def _missing(reasons: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
     for clip, reason in reasons.items():
-        yield clip, "", "missing", "0", "", "", reason
+        yield clip, "", "missing", "0", "", "", "", reason
 
 
 def _shard_number(name: str, params: Params) -> int:
@@ -132,6 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--videos", type=Path, required=True, help="the folder to make")
     flags.add_argument("--report", type=Path, required=True, help="the table to write")
     flags.add_argument("--mirror", type=Path, help="folder to serve on loopback as {mirror}")
+    add_lock_flags(flags)
     args = flags.parse_args(argv)
     params = load_params(args.params)
     section = params.download
@@ -143,8 +164,14 @@ def main(argv: list[str] | None = None) -> None:
             params.data.num_shards,
             args.videos,
             args.report,
-            patience=Patience(section.timeout_seconds, section.attempts),
-            connections=section.connections,
+            manners=Manners(
+                Patience(section.timeout_seconds, section.attempts),
+                section.connections,
+                section.connections_per_host,
+                section.youtube,
+                params.extract_frames.short_side_px,
+            ),
+            lock=lock_of(args),
             mirror=mirror,
         )
     write_summary(args.summary, counts)

@@ -20,24 +20,30 @@ from pipeline.progress import Progress
 from pipeline.sections import AnnotationFile
 from pipeline.summaries import write_summary
 from pipeline.transfers.archives import ARCHIVE_SUFFIXES, unpack
-from pipeline.transfers.http_reader import Patience, TransferError, open_client
+from pipeline.transfers.data_lock import DataLock, add_lock_flags, fetch_locked, lock_of
+from pipeline.transfers.http_reader import Patience, open_client
 from pipeline.transfers.mirror_server import serve
-from pipeline.transfers.sources import expand, is_address
-from pipeline.transfers.transfer import Transferred, hash_file, transfer
+from pipeline.transfers.sources import is_address
+from pipeline.transfers.transfer import Transferred, hash_file
 
 SUMS = "SHA256SUMS"
 
 
 def download_annotations(
-    files: Iterable[AnnotationFile], raw: Path, mirror: str | None, patience: Patience
+    files: Iterable[AnnotationFile],
+    raw: Path,
+    mirror: str | None,
+    patience: Patience,
+    lock: DataLock,
 ) -> dict[str, float]:
     """Make the folder `raw` of all annotation files; return counts.
 
     Args:
         mirror: address that stands for `{mirror}`.
+        lock: the hashes of what was downloaded before.
 
     Raises:
-        ValueError: a file that cannot be had, is not the pinned one, or does not unpack.
+        ValueError: a file that cannot be had, is not the pinned or locked one, or does not unpack.
     """
     fetched: dict[str, Transferred] = {}
     incoming = raw.with_name(f".{raw.name}.incoming")
@@ -51,7 +57,7 @@ def download_annotations(
             name = _name(file)
             if name in fetched:
                 raise ValueError(f"annotation_files: found {name} twice, expected each name once")
-            fetched[name] = _fetch(file, incoming / name, mirror, client, patience, progress)
+            fetched[name] = _fetch(file, incoming / name, mirror, client, patience, lock, progress)
             if name.endswith(ARCHIVE_SUFFIXES):
                 _unpack(incoming / name, folder)
             else:
@@ -74,26 +80,24 @@ def _fetch(
     mirror: str | None,
     client: httpx.Client,
     patience: Patience,
+    lock: DataLock,
     progress: Progress,
 ) -> Transferred:
     if not is_address(file.url):
         return _copy(file, target)
-    if file.sha256 is not None and target.is_file():
-        there = hash_file(target)
-        if there.sha256 == file.sha256:
-            return there
     try:
-        return transfer(
-            client,
-            expand(file.url, mirror),
+        return fetch_locked(
+            file.url,
             target,
             patience,
+            lock,
             sha256=file.sha256,
-            identity=file.url,
+            mirror=mirror,
+            client=client,
             received=progress.advance,
         )
-    except TransferError as error:
-        raise ValueError(f"annotation_files: {file.url}: {error.reason}") from None
+    except ValueError as error:
+        raise ValueError(f"annotation_files: {error}") from None
 
 
 def _copy(file: AnnotationFile, target: Path) -> Transferred:
@@ -148,12 +152,15 @@ def main(argv: list[str] | None = None) -> None:
     flags = parser(__doc__)
     flags.add_argument("--mirror", type=Path, help="folder to serve on loopback as {mirror}")
     flags.add_argument("--raw", type=Path, required=True, help="the folder to make")
+    add_lock_flags(flags)
     args = flags.parse_args(argv)
     params = load_params(args.params)
     section = params.download_annotations
     patience = Patience(section.timeout_seconds, section.attempts)
     with serve(args.mirror) if args.mirror else contextlib.nullcontext() as mirror:
-        counts = download_annotations(params.data.annotation_files, args.raw, mirror, patience)
+        counts = download_annotations(
+            params.data.annotation_files, args.raw, mirror, patience, lock_of(args)
+        )
     write_summary(args.summary, counts)
 
 

@@ -1,7 +1,8 @@
 """Join truth, proposals and stored frames into one index per split, and say what is missing.
 
 In: raw annotations, the reports of download, cut and extract, the frame store's index, proposals.
-Out: index/<split>.parquet and coverage.csv (see `merging.py`, `coverage.py` of the annotations).
+Out: index/<split>.parquet, coverage.csv, coverage_by_class.csv and coverage.md (see `merging.py`,
+`coverage.py` and `coverage_page.py` of the annotations).
 """
 
 from pathlib import Path

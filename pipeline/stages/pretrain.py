@@ -29,8 +29,8 @@ from pipeline.training.losses import LossSum, class_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
 from pipeline.training.transforms import normalise
-from pipeline.transfers.http_reader import Patience, TransferError, open_client
-from pipeline.transfers.transfer import transfer
+from pipeline.transfers.data_lock import DataLock, add_lock_flags, fetch_locked, lock_of
+from pipeline.transfers.http_reader import Patience
 
 Counts = dict[str, float]
 
@@ -100,25 +100,21 @@ def train_on_labels(args: argparse.Namespace, params: Params, processes: Process
     record(args, params, {**counts, "loss": float(trained.history[-1]["loss"])})
 
 
-def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience) -> Path:
+def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience, lock: DataLock) -> Path:
     """The published file: where it lies, or downloaded beside `model`."""
     address = str(source.checkpoint)
     if "://" not in address:
         return Path(address)
     target = model.with_name(f".{address.rpartition('/')[2]}")
-    try:
-        with open_client(patience) as client:
-            transfer(client, address, target, patience, sha256=source.sha256)
-    except TransferError as error:
-        raise ValueError(f"{address}: {error.reason}") from None
+    fetch_locked(address, target, patience, lock, sha256=source.sha256)
     return target
 
 
-def use_checkpoint(name: str, params: Params, model: Path) -> Counts:
+def use_checkpoint(name: str, params: Params, model: Path, lock: DataLock) -> Counts:
     """Check a published checkpoint against our backbone and keep its weights."""
     source = params.data.pretrained[name]
     patience = Patience(params.download.timeout_seconds, params.download.attempts)
-    path = fetch_checkpoint(source, model, patience)
+    path = fetch_checkpoint(source, model, patience, lock)
     weights = read_weights(path)
     load_backbone(backbone(params.pretrain.backbone), weights, str(path))
     write_weights(model, weights, {"backbone": params.pretrain.backbone, "source": path.name})
@@ -137,7 +133,7 @@ def main(argv: list[str] | None = None) -> None:
         work = partial(train_on_labels, args, params)
         run_in_processes("pipeline.stages.pretrain", args.processes, argv, work)
     else:
-        record(args, params, use_checkpoint(args.name, params, args.model))
+        record(args, params, use_checkpoint(args.name, params, args.model, lock_of(args)))
 
 
 def record(args: argparse.Namespace, params: Params, counts: Counts) -> None:
@@ -162,6 +158,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("--model", type=Path, required=True, help="weights to write")
     flags.add_argument("--processes", type=int, default=1, help="that share the work, one per GPU")
     flags.add_argument("--state", type=Path, help="where an interrupted training is kept")
+    add_lock_flags(flags)
     return flags.parse_args(argv)
 
 

@@ -54,14 +54,14 @@ def detect(
     order = np.lexsort((action, box, row))
     row, box, action, score = row[order], box[order], action[order], score[order]
     index = keyframes.index
-    corners = np.zeros((len(row), 4), np.float32)
+    corners = np.zeros((len(row), 4))
     for start, stop in _runs(row):
         corners[start:stop] = keyframes.proposals(int(row[start]))[box[start:stop]]
     return pd.DataFrame(
         {
             "video_id": np.array(index.video_id, object)[row],
             "timestamp": index.timestamp[row],
-            **{name: corners[:, side].astype(np.float64) for side, name in enumerate(BOX)},
+            **{name: corners[:, side] for side, name in enumerate(BOX)},
             "action_id": action.astype(np.int64),
             "score": score.astype(np.float64),
         }

@@ -12,20 +12,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-Boxes = npt.NDArray[np.float32]  # [N, 4] corners x1, y1, x2, y2
+Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
 
 NUM_OUTPUTS = 81  # a column is an AVA action id; column 0 is never used
-WHOLE_FRAME = np.array([[0, 0, 1, 1]], np.float32)
+WHOLE_FRAME = np.array([[0, 0, 1, 1]], np.float64)
 
 
 @dataclass(frozen=True)
 class Ragged:
     """Rows of different lengths in one array, which forked workers share."""
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float64]
     offsets: npt.NDArray[np.int64]
 
-    def __getitem__(self, row: int) -> npt.NDArray[np.float32]:
+    def __getitem__(self, row: int) -> npt.NDArray[np.float64]:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
 
@@ -72,7 +72,8 @@ class KeyframeIndex:
         found = self._proposals[row].reshape(-1, 5)
         if not len(found):
             return WHOLE_FRAME
-        return found[found[:, 4] >= min(np.float32(min_score), found[:, 4].max()), :4]
+        scores = found[:, 4].astype(np.float32)  # a published 0.9 is float32's
+        return found[scores >= min(np.float32(min_score), scores.max()), :4]
 
 
 def read_index(path: Path, labelled_only: bool = False) -> KeyframeIndex:
@@ -89,7 +90,7 @@ def read_index(path: Path, labelled_only: bool = False) -> KeyframeIndex:
 def _ragged(column: pa.ChunkedArray) -> Ragged:
     lists = column.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):  # no rows at all
-        return Ragged(np.zeros(0, np.float32), np.zeros(1, np.int64))
+        return Ragged(np.zeros(0), np.zeros(1, np.int64))
     start, stop = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
     values = lists.values.to_numpy(zero_copy_only=False)[start:stop]
     return Ragged(values, lists.offsets.to_numpy().astype(np.int64) - start)

@@ -17,9 +17,11 @@ from typing import Protocol
 
 from pipeline.atomic import written
 from pipeline.clips import is_safe_name
+from pipeline.transfers.disk_space import require_space
 from pipeline.transfers.tar_stream import (
     BLOCK_BYTES,
     DamagedArchiveError,
+    Place,
     PlainBytes,
     TruncatedArchiveError,
     last_component,
@@ -61,6 +63,8 @@ def keep_members(
     choose: Callable[[str], str | None],
     folder: Path,
     max_member_bytes: int = MAX_MEMBER_BYTES,
+    start: Place | None = None,
+    at_member: Callable[[PlainBytes], None] = lambda plain: None,
 ) -> Iterator[Member]:
     """Read a tar or tar.gz stream to its end; yield each chosen member once it lies in `folder`.
 
@@ -69,14 +73,16 @@ def keep_members(
         choose: from a member's file name (without folders) to the name to keep it under, or None.
             Of several members with one name the first good one counts: `choose` is asked again.
         max_member_bytes: longer members are refused.
+        start: where `chunks` begins, when an earlier reading came so far.
+        at_member: told before every member, when all members before have been yielded.
 
     Raises:
         DamagedArchiveError: wrong checksum or header, or a bomb.
         TruncatedArchiveError: the stream ends before the archive does.
     """
-    plain = PlainBytes(chunks)
+    plain = PlainBytes(chunks, start)
     kept: set[str] = set()
-    for member, path in read_headers(plain):
+    for member, path in read_headers(plain, at_member):
         target = choose(last_component(path))
         if target is None or target in kept:
             continue
@@ -119,6 +125,8 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> 
 def write_member(source: Bytes, size: int, target: Path) -> str:
     """Write exactly `size` bytes of `source` to `target` or nothing at all; return their sha256."""
     digest = hashlib.sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    require_space(target.parent, size)
     with written(target) as temporary, temporary.open("wb") as file:
         left = size
         while left > 0:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.transfers.transfer import hash_file
+from pipeline.atomic import sync
+from pipeline.transfers.transfer import Transferred, hash_file
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Fetched:
         path: relative to the working folder.
         bytes, sha256: of the file.
         source: where it came from, as recorded.
+        offset_seconds: where the clip starts inside the file; None: as the clip table says.
+        address: what the data lock calls it; empty where every download may give other bytes.
     """
 
     clip: str
@@ -30,6 +33,21 @@ class Fetched:
     bytes: int
     sha256: str
     source: str
+    offset_seconds: float | None = None
+    address: str = ""
+
+    @property
+    def file(self) -> Transferred:
+        return Transferred(self.bytes, self.sha256)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A clip that a source will never give."""
+
+    clip: str
+    refused_by: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class Journal:
         self._lock = threading.Lock()
         self._fetched: dict[tuple[str, str], Fetched] = {}
         self._finished: dict[str, FinishedArchive] = {}
+        self._refusals: dict[tuple[str, str], Refusal] = {}
         folder.mkdir(parents=True, exist_ok=True)
         lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
         for line in lines:
@@ -77,10 +96,32 @@ class Journal:
             rows = [row for row in self._fetched.values() if row.source == source]
         return {row.clip: row for row in rows if self._is_whole(row)}
 
+    def num_noted(self, source: str) -> int:
+        """How many clips earlier runs took out of one archive, whole or not by now."""
+        with self._lock:
+            return sum(row.source == source for row in self._fetched.values())
+
+    def sync(self) -> None:
+        """Force what has been noted to the disk."""
+        if self._path.exists():
+            sync(self._path)
+
     def add(self, row: Fetched) -> None:
         with self._lock:
             self._fetched[row.clip, row.source] = row
             self._append(asdict(row))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Note that a clip need not be asked for again."""
+        with self._lock:
+            self._refusals[refusal.clip, refusal.refused_by] = refusal
+            self._append(asdict(refusal))
+
+    def refused(self, clip: str, source: str) -> str | None:
+        """Why an earlier run was told that there will never be such a file."""
+        with self._lock:
+            refusal = self._refusals.get((clip, source))
+        return refusal.reason if refusal else None
 
     def finish(self, read: FinishedArchive) -> None:
         """Note that an archive was read to its end."""
@@ -112,6 +153,9 @@ class Journal:
             return
         if "archive" in event:
             self._finished[event["archive"]] = FinishedArchive(**event)
+        elif "refused_by" in event:
+            refusal = Refusal(**event)
+            self._refusals[refusal.clip, refusal.refused_by] = refusal
         else:
             row = Fetched(**event)
             self._fetched[row.clip, row.source] = row

@@ -3,22 +3,25 @@
 Both ways of fetching build on this: `transfer` (one address to one file) and the streamed archives.
 """
 
-import email.utils
 import http
 import logging
 import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 
+from pipeline.transfers.answers import check_kind, check_redirect, check_status, validator_of
+from pipeline.transfers.host_slots import HostSlots
+from pipeline.transfers.transfer_error import StaleError as StaleError
+from pipeline.transfers.transfer_error import TransferError as TransferError
+
 logger = logging.getLogger(__name__)
 
-RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server may ask for more; it does not get it
 # Attempts count anew after so many new bytes: an archive of many gigabytes may break off often.
 PROGRESS_BYTES = 1 << 20
@@ -28,28 +31,6 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 Received = Callable[[int], None]  # told the size of each piece as it arrives
-
-
-class TransferError(ValueError):
-    """Why an address gave no usable bytes; the reason is short enough for a cell of a table.
-
-    Attributes:
-        reason: such as "HTTP 404", without addresses, ports or anything else that varies.
-        permanent: asking again will not help.
-        wait_seconds: how long the server asked us to wait.
-    """
-
-    def __init__(
-        self, reason: str, *, permanent: bool = False, wait_seconds: float | None = None
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.permanent = permanent
-        self.wait_seconds = wait_seconds
-
-
-class StaleError(TransferError):
-    """What we hold of a file cannot be continued: begin again at its first byte."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +75,39 @@ class Attempts:
         return min(error.wait_seconds, LONGEST_RETRY_AFTER_SECONDS) + jitter
 
 
-def open_client(patience: Patience, connections: int = 1) -> httpx.Client:
-    """A client to share between threads: proxies from the environment, none for loopback."""
-    return httpx.Client(
+class _Client(httpx.Client):
+    """Holds a slot of the host for as long as an answer is read."""
+
+    slots: HostSlots | None
+
+    @contextmanager
+    def stream(self, method: str, url: httpx.URL | str, **options: Any) -> Iterator[httpx.Response]:
+        held = self.slots.slot(httpx.URL(url)) if self.slots else nullcontext()
+        with held, super().stream(method, url, **options) as response:
+            yield response
+
+
+def open_client(
+    patience: Patience, connections: int = 1, slots: HostSlots | None = None
+) -> httpx.Client:
+    """A client to share between threads: proxies from the environment, none for loopback.
+
+    Args:
+        connections: at once, to all hosts.
+        slots: counts the connections to each host; None: as many as there are.
+    """
+    client = _Client(
         timeout=httpx.Timeout(patience.timeout_seconds, pool=None),
         limits=httpx.Limits(max_connections=connections),
         mounts={f"all://{host}": None for host in LOOPBACK_HOSTS},
         follow_redirects=True,
         max_redirects=MAX_REDIRECTS,
-        event_hooks={"response": [_check_redirect]},
+        event_hooks={"response": [check_redirect]},
         # The bytes that are published, not an encoding of them: lengths, ranges and hashes count.
         headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
     )
+    client.slots = slots
+    return client
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,9 @@ class Opening:
     offset: int
     total: int | None
     validator: str | None
+
+
+Opened = Callable[[Opening], None]  # told of an answer before its body is read
 
 
 @contextmanager
@@ -158,18 +163,31 @@ def open_at(
 
 
 def stream(
-    client: httpx.Client, url: str, patience: Patience, received: Received = lambda size: None
+    client: httpx.Client,
+    url: str,
+    patience: Patience,
+    *,
+    received: Received = lambda size: None,
+    opened: Opened = lambda opening: None,
+    start: int = 0,
+    validator: str | None = None,
 ) -> Iterator[bytes]:
     """Yield the bytes of an address once and in order, reconnecting where the connection breaks.
 
     Where the server takes no ranges, what was yielded before is read again and dropped.
+
+    Args:
+        received: told the size of each piece as it arrives.
+        opened: told of each answer before its body is read.
+        start: the first byte to yield.
+        validator: the version that it belongs to; needed unless `start` is 0.
 
     Raises:
         StaleError: the file changed meanwhile, or nothing tells whether it did.
         TransferError: given up.
     """
     attempts = Attempts(patience)
-    position, validator = 0, None
+    position = start
     while True:
         try:
             with open_at(client, url, position, validator) as opening:
@@ -177,6 +195,7 @@ def stream(
                     raise StaleError("changed while it was read", permanent=True)
                 validator = opening.validator
                 behind = position - opening.offset
+                opened(opening)
                 for chunk in opening.chunks:
                     received(len(chunk))
                     fresh = chunk[behind:]
@@ -193,9 +212,9 @@ def stream(
 
 def _opening(response: httpx.Response, offset: int, validator: str | None) -> Opening:
     """Check status and headers of an answer to a request for the bytes from `offset` on."""
-    _check_status(response)
-    _check_kind(response)
-    found = _validator(response)
+    check_status(response)
+    check_kind(response)
+    found = validator_of(response)
     start, total = 0, response.headers.get("Content-Length", "")
     if response.status_code == http.HTTPStatus.PARTIAL_CONTENT:
         match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
@@ -228,60 +247,3 @@ def _chunks(response: httpx.Response, timeout_seconds: float) -> Iterator[bytes]
                 raise TransferError("stalled")
             waited_seconds, size = 0.0, 0
         yield chunk
-
-
-def _check_status(response: httpx.Response) -> None:
-    status = response.status_code
-    if status in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
-        return
-    if status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise StaleError("HTTP 416")
-    raise TransferError(
-        f"HTTP {status}",
-        permanent=status not in RETRIED_STATUSES,
-        wait_seconds=_retry_after_seconds(response.headers.get("Retry-After", "")),
-    )
-
-
-def _check_kind(response: httpx.Response) -> None:
-    """Refuse pages of portals and error pages that call themselves a success."""
-    if "html" in response.headers.get("Content-Type", "").lower():
-        raise TransferError("an HTML page instead of the file", permanent=True)
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    # Some hosts call a .gz file gzip-encoded; its bytes are then the file all the same.
-    if encoding != "identity" and not response.url.path.endswith((".gz", ".tgz")):
-        raise TransferError(f"content encoding {encoding}, not asked for", permanent=True)
-
-
-def _check_redirect(response: httpx.Response) -> None:
-    """Follow redirects to web addresses only, never to file: or the like."""
-    if response.has_redirect_location:
-        try:
-            target = response.url.join(response.headers["Location"])
-        except httpx.InvalidURL:
-            raise TransferError("redirect to no address", permanent=True) from None
-        if target.scheme not in ("http", "https"):
-            raise TransferError(f"redirect to {target.scheme}:", permanent=True)
-
-
-def _validator(response: httpx.Response) -> str | None:
-    """What names this version in If-Range: a strong ETag, else the date, else nothing.
-
-    Weak ones (W/"...") promise no equal bytes; what is not ASCII could not be sent back.
-    """
-    etag, modified = (str(response.headers.get(name, "")) for name in ("ETag", "Last-Modified"))
-    chosen = etag if etag.startswith('"') else modified
-    return chosen if chosen and chosen.isascii() else None
-
-
-def _retry_after_seconds(value: str) -> float | None:
-    """Seconds from now that a Retry-After header names, as a number or a date; None for neither."""
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())

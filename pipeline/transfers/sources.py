@@ -1,4 +1,4 @@
-"""Where the videos of a part may come from: published file lists, local folders, archives.
+"""Where the videos of a part may come from: file lists, local folders, archives, YouTube.
 
 A source is recorded as params.yaml and the lists name it, `{mirror}` included: the loopback mirror
 has another port in every run, and results must not.
@@ -6,6 +6,7 @@ has another port in every run, and results must not.
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,42 @@ from typing import Protocol
 from urllib.parse import quote
 
 from pipeline.clips import is_safe_name
-from pipeline.sections import ArchivesSource, FilesSource, Part
+from pipeline.sections import ArchivesSource, FilesSource, FolderSource, Part, YouTubeSource
 
 logger = logging.getLogger(__name__)
 
 MIRROR = "{mirror}"
 VIDEO_SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".nut", ".ogv"}
 VIDEO_SUFFIXES |= {".3gp", ".m2ts", ".mts", ".ts", ".webm", ".wmv"}
+
+
+# Some crawlers write the seconds of <id>_<start>_<end> without leading zeros.
+CLIP_NAME = re.compile(r"(.+)_(\d{1,6})_(\d{1,6})")
+YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+
+
+@dataclass(frozen=True)
+class WantedClip:
+    """A clip as the clip table has it.
+
+    Attributes:
+        start_seconds, end_seconds: its place in the video; the end may be infinite.
+        offset_seconds: where it starts inside a file of its own name.
+    """
+
+    clip: str
+    video_id: str
+    start_seconds: float
+    end_seconds: float
+    offset_seconds: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """Seconds `start` to `end` of a video; `end` is infinite where all of it is wanted."""
+
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -29,10 +59,16 @@ class Found:
     Attributes:
         source: its address or path, as recorded.
         suffix: such as ".mp4".
+        offset_seconds: where the clip starts inside the file.
+        page: address of the video's page, when yt-dlp is to fetch it from there.
+        span: the part of that video to fetch; the file has nothing else.
     """
 
     source: str
     suffix: str
+    offset_seconds: float
+    page: str | None = None
+    span: Span | None = None
 
 
 class Source(Protocol):
@@ -40,7 +76,7 @@ class Source(Protocol):
 
     name: str  # as it is called in the reason for a missing clip
 
-    def find(self, clip: str, video_id: str) -> Found | None:
+    def find(self, want: WantedClip) -> Found | None:
         """The file of a clip, by the clip's name or else by its video's; None without one."""
         ...
 
@@ -55,27 +91,52 @@ class FileList:
         names = sorted(line for line in read_lines(raw / source.list) if is_video(line))
         self._names = {Path(name).stem: name for name in reversed(names)}
 
-    def find(self, clip: str, video_id: str) -> Found | None:
-        name = self._names.get(clip) or self._names.get(video_id)
+    def find(self, want: WantedClip) -> Found | None:
+        name = self._names.get(want.clip) or self._names.get(want.video_id)
         if name is None:
             return None
-        return Found(f"{self._url}/{quote(name)}", Path(name).suffix)
+        path = Path(name)
+        return Found(f"{self._url}/{quote(name)}", path.suffix, _offset_seconds(want, path.stem))
 
 
 class LocalFolder:
     """Videos that lie in a folder already, at any depth, under their clip's or video's name."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: FolderSource) -> None:
+        path = Path(source.path)
         if not path.is_dir():
             raise ValueError(f"sources: {path}: found no folder, expected one with videos")
         self.name = f"folder {path}"
+        self._trimmed = source.trimmed
         self._paths: dict[str, Path] = {}
         for found in _walk(path):
-            self._paths.setdefault(found.stem, found)
+            self._paths.setdefault(_clip_name(found.stem), found)
 
-    def find(self, clip: str, video_id: str) -> Found | None:
-        path = self._paths.get(clip) or self._paths.get(video_id)
-        return None if path is None else Found(str(path), path.suffix)
+    def find(self, want: WantedClip) -> Found | None:
+        if (path := self._paths.get(want.clip)) is not None:
+            return Found(str(path), path.suffix, want.offset_seconds)
+        if (path := self._paths.get(want.video_id)) is None:
+            return None
+        offset = want.offset_seconds if self._trimmed else _offset_seconds(want, path.stem)
+        return Found(str(path), path.suffix, offset)
+
+
+class VideoSite:
+    """Pages of videos, by their ids; whether there is one tells only asking."""
+
+    name = "youtube"
+
+    def __init__(self, source: YouTubeSource) -> None:
+        self._url = source.url
+        self._any_id = source.url != YouTubeSource.model_fields["url"].default
+
+    def find(self, want: WantedClip) -> Found | None:
+        if not (self._any_id or YOUTUBE_ID.fullmatch(want.video_id)):
+            return None
+        page = self._url.replace("{video_id}", quote(want.video_id))
+        span = Span(want.start_seconds, want.end_seconds)
+        end = "" if span.end == float("inf") else f",{span.end:g}"
+        return Found(f"{page}#t={span.start:g}{end}", ".mp4", 0.0, page, span)
 
 
 @dataclass(frozen=True)
@@ -92,8 +153,8 @@ class PartSources:
     single: list[Source]
     archives: list[str]
 
-    def finds(self, clip: str, video_id: str) -> bool:
-        return any(source.find(clip, video_id) for source in self.single)
+    def finds(self, want: WantedClip) -> bool:
+        return any(source.find(want) for source in self.single)
 
 
 def open_sources(part: Part, raw: Path) -> PartSources:
@@ -112,8 +173,10 @@ def open_sources(part: Part, raw: Path) -> PartSources:
             single.append(FileList(raw, source))
         elif isinstance(source, ArchivesSource):
             archives += read_lines(raw / source.list)
+        elif isinstance(source, YouTubeSource):
+            single.append(VideoSite(source))
         else:
-            single.append(LocalFolder(Path(source.path)))
+            single.append(LocalFolder(source))
     return PartSources(single, list(dict.fromkeys(archives)))
 
 
@@ -145,6 +208,17 @@ def expand(source: str, mirror: str | None) -> str:
     if mirror is None:
         raise ValueError(f"{source}: found {MIRROR} in an address, expected the flag --mirror")
     return source.replace(MIRROR, mirror)
+
+
+def _clip_name(stem: str) -> str:
+    """The name of a clip as the lists write it: <id>_<start:06d>_<end:06d>."""
+    match = CLIP_NAME.fullmatch(stem)
+    return f"{match[1]}_{int(match[2]):06d}_{int(match[3]):06d}" if match else stem
+
+
+def _offset_seconds(want: WantedClip, stem: str) -> float:
+    """Where a clip starts in a file: one named by the video alone holds all of the video."""
+    return want.offset_seconds if stem == want.clip else want.start_seconds
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -6,7 +6,11 @@ gzip checksum; here each of them is an error, so that nothing missing passes for
 
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.transfers.gzip_restart import GZIP_WBITS, Inflater, Restart, has_library
 
 MAX_NAME_BYTES = 1 << 16  # long names are read into memory
 # Videos hardly compress; what unpacks to so much more than was read is made to fill the disk.
@@ -34,17 +38,57 @@ class TruncatedArchiveError(ValueError):
     """The archive ends too early; the members before the end are whole."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the reading of an archive can be taken up again.
+
+    Attributes:
+        header: unpacked bytes before the next member's header.
+        restart: where to begin to unpack; None for a tar that is not packed.
+    """
+
+    header: int
+    restart: Restart | None
+
+    @property
+    def packed(self) -> int:
+        """Offset in the archive of the first byte that is needed."""
+        return self.header if self.restart is None else self.restart.packed
+
+
 class PlainBytes:
     """The unpacked bytes of a tar archive, read forwards.
 
     Args:
         chunks: the archive as it is stored, gzipped or not, in pieces of any size.
+        start: where `chunks` and the reading begin, when not at the archive's first byte.
     """
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = _unpacked(chunks)
+    def __init__(self, chunks: Iterable[bytes], start: Place | None = None) -> None:
         self._rest = memoryview(b"")
-        self.position = 0
+        self._is_packed = False
+        self._inflater: Inflater | None = None
+        if start is None:
+            self.position = 0
+            self._chunks = self._unpacked(chunks)
+            return
+        self.position = start.header if start.restart is None else start.restart.plain
+        self._chunks = iter(chunks)
+        if start.restart is not None:
+            self._is_packed, self._inflater = True, Inflater(start.restart)
+            self._chunks = _gunzipped(b"", iter(chunks), self._inflater)
+        self.skip_to(start.header)
+
+    def place(self) -> Place | None:
+        """Where to take up the reading again at the present position; None where that cannot be."""
+        if not self.position:
+            return None  # nothing tells yet whether it is packed
+        if not self._is_packed:
+            return Place(self.position, None)
+        if self._inflater is None or self._inflater.eof:  # another stream follows: rare
+            return None
+        passed = [each for each in self._inflater.restarts if each.plain <= self.position]
+        return Place(self.position, passed[-1]) if passed else None
 
     def read(self, size: int, /) -> bytes:
         """At least one and at most `size` bytes; nothing only at the end."""
@@ -76,9 +120,32 @@ class PlainBytes:
         while self.read(BLOCK_BYTES):
             pass
 
+    def _unpacked(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Undo gzip when the stream begins like it; a plain tar passes through."""
+        rest = iter(chunks)
+        start = b""
+        for chunk in rest:
+            start += chunk
+            if len(start) >= len(GZIP_MAGIC):
+                break
+        else:
+            raise TruncatedArchiveError("archive ends too early")
+        if start.startswith(GZIP_MAGIC):
+            self._is_packed = True
+            self._inflater = Inflater() if has_library() else None
+            yield from _gunzipped(start, rest, self._inflater)
+        else:
+            yield start
+            yield from rest
 
-def read_headers(plain: PlainBytes) -> Iterator[tuple[tarfile.TarInfo, str]]:
+
+def read_headers(
+    plain: PlainBytes, at_member: Callable[[PlainBytes], None] = lambda plain: None
+) -> Iterator[tuple[tarfile.TarInfo, str]]:
     """Yield each member with its full name; its data is what `plain` gives next.
+
+    Args:
+        at_member: told when the next member's first header comes next.
 
     Raises:
         DamagedArchiveError: wrong checksum or header, or a bomb.
@@ -86,7 +153,12 @@ def read_headers(plain: PlainBytes) -> Iterator[tuple[tarfile.TarInfo, str]]:
     """
     long_name: str | None = None
     long_size: int | None = None
-    while block := plain.exactly(TAR_BLOCK_BYTES):
+    while True:
+        if long_name is None and long_size is None:
+            at_member(plain)
+        block = plain.exactly(TAR_BLOCK_BYTES)
+        if not block:
+            return
         try:
             member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
@@ -143,26 +215,25 @@ def _padded(size: int) -> int:
     return -(-size // TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES
 
 
-def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Undo gzip when the stream begins like it; a plain tar passes through."""
-    rest = iter(chunks)
-    start = b""
-    for chunk in rest:
-        start += chunk
-        if len(start) >= len(GZIP_MAGIC):
-            break
-    else:
-        raise TruncatedArchiveError("archive ends too early")
-    if start.startswith(GZIP_MAGIC):
-        yield from _gunzipped(start, rest)
-    else:
-        yield start
-        yield from rest
+class _Unzip(Protocol):
+    """One gzip stream, as `zlib.decompressobj` undoes it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-def _gunzipped(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Undo gzip, of one or several streams on end, in pieces of bounded size."""
-    unzip = None
+def _gunzipped(start: bytes, rest: Iterator[bytes], first: _Unzip | None) -> Iterator[bytes]:
+    """Undo gzip, of one or several streams on end, in pieces of bounded size.
+
+    Args:
+        first: what undoes the first stream.
+    """
+    unzip = first
     num_packed = num_plain = 0
     data = start
     while data or (data := next(rest, b"")):
@@ -170,7 +241,7 @@ def _gunzipped(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
             data = data.lstrip(b"\0")  # padding behind a stream
             if not data:
                 continue
-            unzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            unzip = zlib.decompressobj(wbits=GZIP_WBITS)
         size = len(data)
         try:
             block = unzip.decompress(data, BLOCK_BYTES)

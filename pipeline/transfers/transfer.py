@@ -14,8 +14,10 @@ from pathlib import Path
 import httpx
 
 from pipeline.atomic import sync, written
+from pipeline.transfers.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
 from pipeline.transfers.http_reader import (
     Attempts,
+    Opened,
     Opening,
     Patience,
     Received,
@@ -24,6 +26,7 @@ from pipeline.transfers.http_reader import (
     open_at,
 )
 
+MAX_BYTES = 64 << 30  # of one file; whoever announces more is wrong, or means to fill the disk
 HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -49,6 +52,7 @@ def transfer(
     sha256: str | None = None,
     identity: str | None = None,
     received: Received = lambda size: None,
+    opened: Opened = lambda opening: None,
 ) -> Transferred:
     """Download `url` to `target`, continuing what an earlier call left behind.
 
@@ -57,16 +61,18 @@ def transfer(
         identity: name of the address that stays the same between runs (a loopback mirror changes
             its port); the address itself by default.
         received: told the size of each piece as it arrives.
+        opened: told of each answer before its body is read.
 
     Raises:
         TransferError: no such file, not the right one, or given up; `reason` says why.
-        OSError: the disk is full or not writable. What has arrived stays for the next call.
+        OSError: the disk is full, or will be, or is not writable. What has arrived stays for the
+            next call.
     """
     part = _Part(target, identity or url)
     attempts = Attempts(patience)
     while True:
         try:
-            continued = _fetch(client, url, part, received)
+            continued = _fetch(client, url, part, received, opened)
             return _finish(part, target, sha256, continued)
         except TransferError as error:
             if isinstance(error, StaleError):
@@ -130,23 +136,38 @@ class _Part:
         self.discard()
 
 
-def _fetch(client: httpx.Client, url: str, part: _Part, received: Received) -> bool:
+def _fetch(client: httpx.Client, url: str, part: _Part, received: Received, opened: Opened) -> bool:
     """Bring the part to its full length; return whether some of it was there before."""
     validator, total = part.version()
     if validator is not None and total is not None and part.size == total > 0:
         return True  # killed between the last byte and the renaming
     with open_at(client, url, part.size if validator else 0, validator) as opening:
+        if opening.total is not None and opening.total > MAX_BYTES:
+            raise TransferError(f"announced as more than {MAX_BYTES} bytes", permanent=True)
         if opening.offset == 0:
             part.begin(opening)
-        with part.path.open("ab") as file:
-            for chunk in opening.chunks:
-                file.write(chunk)
-                received(len(chunk))
+        opened(opening)
+        _append(part, opening, received)
     if opening.total is not None and part.size < opening.total:
         raise TransferError("connection broke off")
     if opening.total is not None and part.size > opening.total:
         raise StaleError("longer than announced")
     return opening.offset > 0
+
+
+def _append(part: _Part, opening: Opening, received: Received) -> None:
+    size = checked = opening.offset
+    with part.path.open("ab") as file, disk_named(part.path.parent):
+        if opening.total is not None:
+            require_space(part.path.parent, opening.total - size)
+        for chunk in opening.chunks:
+            file.write(chunk)
+            size += len(chunk)
+            received(len(chunk))
+            if opening.total is not None and size - checked >= CHECK_EVERY_BYTES:
+                file.flush()
+                require_space(part.path.parent, opening.total - size)
+                checked = size
 
 
 def _finish(part: _Part, target: Path, sha256: str | None, continued: bool) -> Transferred:
@@ -155,15 +176,16 @@ def _finish(part: _Part, target: Path, sha256: str | None, continued: bool) -> T
     with part.path.open("rb") as file:
         start = file.read(512).lstrip().lower()
     reason = None
+    other = found.sha256 if sha256 not in (None, found.sha256) else None
     if not found.bytes:
         reason = "empty file"
     elif start.startswith(HTML_STARTS):
         reason = "an HTML page instead of the file"
-    elif sha256 is not None and found.sha256 != sha256:
-        reason = f"sha256 {found.sha256} instead of {sha256}"
+    elif other is not None:
+        reason = f"sha256 {other} instead of {sha256}"
     if reason is not None:
         part.discard()
         # Pieces of two attempts that do not fit together deserve one attempt in one piece.
-        raise TransferError(reason, permanent=not continued)
+        raise TransferError(reason, permanent=not continued, found=other)
     part.publish(target)
     return found

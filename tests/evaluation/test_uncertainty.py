@@ -1,5 +1,7 @@
 """A resample must be worth what scoring the drawn videos would give."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from pipeline.evaluation.mean_ap import mean_ap, per_class_ap
 from pipeline.evaluation.protocols import PROTOCOLS
 from pipeline.evaluation.uncertainty import (
     draw_videos,
+    few_videos_factor,
     interval,
     paired_step,
     resampled_mean_ap,
@@ -80,17 +83,37 @@ def test_draws_are_whole_resamples_and_repeat():
     np.testing.assert_array_equal(draws, draw_videos(7, 40, seed=3))
 
 
-def test_interval_is_the_middle_of_the_resamples():
-    found = interval(np.append(np.arange(1001.0), np.nan))
+def test_interval_reaches_as_far_as_the_farther_percentile():
+    values = np.append(np.arange(1001.0), np.nan)  # percentiles 25 and 975
 
-    assert (found.low, found.high) == (25.0, 975.0)
-    assert interval(np.array([np.nan])) is None
+    found = interval(values, 400.0, 10**9)
+
+    assert (found.low, found.high) == pytest.approx((400 - 575, 400 + 575))
+
+
+# Student's quantiles at 97.5 % for V - 1 degrees of freedom, from a printed table.
+@pytest.mark.parametrize(
+    ("num_videos", "student"), [(3, 4.3027), (5, 2.7764), (20, 2.0930), (64, 1.9983)]
+)
+def test_few_videos_widen_the_interval_as_student_says(num_videos, student):
+    factor = math.sqrt(num_videos / (num_videos - 1)) * student / 1.96
+
+    assert few_videos_factor(num_videos) == pytest.approx(factor, rel=0.1 / num_videos)
+
+
+@pytest.mark.parametrize(
+    ("values", "estimate", "num_videos"),
+    [([np.nan], 0.5, 9), ([0.5, 0.5], 0.5, 1), ([], 0.5, 9), ([0.5], math.nan, 9)],
+)
+def test_nothing_to_tell_is_no_interval(values, estimate, num_videos):
+    assert interval(np.array(values), estimate, num_videos) is None
 
 
 def test_share_of_flipped_signs():
-    step = step_of(0.1, np.array([0.2, 0.1, -0.1, 0.0]))
+    step = step_of(0.1, np.array([0.2, 0.1, -0.1, 0.0]), 4)
 
     assert step.share_flipped == 0.5
+    assert step.interval.low < 0 < step.interval.high
 
 
 def test_a_variant_against_itself_differs_by_nothing():

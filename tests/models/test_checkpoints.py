@@ -1,6 +1,7 @@
 """Reading and writing weights: names, shapes, and nothing executed."""
 
 import hashlib
+import logging
 import pickle
 import sys
 from pathlib import Path
@@ -10,7 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.checkpoints import load_backbone, load_weights, read_weights, write_weights
+from pipeline.models.checkpoints import (
+    load_backbone,
+    load_weights,
+    read_meta,
+    read_weights,
+    write_weights,
+)
 from pipeline.models.recognizer import ClipRecognizer
 from pipeline.models.slow_only import SlowOnly
 from tests.reference_rule import numbers
@@ -90,21 +97,47 @@ def test_objects_that_would_run_code_are_refused_by_name(tmp_path: Path) -> None
 
 
 def test_known_objects_of_published_files_are_read_past(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = "mmengine.logging.history_buffer"
     module = ModuleType(name)
-    buffer = type("HistoryBuffer", (), {"__module__": name})
+    buffer = type("HistoryBuffer", (), {"__module__": name, "mean": lambda self: 0.0})
     module.HistoryBuffer = buffer
     for parent in ("mmengine", "mmengine.logging"):
         monkeypatch.setitem(sys.modules, parent, ModuleType(parent))
     monkeypatch.setitem(sys.modules, name, module)
     history = buffer()
     history.values = np.arange(3.0)
+    history.methods = {"mean": history.mean}  # pickled as a call of getattr
     content = {"state_dict": tiny().state_dict(), "message_hub": {"log": history}}
     torch.save(content, tmp_path / "published.pth")
 
-    assert len(read_weights(tmp_path / "published.pth")) == len(tiny().state_dict())
+    with caplog.at_level(logging.INFO):
+        found = read_weights(tmp_path / "published.pth")
+
+    assert len(found) == len(tiny().state_dict())
+    assert f"{name}.HistoryBuffer" in caplog.text
+
+
+def test_a_published_file_can_look_nothing_up(tmp_path: Path) -> None:
+    class Reaching:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (getattr, (Path, "unlink"))
+
+    torch.save({"state_dict": tiny().state_dict(), "meta": {"x": Reaching()}}, tmp_path / "x.pth")
+
+    with pytest.raises(ValueError, match=r"x\.pth: found an object of .*Path"):
+        read_weights(tmp_path / "x.pth")
+
+
+def test_what_stands_for_getattr_gives_nothing(tmp_path: Path) -> None:
+    class Reaching:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (getattr, (torch.Size([1]), "__class__"))
+
+    torch.save({"state_dict": tiny().state_dict(), "meta": {"x": Reaching()}}, tmp_path / "x.pth")
+
+    assert read_meta(tmp_path / "x.pth") == {"x": None}
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", pickle.dumps([1, 2], protocol=2)])

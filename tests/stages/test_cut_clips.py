@@ -9,11 +9,12 @@ from pipeline.stages import cut_clips
 from tests.counter_videos import write_video
 
 
-def write_tables(folder, clips, downloaded):
+def write_tables(folder, clips, downloaded, offset_seconds=0.0):
     """Clips as (name, windows); downloads as (clip, path, status)."""
     rows = [["part", "train", clip, clip, 0, 1, 0, "", windows, "00"] for clip, windows in clips]
     pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(folder / "clips.csv", index=False)
     found = pd.DataFrame(downloaded, columns=["clip", "path", "status"])
+    found = found.assign(offset_seconds=offset_seconds)
     found.to_csv(folder / "downloaded.csv", index=False)
 
 
@@ -69,3 +70,12 @@ def test_download_that_nobody_asked_for_is_refused(tmp_path, clip):
         run_stage(tmp_path)
 
     assert not (tmp_path / "cut").exists()
+
+
+def test_clip_is_looked_for_where_the_download_says_it_starts(tmp_path):
+    write_video(tmp_path / "whole.mp4", "30", 120)
+    write_tables(tmp_path, [("whole", "1-10")], [("whole", "whole.mp4", "ok")], offset_seconds=2.0)
+
+    cut = run_stage(tmp_path)["whole"]
+
+    assert cut.zero_seconds == 2.0

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.stages.download import main
 from tests.download_world import World, arguments, params_file, video
+from tests.hostile_server import hostile_server
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def test_listed_files_arrive_with_a_row_each(world):
         "bytes": "64000",
         "sha256": hashlib.sha256(video("-a.mkv")).hexdigest(),
         "source": "{mirror}/-a.mkv",
+        "offset_seconds": "0.0",
         "reason": "",
     }
     assert (counts["clips"], counts["missing"], counts["bytes"]) == (2, 0, 128000)
@@ -170,3 +172,79 @@ def test_unknown_shard_is_named(world):
 
     with pytest.raises(ValueError, match="--shard: found '07', expected one of"):
         main(wrong)
+
+
+def test_file_named_by_its_video_holds_all_of_it_unless_it_is_trimmed(world):
+    for name in ("whole", "trimmed"):
+        (world.folder / name).mkdir()
+        (world.folder / name / f"{name}.mp4").write_bytes(b"video")
+        world.want(f"{name}_000012_000022", video_id=name, start=12.0, end=22.0)
+        source = {"kind": "folder", "path": str(world.folder / name), "trimmed": name == "trimmed"}
+        world.sources.append(source)
+
+    world.download()
+
+    offsets = {clip: row["offset_seconds"] for clip, row in world.rows.items()}
+    assert offsets == {"whole_000012_000022": "12.0", "trimmed_000012_000022": "0.0"}
+
+
+def test_clip_without_leading_zeros_in_its_name_is_found(world):
+    (world.folder / "local").mkdir()
+    (world.folder / "local" / "a_b_12_22.mp4").write_bytes(b"video")
+    world.sources.append({"kind": "folder", "path": str(world.folder / "local")})
+    world.want("a_b_000012_000022", video_id="a_b", start=12.0, end=22.0)
+
+    world.download()
+
+    assert world.files == {"a_b_000012_000022.mp4": b"video"}
+    assert world.rows["a_b_000012_000022"]["offset_seconds"] == "0.0"
+
+
+def test_changed_video_is_a_row_that_names_both_hashes(world):
+    with hostile_server() as server:
+        server.answers["/a.mp4"] = lambda handler, count: handler.ranged(video("a.mp4"), '"v"')
+        world.publish("a.mp4", url=server.base)
+        world.want("a")
+        world.download()
+        locked = world.lock.read_bytes()
+        server.answers["/a.mp4"] = lambda handler, count: handler.ranged(b"other", '"w"')
+
+        counts = world.download()
+
+        both = [hashlib.sha256(content).hexdigest() for content in (b"other", video("a.mp4"))]
+        assert world.rows["a"]["reason"] == "sha256 {} instead of {}".format(*both)
+        assert (world.files, counts["missing"], world.lock.read_bytes()) == ({}, 1, locked)
+        world.accept_changed = True
+        world.download()
+
+    assert world.files == {"a.mp4": b"other"}
+    assert both[0].encode() in world.lock.read_bytes()
+
+
+def test_changed_member_of_an_archive_is_not_taken(world):
+    world.publish_archives(["x/a.mp4", "b.mp4"])
+    world.want("a", "b", shard="")
+    archive = world.mirror / "0.tar.gz"
+    with hostile_server() as server:
+        server.answers["/0.tar.gz"] = lambda handler, count: handler.ranged(
+            archive.read_bytes(), f'"{count}"'
+        )
+        (world.raw / "paths.txt").write_text(f"{server.base}/0.tar.gz\n")
+        world.download()
+        world.publish_archives(["y/a.mp4", "b.mp4"])
+        (world.raw / "paths.txt").write_text(f"{server.base}/0.tar.gz\n")
+
+        world.download()
+
+    assert world.files == {"b.mp4": video("b.mp4")}
+    both = [hashlib.sha256(video(name)).hexdigest() for name in ("y/a.mp4", "x/a.mp4")]
+    assert world.rows["a"]["reason"] == "sha256 {} instead of {}".format(*both)
+
+
+def test_mirror_that_this_project_draws_is_not_locked(world):
+    world.publish("a.mp4")
+    world.want("a")
+
+    world.download()
+
+    assert not world.lock.exists()

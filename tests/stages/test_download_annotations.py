@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.sections import AnnotationFile
 from pipeline.stages.download_annotations import download_annotations
+from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.mirror_server import serve
 
@@ -27,7 +28,8 @@ def mirror(tmp_path: Path) -> Path:
 def fetch(mirror: Path, *entries: dict[str, str]) -> dict[str, float]:
     files = [AnnotationFile(**entry) for entry in entries]
     with serve(mirror) as base:
-        return download_annotations(files, mirror.parent / "out" / "raw", base, PATIENCE)
+        raw = mirror.parent / "out" / "raw"
+        return download_annotations(files, raw, base, PATIENCE, DataLock(None))
 
 
 def refusal(mirror: Path, *entries: dict[str, str]) -> str:
@@ -111,5 +113,5 @@ def test_one_name_for_two_files_is_refused(mirror):
 def test_mirror_that_was_not_given_is_asked_for(tmp_path):
     with pytest.raises(ValueError, match="expected the flag --mirror"):
         download_annotations(
-            [AnnotationFile(url="{mirror}/a.csv")], tmp_path / "raw", None, PATIENCE
+            [AnnotationFile(url="{mirror}/a.csv")], tmp_path / "raw", None, PATIENCE, DataLock(None)
         )

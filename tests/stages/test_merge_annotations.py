@@ -113,3 +113,27 @@ def test_inputs_are_left_as_they_were(inputs: Inputs, tmp_path: Path) -> None:
     merged(inputs, tmp_path / "out")
 
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_classes_say_what_they_lost_and_to_what(inputs: Inputs, tmp_path: Path) -> None:
+    write_index(inputs.frames / "00.parquet", {"-a": 119, "v-v": 89, "kkk_000012_000022": 100})
+    lost = "clip,status,reason\nv-v,missing,HTTP 404 | <b>\n"
+    (inputs.videos / "00.csv").write_text(lost)
+    write_index(inputs.frames / "00.parquet", {"-a": 119, "kkk_000012_000022": 100})
+
+    merged(inputs, tmp_path)
+
+    table = pd.read_csv(tmp_path / "coverage_by_class.csv")
+    columns = ["part", "split", "class", "labels", "kept", "missing video", "frames short"]
+    # -a has class 12 twice and, excluded at 0907, not a third time; kkk's frames end before 22.0.
+    assert table[columns].to_numpy().tolist() == [
+        ["ava", "train", "stand", 2, 2, 0, 0],
+        ["ava", "train", "watch", 1, 1, 0, 0],
+        ["kinetics", "train", "stand", 1, 1, 0, 0],
+        ["kinetics", "train", "class 17", 1, 0, 0, 1],
+        ["val", "val_ava", "stand", 1, 0, 1, 0],
+    ]
+    page = (tmp_path / "coverage.md").read_text()
+    assert "## val_ava\n\n1 clips wanted: 0 whole, 0 short, 1 missing.\n" in page
+    assert "| missing | HTTP 404 \\| &lt;b> | 1 | 1 |\n" in page
+    assert "| class 17 | 1 | 1 | 100.0 % | 1 frames short |\n| stand | 3 | 0 | 0.0 % |  |\n" in page

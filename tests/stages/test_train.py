@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.command import REQUEUE
 from pipeline.models import checkpoints
+from pipeline.models.detector import ActionDetector
 from pipeline.stages import pretrain, train
 from pipeline.training.state import SavedState
 from tests.toy_dataset import write_toy_dataset
@@ -122,6 +123,45 @@ def test_history_has_a_row_per_epoch_and_split(toy: Path, tmp_path: Path) -> Non
     assert history["mAP"].dropna().between(0, 1).all()
     # Three steps an epoch: the warm-up ends at the full rate, the cosine one step before zero.
     assert history["learning_rate"].dropna().tolist() == pytest.approx([0.1, 0.025])
+
+
+def test_the_learning_rate_grows_with_the_batch(toy: Path, tmp_path: Path) -> None:
+    params = with_training(toy, tmp_path / "params.yaml", batch_size=6, clips_per_pass=2)
+
+    train.main(arguments(toy, tmp_path, params=params))
+
+    # Meant for a batch of 2; the warm-up has one step and ends at three times the rate.
+    rates = pd.read_csv(tmp_path / "history.csv")["learning_rate"].dropna()
+    assert rates.tolist()[0] == pytest.approx(3 * 0.1)
+
+
+def test_the_best_epoch_is_kept_beside_the_last(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.5, 0.7, 0.7, 0.2])
+    seen: list[torch.Tensor] = []
+
+    def scored(model: ActionDetector, *args: object) -> dict[str, float]:
+        seen.append(model.state_dict()["backbone.conv1.conv.weight"].clone())
+        return {"val_ava": next(scores)}
+
+    monkeypatch.setattr(train, "validate", scored)
+    params = with_training(toy, tmp_path / "params.yaml", epochs=4)
+
+    train.main(arguments(toy, tmp_path, params=params))
+
+    best, last = (checkpoints.read_weights(tmp_path / n) for n in ("best.pt", "model.pt"))
+    # The second epoch is the first of the two best.
+    assert torch.equal(best["backbone.conv1.conv.weight"], seen[1])
+    assert torch.equal(last["backbone.conv1.conv.weight"], seen[3])
+
+
+def test_without_validation_the_best_is_the_last(toy: Path, tmp_path: Path) -> None:
+    params = with_training(toy, tmp_path / "params.yaml", validate_every=0)
+
+    train.main(arguments(toy, tmp_path, params=params))
+
+    assert (tmp_path / "best.pt").read_bytes() == (tmp_path / "model.pt").read_bytes()
 
 
 def test_a_broken_loss_stops_and_names_its_keyframes(toy: Path, tmp_path: Path) -> None:

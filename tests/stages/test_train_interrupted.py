@@ -112,3 +112,25 @@ def test_more_processes_than_passes_are_refused(toy: Path, tmp_path: Path) -> No
 
     assert refused.returncode == 2
     assert "found 2 processes, expected at most 1" in refused.stderr
+
+
+def test_a_signal_between_epochs_stops_at_once(
+    toy: Path, tmp_path: Path, params: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated: list[int] = []
+
+    def told(*args: object) -> dict[str, float]:
+        validated.append(1)
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("went on after the signal")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "validate", told)
+        with pytest.raises(SystemExit) as stopped:
+            train.main(arguments(toy, tmp_path, params=params))
+    assert stopped.value.code == REQUEUE
+
+    train.main(arguments(toy, tmp_path, params=params))
+
+    assert validated == [1]
+    assert outputs(tmp_path) == outputs(whole)

@@ -149,7 +149,7 @@ def test_proposals_are_kept_as_in_the_original(key: str) -> None:
         for r in REFERENCE["records"]
         if (r["video_id"], r["timestamp"]) == (clip, int(seconds))
     )
-    assert kept.tolist() == np.array(expected, np.float32).tolist()
+    assert kept.tolist() == expected
 
 
 EPOCH_SHOWING_BOTH = 4  # with seed 3, where the crop contains both people of the first keyframe

@@ -1,8 +1,11 @@
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,25 @@ def test_damaged_archive_gives_nothing(world, caplog):
     assert "0.tar.gz: archive is damaged" in caplog.text
 
 
+def test_damaged_archive_gives_its_connection_back_at_once(world):
+    world.publish_archives(["a.mp4"], ["b.mp4"], ["c.mp4"])
+    for number in range(2):
+        # No header of a tar, and more behind it than anybody reads by then.
+        (world.mirror / f"{number}.tar.gz").write_bytes(b"x" * 5_000_000)
+    world.want("a", "b", "c", shard="")
+    world.manners = replace(world.manners, connections=1, per_host=1)
+    job = threading.Thread(target=world.download, daemon=True)
+    gc.disable()  # which might otherwise help
+    try:
+        job.start()
+        job.join(20)
+    finally:
+        gc.enable()
+
+    assert not job.is_alive()
+    assert world.files == {"c.mp4": video("c.mp4")}
+
+
 def test_full_disk_ends_the_job_and_the_next_run_goes_on(world, monkeypatch):
     world.publish("a.mp4", "b.mp4")
     world.want("a", "b")
@@ -64,7 +86,7 @@ def test_full_disk_ends_the_job_and_the_next_run_goes_on(world, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.transfers.download_journal.Journal.add", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="disk is full: no space left; make room"):
             world.download()
     assert not world.videos.exists()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.transfers.archives import keep_members
 from pipeline.transfers.http_reader import Patience, StaleError, TransferError, open_client, stream
 from pipeline.transfers.tar_stream import DamagedArchiveError, TruncatedArchiveError
 from tests.hostile_server import broken_once, hostile_server
@@ -49,6 +50,20 @@ def test_truncated_archive_keeps_whole_members_and_says_so(tmp_path, share):
     kept = files(tmp_path)
     assert kept == {name: members[name] for name in kept}
     assert len(kept) < len(members)
+
+
+def test_archives_are_read_without_a_zlib_of_the_system_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.transfers.tar_stream.has_library", lambda: False)
+    places = []
+    chunks = pieces(tar_gz(("a.mp4", VIDEO), ("b.mp4", b"1")))
+
+    def note(plain):
+        places.append(plain.place())
+
+    list(keep_members(chunks, lambda name: name, tmp_path, at_member=note))
+
+    assert files(tmp_path) == {"a.mp4": VIDEO, "b.mp4": b"1"}
+    assert set(places) == {None}
 
 
 def test_cut_off_plain_tar_is_not_taken_for_its_end(tmp_path):

@@ -174,7 +174,7 @@ def test_full_disk_ends_the_job_and_keeps_what_came(server, tmp_path, monkeypatc
     def received(size: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with open_client(PATIENCE) as client, pytest.raises(OSError, match="No space"):
+    with open_client(PATIENCE) as client, pytest.raises(OSError, match="disk is full"):
         transfer(client, f"{server.base}/f", tmp_path / "f", PATIENCE, received=received)
 
     assert fetch(server, tmp_path / "f") == WHOLE

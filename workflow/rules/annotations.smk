@@ -2,7 +2,8 @@
 Find the people of each keyframe, then merge annotations, people and frames into index files.
 
 INPUT   data/<dataset>/annotations/raw/, clips.csv, videos/, clips/, frames/
-OUTPUT  data/<dataset>/proposals/<split>.parquet, index/<split>.parquet, coverage.csv
+OUTPUT  data/<dataset>/proposals/<split>.parquet, index/<split>.parquet,
+        coverage.csv, coverage_by_class.csv, coverage.md
 """
 
 FRAMES = expand(
@@ -24,13 +25,14 @@ rule detect_people:
         values=PARAMS.stage_values("detect_people"),
         parts=lambda wildcards: [part.model_dump() for part in PARAMS.parts(wildcards.split)],
         frames=f"{DATA}/frames",
+        lock=LOCK,
         summary=f"{LOGS}/detect_people/{{split}}.json",
     message:
         "Find the people of {wildcards.split}"
     shell:
         "python -m pipeline.stages.detect_people --raw {input.raw} --clips {input.clips}"
         " --frames {params.frames} --split {wildcards.split} --proposals {output.proposals}"
-        " --summary {params.summary} > {log} 2>&1"
+        " --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_proposals:
@@ -52,11 +54,14 @@ rule merge_annotations:
     output:
         index=expand(f"{DATA}/index/{{split}}.parquet", split=PARAMS.splits),
         coverage=f"{DATA}/coverage.csv",
+        by_class=f"{DATA}/coverage_by_class.csv",
+        page=f"{DATA}/coverage.md",
     log:
         f"{LOGS}/merge_annotations/all.log",
     params:
         values=PARAMS.stage_values("merge_annotations"),
         parts=[part.model_dump() for part in PARAMS.data.parts],
+        classes=PARAMS.data.class_list,
         data=DATA,
         summary=f"{LOGS}/merge_annotations/all.json",
     message:

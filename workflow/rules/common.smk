@@ -21,6 +21,8 @@ except (ValueError, OSError) as error:
 DATA = f"data/{PARAMS.dataset}"
 RESULTS = f"results/{PARAMS.dataset}"
 LOGS = f"logs/{PARAMS.dataset}"
+# Versioned by git, not by DVC: no output, but what downloads have to match.
+LOCK = f"locks/{PARAMS.dataset}.csv"
 
 if workflow.is_main_process:
     ALIVE = clear_stale_lock(Path(".snakemake"))

@@ -7,6 +7,12 @@ OUTPUT  data/<dataset>/pretrained/<name>.pt
         results/<dataset>/variants/<variant>/{detections.parquet,detections/,metrics.json,per_class_ap.csv,errors.json}
 """
 
+
+def cores_of(settings):
+    """Cores that a training keeps busy: its own, and those of the processes that feed it."""
+    return settings.threads + settings.workers
+
+
 INDEX = expand(f"{DATA}/index/{{split}}.parquet", split=PARAMS.splits)
 
 
@@ -19,7 +25,7 @@ rule pretrain:
         model=f"{DATA}/pretrained/{{pretrained}}.pt",
     log:
         f"{LOGS}/pretrain/{{pretrained}}.log",
-    threads: PARAMS.pretrain.threads
+    threads: cores_of(PARAMS.pretrain)
     resources:
         gpu=1,
     params:
@@ -27,13 +33,14 @@ rule pretrain:
         source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(),
         frames=f"{DATA}/frames",
         state=f"{LOGS}/pretrain/{{pretrained}}.state.pt",
+        lock=LOCK,
         summary=f"{LOGS}/pretrain/{{pretrained}}.json",
     message:
         "Pretrain {wildcards.pretrained}"
     shell:
         "python -m pipeline.stages.pretrain --name {wildcards.pretrained} --clips {input.clips}"
         " --frames {params.frames} --model {output.model} --processes {resources.gpu}"
-        " --state {params.state} --summary {params.summary} > {log} 2>&1"
+        " --state {params.state} --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_pretrained:
@@ -55,7 +62,7 @@ rule train:
         history=f"{RESULTS}/variants/{{variant}}/history.csv",
     log:
         f"{LOGS}/train/{{variant}}.log",
-    threads: lambda wildcards: PARAMS.train(wildcards.variant).threads
+    threads: lambda wildcards: cores_of(PARAMS.train(wildcards.variant))
     resources:
         gpu=1,  # processes of one training: `--set-resources train:gpu=8`
     params:
@@ -90,7 +97,7 @@ rule evaluate:
         errors=f"{RESULTS}/variants/{{variant}}/errors.json",
     log:
         f"{LOGS}/evaluate/{{variant}}.log",
-    threads: lambda wildcards: PARAMS.train(wildcards.variant).threads
+    threads: lambda wildcards: cores_of(PARAMS.train(wildcards.variant))
     resources:
         gpu=1,
     params:

@@ -17,12 +17,13 @@ rule download_annotations:
     retries: 1
     params:
         files=[file.model_dump() for file in PARAMS.data.annotation_files],
+        lock=LOCK,
         summary=f"{LOGS}/download_annotations/all.json",
     message:
         "Download the annotations"
     shell:
         "python -m pipeline.stages.download_annotations --mirror {input.mirror} --raw {output.raw}"
-        " --summary {params.summary} > {log} 2>&1"
+        " --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule list_clips:
@@ -60,13 +61,14 @@ rule download:
     retries: 1
     params:
         parts=[part.model_dump() for part in PARAMS.data.parts],
+        lock=f"locks/{PARAMS.dataset}/{{shard}}.csv",
         summary=f"{LOGS}/download/{{shard}}.json",
     message:
         "Download the videos of shard {wildcards.shard}"
     shell:
         "python -m pipeline.stages.download --clips {input.clips} --raw {input.raw}"
         " --shard {wildcards.shard} --videos {output.videos} --report {output.report}"
-        " --mirror {input.mirror} --summary {params.summary} > {log} 2>&1"
+        " --mirror {input.mirror} --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_videos:

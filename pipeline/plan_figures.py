@@ -1,0 +1,52 @@
+"""Known sizes and speeds from which `pipeline.plan` reckons; docs/data.md explains them."""
+
+from dataclasses import dataclass
+
+GB = 1e9
+
+# AVA: 299 video files of 157 GB; Kinetics-700 (2020): archives of up to 1.2 TB, 644,584 clips.
+AVA_VIDEO_BYTES = 157 * GB / 299
+KINETICS_CLIP_BYTES = 1200 * GB / 644_584
+KINETICS_ARCHIVE_BYTES = {"train": 1200 * GB * 0.847, "val": 1200 * GB * 0.053}
+ANNOTATION_BYTES = 0.1 * GB  # all files of a dataset; most are far smaller
+DRAWN_VIDEO_BYTES = 1e5  # a clip of the demo's world
+CHECKPOINT_BYTES = 0.13 * GB  # SlowOnly R50 with its classifier
+MODEL_BYTES = 0.4 * GB  # a trained detector, with the state of its optimiser
+YOUTUBE_BYTES_PER_SECOND = 6e4  # 360p, pictures alone
+# Whole groups of pictures are kept, so more than the wanted seconds.
+CUT_SHARE_OVER = 1.3
+VIDEO_SECONDS = 6000.0  # mean length of a film in AVA
+# 392 GB hold 900 s of 299 videos in full size at 30 a second; smaller ones in proportion.
+JPEG_BYTES_PER_PX = 0.2
+ASPECT = 16 / 9
+
+CUT_BYTES_PER_CORE_SECOND = 100e6
+FRAMES_PER_CORE_SECOND = 150.0  # decoded, shrunk and written as JPEG
+DETECTIONS_PER_SECOND = 10.0  # Faster R-CNN on one GPU
+GMACS_PER_FRAME = 41.55 / 4  # SlowOnly R50 at 256 x 256
+# A training step: forward once, backward about twice.
+TRAINING_PASSES = 3
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is known of a part before its lists are here.
+
+    Attributes:
+        clips: to fetch.
+        keyframes: annotated seconds.
+        frames: to store.
+    """
+
+    clips: int
+    keyframes: int
+    frames: int
+
+
+# By truth file. A keyframe of AVA has neighbours every second, so that all frames are stored.
+PUBLISHED = {
+    "ava_train_v2.2.csv": Published(235, 235 * 897, 235 * 897 * 30),
+    "ava_val_v2.2.csv": Published(64, 64 * 897, 64 * 897 * 30),
+    "kinetics_train_v1.0.csv": Published(141_000, 141_000, 141_000 * 70),
+    "kinetics_val_v1.0.csv": Published(32_000, 31_272, 31_272 * 70),
+}

@@ -1,0 +1,201 @@
+"""Fetch clips out of archives, which are streamed and never stored."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.transfers.archive_checkpoint import Checkpoint, CheckpointFile
+from pipeline.transfers.archives import Member, keep_members
+from pipeline.transfers.download_job import DownloadJob
+from pipeline.transfers.download_journal import Fetched, FinishedArchive, digest
+from pipeline.transfers.http_reader import Opening, stream
+from pipeline.transfers.sources import expand, is_address, is_video
+from pipeline.transfers.tar_stream import (
+    BLOCK_BYTES,
+    DamagedArchiveError,
+    PlainBytes,
+    TruncatedArchiveError,
+)
+from pipeline.transfers.transfer_error import StaleError, TransferError
+
+logger = logging.getLogger(__name__)
+
+ARCHIVE_PASSES = 2  # a second reading tells a spoilt transfer from a spoilt archive
+
+
+@dataclass
+class FromArchive:
+    """What an archive gave.
+
+    Attributes:
+        clips: clip to its file.
+        reasons: clip to why it was refused.
+        trouble: what is wrong with the archive, or empty.
+        is_passing: whether the trouble may be over in a later run.
+    """
+
+    clips: dict[str, Fetched] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    is_passing: bool = False
+
+
+def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchive:
+    """Take the wanted clips out of an archive."""
+    noted = job.journal.from_source(archive)
+    clips = {clip: row for clip, row in noted.items() if clip in wanted}
+    before = job.journal.finished(archive, wanted)
+    if clips.keys() == wanted:
+        return FromArchive(clips)
+    if before is not None and before.num_clips == len(clips):
+        return FromArchive(clips, before.reasons)
+    reading = _Reading(job, archive, wanted, clips)
+    if len(noted) < job.journal.num_noted(archive):
+        reading.checkpoint.forget()  # a file is lost that may stand before it
+    found = reading.found
+    for _ in range(ARCHIVE_PASSES):
+        try:
+            reading.read()
+        except StaleError as error:
+            found.trouble = str(error)
+            reading.checkpoint.forget()
+        except TruncatedArchiveError as error:
+            found.trouble = str(error)
+        except DamagedArchiveError as error:
+            # Where the damage lies nobody can tell: what came out before may have it too.
+            found.trouble = str(error)
+            reading.start_over()
+        except TransferError as error:
+            found.trouble, found.is_passing = error.reason, not error.permanent
+            break  # has been tried often enough
+        else:
+            found.trouble = ""
+            reading.finish()
+            return found
+    logger.warning("%s: %s; %d clips taken out", archive, found.trouble, len(clips))
+    return found
+
+
+class _Reading:
+    """The reading of one archive, from its start or from where an earlier run was killed."""
+
+    def __init__(
+        self, job: DownloadJob, archive: str, wanted: set[str], clips: dict[str, Fetched]
+    ) -> None:
+        self._job, self._archive, self._wanted = job, archive, wanted
+        self._digest = digest(wanted)
+        self._place = Path(f"archive-{hashlib.sha256(archive.encode()).hexdigest()[:16]}")
+        self._watch = job.watch()
+        self._validator: str | None = None
+        self.checkpoint = CheckpointFile(job.folder / f"{self._place}.json")
+        self.found = FromArchive(clips)
+
+    def read(self) -> None:
+        """Read to the end, adding clips and reasons as members come."""
+        earlier = self.checkpoint.load(self._archive, self._digest)
+        if earlier is not None:
+            logger.info("%s: goes on at byte %d", self._archive, earlier.place.packed)
+            self.found.reasons.update(earlier.reasons)
+        try:
+            # Closed at once, not when memory is tidied up: they hold a connection to the host.
+            with (
+                closing(self._chunks(earlier)) as chunks,
+                closing(self._members(chunks, earlier)) as members,
+            ):
+                for member in members:
+                    self._keep(member)
+        finally:
+            self._watch.ended()
+
+    def _members(
+        self, chunks: Iterator[bytes], earlier: Checkpoint | None
+    ) -> Generator[Member, None, None]:
+        yield from keep_members(
+            chunks,
+            self._choose,
+            self._job.folder / self._place,
+            start=None if earlier is None else earlier.place,
+            at_member=self._note_place,
+        )
+
+    def finish(self) -> None:
+        clips = self.found.clips
+        reasons = {clip: why for clip, why in self.found.reasons.items() if clip not in clips}
+        self.found.reasons = reasons
+        self._job.journal.finish(FinishedArchive(self._archive, self._digest, len(clips), reasons))
+        self.checkpoint.forget()
+
+    def start_over(self) -> None:
+        self.found.clips.clear()
+        self.checkpoint.forget()
+        shutil.rmtree(self._job.folder / self._place, ignore_errors=True)
+
+    def _choose(self, name: str) -> str | None:
+        stem = Path(name).stem
+        is_new = stem in self._wanted and stem not in self.found.clips
+        return name if is_new and is_video(name) else None
+
+    def _keep(self, member: Member) -> None:
+        clip = Path(member.name).stem
+        path, address = self._place / member.name, f"{self._archive}#{clip}"
+        expected = self._job.lock.expected(address)
+        if member.reason:
+            self.found.reasons[clip] = member.reason
+        elif expected not in (None, member.sha256):
+            (self._job.folder / path).unlink()
+            self.found.reasons[clip] = f"sha256 {member.sha256} instead of {expected}"
+        else:
+            row = Fetched(
+                clip, str(path), member.bytes, member.sha256, self._archive, address=address
+            )
+            self.found.clips[clip] = row
+            self._job.note(row)
+
+    def _note_place(self, plain: PlainBytes) -> None:
+        place = plain.place()
+        if self._validator is None or place is None or not self.checkpoint.is_due(place):
+            return
+        self._job.journal.sync()  # first: what stands before the place must be known
+        self.checkpoint.save(
+            Checkpoint(self._archive, self._validator, self._digest, place, self.found.reasons)
+        )
+
+    def _chunks(self, earlier: Checkpoint | None) -> Generator[bytes, None, None]:
+        start = earlier.place.packed if earlier else 0
+        validator = earlier.validator if earlier else None
+        if is_address(self._archive):
+            url = expand(self._archive, self._job.mirror)
+            yield from stream(
+                self._job.client,
+                url,
+                self._job.patience,
+                received=self._watch.received,
+                opened=self._opened,
+                start=start,
+                validator=validator,
+            )
+        else:
+            yield from self._local_chunks(start, validator)
+
+    def _local_chunks(self, start: int, validator: str | None) -> Iterator[bytes]:
+        path = Path(self._archive)
+        if not path.is_file():
+            raise TransferError("no such file", permanent=True)
+        status = path.stat()
+        self._validator = f"{status.st_mtime_ns}-{status.st_size}"
+        if validator not in (None, self._validator):
+            raise StaleError("changed while it was read")
+        self._watch.announced(status.st_size - start)
+        with path.open("rb") as file:
+            file.seek(start)
+            while block := file.read(BLOCK_BYTES):
+                self._watch.received(len(block))
+                yield block
+
+    def _opened(self, opening: Opening) -> None:
+        self._validator = opening.validator
+        self._watch.opened(opening)

@@ -1,0 +1,140 @@
+"""What the plan says about a dataset, reckoned here by hand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from pipeline import plan as command
+from pipeline.clips import COLUMNS
+from pipeline.params import Params, load_params
+from pipeline.plan_steps import Means, Step, plan_steps, shards_to_ask_again
+from tests.conftest import ROOT
+from tests.hostile_server import hostile_server
+
+MEANS = Means(bytes_per_second=1e8, cores=4, flops=4e13)
+
+
+def steps_of(params: Params, root: Path, ask: bool = False) -> dict[str, Step]:
+    return {step.stage: step for step in plan_steps(params, root, MEANS, ask)}
+
+
+@pytest.fixture
+def study() -> Params:
+    return load_params(ROOT / "params.yaml", "ava_kinetics")
+
+
+def test_study_is_reckoned_from_published_sizes(study, tmp_path):
+    steps = steps_of(study, tmp_path)
+
+    # 299 videos of AVA are 157 GB; the archives of two splits are 90 % of 1.2 TB.
+    assert steps["download"].download_bytes == pytest.approx(157e9 + 0.9 * 1200e9)
+    # On the disk are the videos and 173,000 clips of 1.8617 MB.
+    assert steps["download"].disk_bytes == pytest.approx(157e9 + 173_000 * 1.86167e6, rel=1e-4)
+    assert steps["download"].seconds == pytest.approx(1237e9 / 1e8)
+    # 299 videos x 897 s x 30, and 70 frames around each of 172,272 keyframes.
+    assert steps["extract_frames"].what == f"{299 * 897 * 30 + 172_272 * 70:,} frames"
+    assert steps["detect_people"].seconds == pytest.approx(172_272 / 10)
+
+
+def test_time_of_training_counts_frames_and_epochs(study, tmp_path):
+    # Frames of the nine variants: 4, 4, 8 (six times), 16; 351,795 keyframes; 10 epochs.
+    flops = (4 + 4 + 6 * 8 + 16) * 41.55e9 / 4 * 3 * 2
+
+    assert steps_of(study, tmp_path)["train"].seconds == pytest.approx(
+        (235 * 897 + 141_000) * 10 * flops / 4e13
+    )
+
+
+def test_clip_table_tells_better(study, tmp_path):
+    folder = tmp_path / "data" / "ava_kinetics"
+    folder.mkdir(parents=True)
+    rows = [
+        ["ava_train", "train", "a", "a", 900, 1800, 900, "", "1-100 201-300", "00"],
+        ["ava_val", "val_ava", "b", "b", 900, 1800, 900, "", "1-50", "00"],
+    ]
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(folder / "clips.csv", index=False)
+
+    steps = steps_of(study, tmp_path)
+
+    assert steps["extract_frames"].what == "250 frames"
+    assert steps["download"].disk_bytes == pytest.approx(2 * 157e9 / 299)
+
+
+def test_what_is_there_is_counted_once_and_not_fetched_again(study, tmp_path):
+    videos = tmp_path / "data" / "ava_kinetics" / "videos"
+    (videos / "000").mkdir(parents=True)
+    (videos / "000" / "a.mp4").write_bytes(b"x" * 1000)
+    (videos / "again.mp4").hardlink_to(videos / "000" / "a.mp4")
+    for shard in study.shards[:64]:
+        (videos / f"{shard}.csv").write_text("")
+
+    step = steps_of(study, tmp_path)["download"]
+
+    assert step.there_bytes == 1000
+    assert step.download_bytes == pytest.approx(0.75 * (157e9 + 0.9 * 1200e9))
+    assert "25% of the shards are there" in step.notes
+
+
+def test_hosts_are_asked_only_when_told_to(study, tmp_path):
+    with hostile_server() as server:
+        raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+        files = [{"url": f"{server.base}/{name}"} for name in ("a.zip", "b.csv")]
+        raw["datasets"]["ava_kinetics"]["annotation_files"] = files
+        params = Params(raw, "params.yaml", "ava_kinetics")
+        for file, size in (("a.zip", 300), ("b.csv", 200)):
+            server.heads[f"/{file}"] = size
+
+        silent = steps_of(params, tmp_path)["download_annotations"]
+        assert not server.asked
+        told = steps_of(params, tmp_path, ask=True)["download_annotations"]
+
+    assert silent.download_bytes == 1e8
+    assert told.download_bytes == 500
+
+
+def test_demo_needs_little(tmp_path):
+    steps = steps_of(load_params(ROOT / "params.yaml", "demo"), tmp_path)
+
+    # (60 + 20) videos and (400 + 40) clips.
+    assert steps["download"].what == "520 clips"
+    assert steps["extract_frames"].what == f"{(80 * 12 + 440 * 4) * 30:,} frames"
+    assert sum(step.disk_bytes for step in steps.values()) < 5e9
+
+
+def test_shards_with_open_clips_are_named(tmp_path):
+    texts = {"00": "gone: x", "01": "try later: x", "02": "HTTP 404", "03": "blocked: x"}
+    for shard, reason in texts.items():
+        (tmp_path / f"{shard}.csv").write_text(f"clip,reason\na,{reason}\n")
+
+    assert [path.stem for path in shards_to_ask_again(tmp_path)] == ["01", "03"]
+
+
+@pytest.mark.parametrize(("free", "code"), [(1e6, 1), (1e16, 0)])
+def test_small_disk_is_a_warning_or_with_check_an_error(tmp_path, monkeypatch, capsys, free, code):
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr(command.shutil, "disk_usage", lambda folder: usage)
+    params = (ROOT / "params.yaml").read_text().replace("dataset: demo", "dataset: ava_kinetics")
+    (tmp_path / "params.yaml").write_text(params)
+    arguments = ["--params", str(tmp_path / "params.yaml"), "--root", str(tmp_path)]
+
+    command.main(arguments)
+    assert ("WARNING: the disk is too small" in capsys.readouterr().out) is bool(code)
+    if code:
+        with pytest.raises(SystemExit, match="1"):
+            command.main([*arguments, "--check"])
+
+
+def test_command_loads_no_torch():
+    script = (
+        "import sys; from pipeline.plan import main; main([]);"
+        "sys.exit('torch' in sys.modules or 'yt_dlp' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("dataset demo\nstage ")

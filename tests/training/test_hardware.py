@@ -1,0 +1,54 @@
+"""Which precision a device computes in."""
+
+import pytest
+import torch
+
+from pipeline.models.detector import build_detector
+from pipeline.models.slow_only import SlowOnly
+from pipeline.training import hardware
+from pipeline.training.hardware import in_precision
+
+CPU = torch.device("cpu")
+
+
+def product_type() -> torch.dtype:
+    return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+
+@pytest.mark.parametrize(
+    ("precision", "likes", "expected"),
+    [
+        ("float32", True, torch.float32),
+        ("bfloat16", False, torch.bfloat16),
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+    ],
+)
+def test_auto_is_bfloat16_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, precision: str, likes: bool, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(hardware, "_likes_bfloat16", lambda device: likes)
+
+    with in_precision(precision, CPU):
+        found = product_type()
+
+    assert found == expected
+    assert product_type() == torch.float32
+
+
+def test_bfloat16_moves_a_score_little() -> None:
+    """0.9 % of a standard deviation was measured; 1.5 % with a head in bfloat16, too."""
+    torch.manual_seed(0)
+    model = build_detector(lambda: SlowOnly((1, 1, 1, 1), 8), context=True).eval()
+    clips = torch.randn(2, 3, 4, 96, 96)
+    corners = torch.tensor([[20.3, 30.7, 61.2, 80.4], [33.1, 5.2, 90.9, 77.7]])
+    boxes = torch.cat([torch.tensor([[0.0], [1.0]]), corners], dim=1)
+
+    with torch.inference_mode():
+        exact = model(clips, boxes)
+        with in_precision("bfloat16", CPU):
+            short = model(clips, boxes)
+
+    assert short.dtype == torch.float32
+    assert not torch.equal(short, exact)
+    assert (short - exact).abs().max() < 0.012 * exact.std()

@@ -1,0 +1,104 @@
+"""A whole download job against a mirror that does everything wrong that we know of."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import pytest
+
+from pipeline.transfers.data_lock import DataLock
+from pipeline.transfers.download_job import Manners
+from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.transfer import Transferred
+from tests.conftest import ROOT
+from tests.download_world import QUICK, World, video
+from tests.hostile_answers import FILE
+from tests.hostile_archives import ARCHIVES, clip, content_of
+from tests.hostile_files import FILES
+from tests.hostile_mirror import hostile_mirror, table
+
+PATIENCE = Patience(timeout_seconds=1.5, attempts=4, first_wait_seconds=0.01)
+LOCKED = Transferred(64_000, "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> World:
+    """The job has run; what it left is looked at from all sides below."""
+    world = World(tmp_path_factory.mktemp("hostile") / "deep" / "project")
+    world.manners = Manners(PATIENCE, 24, 64, QUICK, 100)
+    with hostile_mirror() as base, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.folder)
+        DataLock(world.lock).add({f"{base}/locked.mp4": LOCKED})
+        (world.raw / "names.txt").write_text("".join(f"{each.name}\n" for each in FILES))
+        lines = "".join(f"{base}/{each.name}.tar.gz\n" for each in ARCHIVES)
+        (world.raw / "paths.txt").write_text(lines)
+        world.sources.append({"kind": "files", "list": "names.txt", "url": base})
+        world.sources.append({"kind": "archives", "list": "paths.txt"})
+        world.want(*[Path(each.name).stem for each in FILES])
+        wanted = [Path(clip(each.name, which)).stem for each in ARCHIVES for which in "ab"]
+        world.want(*wanted, shard="")
+        messages: list[str] = []
+        handler = logging.Handler()
+        handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+        logger = logging.getLogger("pipeline.transfers.archive_clips")
+        logger.addHandler(handler)
+        world.counts = world.download()
+        logger.removeHandler(handler)
+        world.messages = messages
+    return world
+
+
+@pytest.mark.parametrize("behaviour", FILES, ids=lambda each: each.name)
+def test_file_ends_right_or_in_a_row(world, behaviour):
+    row = world.rows[Path(behaviour.name).stem]
+
+    if behaviour.outcome == FILE:
+        content = (world.videos / behaviour.name).read_bytes()
+        expected = video("good.mp4") if behaviour.name == "other-host.mp4" else behaviour.content
+        assert content == expected
+        assert (row["status"], row["reason"]) == ("ok", "")
+        assert row["sha256"] == hashlib.sha256(expected).hexdigest()
+    else:
+        assert row["status"] == "missing"
+        assert row["reason"].startswith(behaviour.outcome)
+        assert not (world.videos / behaviour.name).exists()
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda each: each.name)
+def test_archive_gives_what_can_be_relied_on_or_a_line(world, archive):
+    for which in "ab":
+        name = clip(archive.name, which)
+        row = world.rows.get(Path(name).stem)
+        if which in archive.clips:
+            assert (world.videos / name).read_bytes() == content_of(name)
+            assert row["status"] == "ok"
+        else:
+            assert not (world.videos / name).exists()
+            assert (row["reason"] if row else "") == archive.reasons.get(which, "")
+    lines = [line for line in world.messages if f"/{archive.name}.tar.gz: " in line]
+    assert len(lines) == bool(archive.trouble)
+    assert all(f".tar.gz: {archive.trouble}" in line for line in lines)
+
+
+def test_nothing_is_written_elsewhere_and_nothing_half_is_left(world):
+    top = world.folder.parents[1]
+    found = {path.relative_to(world.folder) for path in top.rglob("*") if path.is_file()}
+
+    videos = {Path("out", "00", row["path"]) for row in world.rows.values() if row["path"]}
+    others = {Path("raw/names.txt"), Path("raw/paths.txt"), Path("out/00.csv")}
+    locks = {Path("locks/00.csv"), Path("locks/.00.csv.held")}
+    assert found - videos == others | locks
+    assert not list(top.rglob("evil*"))
+
+
+def test_counts_are_those_of_the_table(world):
+    good_files = sum(each.outcome == FILE for each in FILES)
+    good_clips = sum(len(each.clips) for each in ARCHIVES)
+
+    assert len(FILES) + len(ARCHIVES) >= 40
+    assert world.counts["clips"] == good_files + good_clips
+    assert world.counts["archives_broken"] == sum(bool(each.trouble) for each in ARCHIVES)
+
+
+def test_table_of_the_documentation_is_this_list():
+    assert table() in (ROOT / "docs" / "transfers.md").read_text(encoding="utf-8")
