@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test check mutations env dvc.yaml
+.PHONY: demo test check mutations bench env dvc.yaml
 
 # Build the demo's nine-row table from nothing and print it.
 demo: env
@@ -20,6 +20,10 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict pipeline
 	$(BIN)/snakefmt --check Snakefile workflow
+
+# What the fast parts cost beside floors and peers; at most 15 minutes on 2 cores.
+bench: env
+	$(BIN)/python -m benchmarks
 
 # The virtual environment, made again whenever the lock differs from what it was made of.
 env:

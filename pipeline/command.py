@@ -68,3 +68,11 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--params", type=Path, default=Path("params.yaml"), help="the settings")
     made.add_argument("--summary", type=Path, help="where to write this job's counts, as JSON")
     return made
+
+
+def add_lock_flags(flags: argparse.ArgumentParser) -> None:
+    """The flags of every stage that downloads."""
+    flags.add_argument("--lock", type=Path, help="table of the hashes of what was downloaded")
+    flags.add_argument(
+        "--accept-changed", action="store_true", help="take files that differ, and lock them"
+    )

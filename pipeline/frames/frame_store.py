@@ -167,7 +167,7 @@ class FrameStore:
 
         Returns: [T, H, W, 3] RGB, 0..255.
 
-        Raises: ValueError naming the clip and the frame that is not stored.
+        Raises: ValueError naming the clip and the frame that is not stored, or of another size.
         """
         width, height = self.size(clip)
         decoded: Frames = np.empty((len(numbers), height, width, 3), dtype=np.uint8)
@@ -176,9 +176,19 @@ class FrameStore:
             if number in places:
                 decoded[place] = decoded[places[number]]
             else:
-                decoded[place] = simplejpeg.decode_jpeg(self.jpeg(clip, number), colorspace="RGB")
+                self._decode_into(decoded[place], clip, number)
                 places[number] = place
         return decoded
+
+    def _decode_into(self, still: Frames, clip: str, number: int) -> None:
+        coded = self.jpeg(clip, number)
+        height, width, _, _ = simplejpeg.decode_jpeg_header(coded)
+        if (height, width) != still.shape[:2]:  # the decoder would fill what there is of it
+            raise ValueError(
+                f"{self._folder}: frame {number} of clip {clip} is {width} x {height}, expected "
+                f"{still.shape[1]} x {still.shape[0]} as the clip's first"
+            )
+        simplejpeg.decode_jpeg(coded, colorspace="RGB", buffer=still)
 
     def _open(self) -> "_Tables":
         if self._tables is None:

@@ -4,16 +4,7 @@ from pathlib import Path
 
 from pipeline.atomic import written_folder
 from pipeline.command import parser, run
-from pipeline.params import load_params
-from pipeline.sections import DrawWorld
 from pipeline.summaries import write_summary
-from pipeline.world.mirror import draw_mirror
-
-
-def draw_world(section: DrawWorld, mirror: Path) -> dict[str, int]:
-    """Draw the world of `section.seed` into the folder `mirror` (host/path); return counts."""
-    with written_folder(mirror) as folder:
-        return draw_mirror(section, folder)
 
 
 def leave_note(mirror: Path, dataset: str) -> dict[str, int]:
@@ -24,12 +15,18 @@ def leave_note(mirror: Path, dataset: str) -> dict[str, int]:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Draw the world into the folder `--mirror`, which stands for host/path."""
     arguments = parser(__doc__)
     arguments.add_argument("--mirror", type=Path, required=True, help="folder to write: host/path")
     args = arguments.parse_args(argv)
+    from pipeline.params import load_params
+
     params = load_params(args.params)
     if params.data.synthetic:
-        counts = draw_world(params.draw_world, args.mirror)
+        from pipeline.world.mirror import draw_mirror
+
+        with written_folder(args.mirror) as folder:
+            counts = draw_mirror(params.draw_world, folder)
     else:
         counts = leave_note(args.mirror, params.dataset)
     write_summary(args.summary, counts)

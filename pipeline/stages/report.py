@@ -5,58 +5,22 @@ import json
 import logging
 from pathlib import Path
 
-from pipeline.atomic import written, written_folder
+from pipeline.atomic import written
 from pipeline.command import parser, run
-from pipeline.frames.frame_store import FrameStore
-from pipeline.params import load_params
-from pipeline.report.drawing import draw_row
-from pipeline.report.figures import make_charts
-from pipeline.report.gallery import make_gallery
-from pipeline.report.page import make_page
-from pipeline.report.study import Study, load_study
-from pipeline.report.table import cells, columns, format_table, markdown_table, overall_metrics
 from pipeline.summaries import write_summary
-from pipeline.tracking import TrackedRun, tracked_run, version_of
 
 logger = logging.getLogger(__name__)
-TRACKED = ("mAP", "mAP_all_truth")  # of each variant and split, in MLflow
-
-
-def write_report(study: Study, frames: FrameStore, num_keyframes: int, out: Path) -> None:
-    """Write index.html, table.md, table.txt and the figures as PNG into a new folder `out`."""
-    charts = make_charts(study)
-    gallery = make_gallery(study, frames, num_keyframes)
-    with written_folder(out) as folder:
-        for chart in charts:
-            (folder / f"{chart.name}.png").write_bytes(chart.png)
-        if gallery:
-            (folder / "gallery.png").write_bytes(draw_row(gallery))
-        texts = {
-            "index.html": make_page(study, charts, gallery),
-            "table.md": markdown_table(study),
-            "table.txt": format_table(study) + "\n",
-        }
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-
-
-def _track(tracked: TrackedRun, study: Study, report: Path) -> None:
-    """Log every variant's mAP with and without what is missing, the table, the whole report."""
-    for variant in study.variants:
-        for split in study.splits:
-            found = variant.coverage(split)
-            values = {f"{split}/{name}/{variant.name}": found[name] for name in TRACKED}
-            tracked.metrics({name: value for name, value in values.items() if value is not None})
-        if variant.mAP is not None:
-            tracked.metrics({f"mAP/{variant.name}": variant.mAP})
-    rows = zip(*(cells(study, variant) for variant in study.variants), strict=True)
-    tracked.table(dict(zip(columns(study), map(list, rows), strict=True)), "ablation.json")
-    tracked.artifact(report, "report")
-    tracked.finish()
 
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
+    from pipeline.frames.frame_store import FrameStore
+    from pipeline.params import load_params
+    from pipeline.report.files import track_report, write_report
+    from pipeline.report.study import load_study
+    from pipeline.report.table import format_table, overall_metrics
+    from pipeline.tracking import tracked_run, version_of
+
     params = load_params(args.params)
     study = load_study(params, args.results, args.raw, args.index, args.coverage)
 
@@ -72,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
         version_of([args.metrics]),
         {"stage": "report"},
     )
-    _track(tracked, study, args.out)
+    track_report(tracked, study, args.out)
     clips = study.coverage["status"].value_counts()
     write_summary(
         args.summary,

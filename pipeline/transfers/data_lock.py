@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from pipeline.atomic import written
+from pipeline.command import add_lock_flags as add_lock_flags  # stages take it from here, too
 from pipeline.transfers.http_reader import Patience, Received, open_client
 from pipeline.transfers.sources import MIRROR, expand
 from pipeline.transfers.transfer import Transferred, hash_file, transfer
@@ -125,14 +126,6 @@ def fetch_locked(
 
 def is_lockable(address: str) -> bool:
     return "://" in address and MIRROR not in address
-
-
-def add_lock_flags(flags: argparse.ArgumentParser) -> None:
-    """The flags of every stage that downloads."""
-    flags.add_argument("--lock", type=Path, help="table of the hashes of what was downloaded")
-    flags.add_argument(
-        "--accept-changed", action="store_true", help="take files that differ, and lock them"
-    )
 
 
 def lock_of(args: argparse.Namespace) -> DataLock:

@@ -132,3 +132,15 @@ def test_shortened_tar_is_told(folder, store):
 def test_folder_without_tables_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"found no \*.parquet, expected a table per shard"):
         FrameStore(tmp_path).clips()
+
+
+@pytest.mark.parametrize("size", [(10, 16), (12, 17)])
+def test_frame_of_another_size_than_its_clip_is_told(tmp_path, size):
+    with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
+        for number, (height, width) in enumerate([(12, 16), size], start=1):
+            grey = np.zeros((height, width, 3), np.uint8)
+            jpeg = simplejpeg.encode_jpeg(grey, 95, "RGB", "420")
+            writer.add("b", number, jpeg, width, height)
+
+    with pytest.raises(ValueError, match=rf"frame 2 of clip b is {size[1]} x {size[0]}, expected"):
+        FrameStore(tmp_path).decode("b", [1, 2])

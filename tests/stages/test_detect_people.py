@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.annotations import people_detector
+from pipeline.annotations import split_people as stage
 from pipeline.annotations.proposals import read_collected
+from pipeline.annotations.split_people import detect_people
 from pipeline.frames.frame_store import FrameStoreWriter
-from pipeline.stages import detect_people as stage
-from pipeline.stages.detect_people import detect_people, main
+from pipeline.stages.detect_people import main
 from pipeline.stages.list_clips import list_clips
 from tests.small_annotations import small_params, write_raw
 

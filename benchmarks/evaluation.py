@@ -1,0 +1,71 @@
+"""Evaluating keyframes in batches of one size, beside one keyframe at a time.
+
+    python -m benchmarks.evaluation
+
+Stored frames to detections, one thread, float32: the full network beside the plain one as the
+original evaluates it, one by one; and the demo's small network beside itself one by one.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from torch import nn
+
+from benchmarks.made_frames import write_clips
+from benchmarks.model import equal_networks
+from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
+from pipeline.frames.frame_store import FrameStore
+from pipeline.models.detector import build_detector
+from pipeline.models.slow_only import slowonly_tiny
+from pipeline.sampling import Sampling
+from pipeline.training.hardware import set_up
+from pipeline.training.inference import detect
+from pipeline.training.keyframe_dataset import EvaluationKeyframes
+
+GOAL = 1.3  # clips per second, against one by one
+
+
+def rows() -> Iterator[Row]:
+    set_up(threads=1, deterministic=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        ours, plain = equal_networks()
+        full = keyframes(folder / "full", 4, (340, 256), 256)
+        yield speedup("full network, batches of 4", "plain Conv3d, one by one", full, ours, plain)
+        small = keyframes(folder / "small", 16, (128, 96), 96)
+        tiny = build_detector(slowonly_tiny).eval()
+        yield speedup("the demo's network, batches of 16", "one by one", small, tiny, tiny)
+
+
+def keyframes(
+    folder: Path, number: int, size: tuple[int, int], short_side_px: int
+) -> EvaluationKeyframes:
+    """So many keyframes of stills of width and height `size`, under 8x8 sampling."""
+    index = write_clips(folder, number, *size)
+    store = FrameStore(folder / "store")
+    return EvaluationKeyframes(index, store, Sampling.parse("8x8"), short_side_px, 0.9)
+
+
+def speedup(
+    work: str, against: str, examples: EvaluationKeyframes, ours: nn.Module, theirs: nn.Module
+) -> Row:
+    """Clips per CPU second of one batch of all, against one by one."""
+    run = partial(detect, keyframes=examples, min_score=0.002, what="benchmark")
+    number = len(examples)
+    contenders = {
+        "ours": cpu_seconds(lambda: run(ours, batch_size=number)),
+        "theirs": cpu_seconds(lambda: run(theirs, batch_size=1)),
+    }
+    rates = {
+        name: [number / seconds for seconds in measured]
+        for name, measured in in_turn(contenders, turns=3 if number < 8 else 9).items()
+    }
+    return compared(
+        f"evaluation, {work}", against, "clips/CPU s", rates["ours"], rates["theirs"], at_least=GOAL
+    )
+
+
+if __name__ == "__main__":
+    report(rows)

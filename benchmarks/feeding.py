@@ -1,0 +1,124 @@
+"""From stored frames to a training batch, beside a plain loader; decoding beside bare simplejpeg.
+
+    python -m benchmarks.feeding
+
+The plain loader does what the original does to the stills: a file per frame, written by ffmpeg at
+its best quality, OpenCV for decoding, resizing, cropping and flipping. Boxes and labels, which only
+ours prepares, count against us. Files are in the page cache on both sides; one thread.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+import torch
+from torch import Tensor
+
+from benchmarks.made_frames import KEYFRAME, NUM_FRAMES, write_clips
+from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
+from pipeline.frames.frame_store import FrameStore
+from pipeline.sampling import Sampling
+from pipeline.training.hardware import set_up
+from pipeline.training.keyframe_dataset import Batch, Place, TrainingKeyframes, collate
+from pipeline.training.transforms import random_view
+
+TURNS = 9
+NUM_CLIPS, BATCH = 16, 8
+WIDTH, HEIGHT = 340, 256
+SHORT_SIDE, CROP = (256, 320), 256
+SAMPLING = Sampling.parse("8x8")
+
+
+def rows() -> Iterator[Row]:
+    set_up(threads=1, deterministic=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        index = write_clips(folder, NUM_CLIPS, WIDTH, HEIGHT)
+        store = FrameStore(folder / "store")
+        dataset = TrainingKeyframes(index, store, SAMPLING, 0, SHORT_SIDE, CROP, 32, 0.9)
+        measured = in_turn(
+            {
+                "ours": cpu_seconds(lambda: store_epoch(dataset)),
+                "plain": cpu_seconds(lambda: plain_epoch(folder / "files", index.clip)),
+            },
+            TURNS,
+        )
+        yield compared(
+            f"{NUM_CLIPS} samples, frame store to batch",
+            "plain loader",
+            "CPU s",
+            measured["ours"],
+            measured["plain"],
+            at_most=0.4,
+        )
+        numbers = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)
+        coded = {clip: [store.jpeg(clip, int(each)) for each in numbers] for clip in index.clip}
+        measured = in_turn(
+            {
+                "ours": cpu_seconds(lambda: [store.decode(clip, numbers) for clip in coded]),
+                "bare": cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()]),
+                "plain": cpu_seconds(lambda: plain_decoding(folder / "files", index.clip)),
+            },
+            TURNS,
+        )
+        work = f"decoding {NUM_CLIPS} x 8 frames"
+        unit = "CPU s"
+        yield compared(
+            work, "bare simplejpeg", unit, measured["ours"], measured["bare"], at_most=1.1
+        )
+        against = "OpenCV, file per frame"
+        yield compared(work, against, unit, measured["ours"], measured["plain"])
+
+
+def store_epoch(dataset: TrainingKeyframes) -> list[Batch]:
+    places = [Place(0, row) for row in range(len(dataset))]
+    return [
+        collate([dataset[place] for place in places[start : start + BATCH]])
+        for start in range(0, len(places), BATCH)
+    ]
+
+
+def plain_epoch(files: Path, clips: list[str]) -> list[Tensor]:
+    draw = np.random.default_rng(0)
+    samples = [torch.from_numpy(plain_sample(files / clip, draw)) for clip in clips]
+    return [torch.stack(samples[start : start + BATCH]) for start in range(0, len(samples), BATCH)]
+
+
+def plain_sample(folder: Path, draw: np.random.Generator) -> np.ndarray:
+    """[3, T, H, W] uint8, one random view for all stills."""
+    low, high = SAMPLING.jitter_range
+    jitter = draw.integers(low, high + 1, SAMPLING.num_frames)
+    stills = plain_stills(folder, SAMPLING.numbers(KEYFRAME, NUM_FRAMES, jitter))
+    view = random_view((WIDTH, HEIGHT), SHORT_SIDE, CROP, draw)
+    shown = []
+    for still in stills:
+        resized = cv2.resize(still, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
+        cropped = resized[view.top : view.top + CROP, view.left : view.left + CROP]
+        shown.append(cv2.flip(cropped, 1) if view.flip else cropped)
+    return np.stack(shown).transpose(3, 0, 1, 2)
+
+
+def plain_stills(folder: Path, numbers: np.ndarray) -> list[np.ndarray]:
+    found = []
+    for number in numbers:
+        coded = np.frombuffer((folder / f"img_{number:05d}.jpg").read_bytes(), np.uint8)
+        still = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        found.append(cv2.cvtColor(still, cv2.COLOR_BGR2RGB))
+    return found
+
+
+def plain_decoding(files: Path, clips: list[str]) -> None:
+    numbers = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)
+    for clip in clips:
+        plain_stills(files / clip, numbers)
+
+
+def decode_bare(jpegs: list[bytes]) -> list[np.ndarray]:
+    return [simplejpeg.decode_jpeg(jpeg, colorspace="RGB") for jpeg in jpegs]
+
+
+if __name__ == "__main__":
+    report(rows)

@@ -1,0 +1,86 @@
+"""Clips of made-up pictures: in a frame store, and as the original keeps them, a file per frame."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import simplejpeg
+
+from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.frames.ffmpeg_binary import ffmpeg_binary
+from pipeline.frames.frame_store import Frames, FrameStoreWriter
+from pipeline.params import load_params
+from pipeline.training.keyframe_index import KeyframeIndex
+
+NUM_FRAMES = 70  # of a clip: what 8x8 looks at, jitter and all
+KEYFRAME = 36
+FALL = 1.35  # power of the frequency
+PEOPLE = 3  # of a keyframe, labelled and detected
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write_clips(folder: Path, num_clips: int, width: int, height: int) -> KeyframeIndex:
+    """Write `store/` and, for each clip, `files/<clip>/img_00001.jpg` and so on.
+
+    Returns: one keyframe with people per clip.
+    """
+    quality = load_params(ROOT / "params.yaml").extract_frames.jpeg_quality
+    clips = [f"clip{number:03d}" for number in range(num_clips)]
+    (folder / "store").mkdir(parents=True)
+    with FrameStoreWriter(folder / "store/00.tar", folder / "store/00.parquet") as store:
+        for number, clip in enumerate(clips):
+            frames = made_frames(width, height, seed=number)
+            for place, frame in enumerate(frames):
+                jpeg = simplejpeg.encode_jpeg(frame, quality, "RGB", "420")
+                store.add(clip, place + 1, jpeg, width, height)
+            _write_files(frames, folder / "files" / clip)
+    return _index(clips, width, height)
+
+
+def made_frames(width: int, height: int, seed: int) -> Frames:
+    """[NUM_FRAMES, height, width, 3] a picture that moves slowly.
+
+    Detail falls off with its fineness so fast that a file of the original's quality has the 45 to
+    50 kB of AVA's frames (392 GB, 8 million of them).
+    """
+    draw = np.random.default_rng(seed)
+    wide, high = width + NUM_FRAMES, height
+    distance = np.hypot(np.fft.fftfreq(high)[:, None], np.fft.rfftfreq(wide)[None])
+    noise = np.fft.rfft2(draw.normal(size=(3, high, wide))) / np.maximum(distance, 1 / wide) ** FALL
+    picture = np.fft.irfft2(noise, s=(high, wide)).transpose(1, 2, 0)
+    # Neighbouring colours are alike, as in photographs.
+    picture = 0.2 * picture + 0.8 * picture.mean(axis=2, keepdims=True)
+    pixels = np.clip(128 + 45 * picture / picture.std(), 0, 255).astype(np.uint8, order="C")
+    return np.stack([pixels[:, start : start + width] for start in range(NUM_FRAMES)])
+
+
+def _write_files(frames: Frames, folder: Path) -> None:
+    """As the original's tools do: by ffmpeg, at its best JPEG quality."""
+    folder.mkdir(parents=True)
+    height, width = frames.shape[1:3]
+    command = [ffmpeg_binary(), "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command += ["-s", f"{width}x{height}", "-i", "-", "-q:v", "1", str(folder / "img_%05d.jpg")]
+    subprocess.run(command, input=frames.tobytes(), check=True)
+
+
+def _index(clips: list[str], width: int, height: int) -> KeyframeIndex:
+    draw = np.random.default_rng(0)
+    low = draw.uniform(0, 0.5, (len(clips), PEOPLE, 2))
+    boxes = np.concatenate([low, low + draw.uniform(0.2, 0.5, low.shape)], axis=2)
+    sure = np.full((len(clips), PEOPLE, 1), 0.95)
+    columns = {
+        "part": ["made"] * len(clips),
+        "video_id": clips,
+        "timestamp": [float(KEYFRAME)] * len(clips),
+        "clip": clips,
+        "shard": ["00"] * len(clips),
+        "frame": [KEYFRAME] * len(clips),
+        "last_frame": [NUM_FRAMES] * len(clips),
+        "width": [width] * len(clips),
+        "height": [height] * len(clips),
+        "boxes": boxes.reshape(len(clips), -1).tolist(),
+        "labels": [[[12, 80]] * PEOPLE] * len(clips),
+        "proposals": np.concatenate([boxes, sure], axis=2).reshape(len(clips), -1).tolist(),
+    }
+    return KeyframeIndex(pa.table(columns, schema=INDEX_SCHEMA), "made frames")

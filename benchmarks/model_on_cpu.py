@@ -1,0 +1,77 @@
+"""The full 8x8 detector on the CPU, beside the same network of plain nn.Conv3d in float32.
+
+    python -m benchmarks.model_on_cpu
+
+One clip of 224 x 224 with five boxes, one thread. bfloat16 is measured wherever the CPU multiplies
+it, and judged where `precision: auto` would choose it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from benchmarks.model import (
+    Batch,
+    equal_networks,
+    inference,
+    refuse_difference,
+    training_step,
+)
+from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
+from pipeline.training.hardware import in_precision, set_up
+
+TURNS = 5
+AGAINST = "plain Conv3d, float32"
+GOALS = {"training step": (0.95, 0.30), "inference": (0.95, 0.25)}  # float32, bfloat16
+
+
+def bfloat16() -> AbstractContextManager[object]:
+    """What `precision: bfloat16` does."""
+    return in_precision("bfloat16", torch.device("cpu"))
+
+
+def rows() -> Iterator[Row]:
+    device = torch.device("cpu")
+    set_up(threads=1, deterministic=True)
+    batch = Batch(1, 8, 224).to(device)
+    ours, plain = equal_networks()
+    difference = refuse_difference(ours, plain, batch)
+    laid = batch.plainly_laid()
+    has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    is_chosen = not isinstance(in_precision("auto", device), nullcontext)
+    for what, make in (("training step", training_step), ("inference", inference)):
+        contenders: dict[str, Callable[[], float]] = {
+            "plain": cpu_seconds(make(plain, laid, batch, nullcontext)),
+            "ours": cpu_seconds(make(ours, batch.clip_BCTHW, batch, nullcontext)),
+        }
+        if has_bfloat16:
+            contenders["bfloat16"] = cpu_seconds(make(ours, batch.clip_BCTHW, batch, bfloat16))
+        measured = in_turn(contenders, TURNS)
+        floats, halves = GOALS[what]
+        yield compared(
+            f"{what}, 8x8, 224 px, float32",
+            AGAINST,
+            "CPU s",
+            measured["ours"],
+            measured["plain"],
+            at_most=floats,
+            note=f"outputs equal to {difference:.0e}",
+        )
+        work = f"{what}, 8x8, 224 px, bfloat16"
+        if not has_bfloat16:
+            yield Row(work, AGAINST, note="this CPU has no bfloat16 products")
+            continue
+        yield compared(
+            work,
+            AGAINST,
+            "CPU s",
+            measured["bfloat16"],
+            measured["plain"],
+            at_most=halves if is_chosen else None,
+            note="" if is_chosen else "no AMX here: auto stays float32, the goal does not apply",
+        )
+
+
+if __name__ == "__main__":
+    report(rows)

@@ -1,0 +1,112 @@
+"""Write the index of every split, and the table of what is missing."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_truth
+from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports, write_coverage
+from pipeline.annotations.coverage_page import class_table, write_coverage_page
+from pipeline.annotations.merging import INDEX_SCHEMA, MergedPart, merge_part, with_proposals
+from pipeline.annotations.proposals import read_collected
+from pipeline.atomic import written_folder
+from pipeline.clips import read_clips
+from pipeline.frames.stored_frames import StoredFrames, read_stored_frames
+from pipeline.params import Params
+from pipeline.sections import Part
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the earlier stages left what is merged here."""
+
+    raw: Path
+    clips: Path
+    videos: Path
+    cut: Path
+    frames: Path
+    proposals: Path
+
+
+def merge_annotations(
+    inputs: Inputs, index: Path, coverage: Path, params: Params
+) -> dict[str, float]:
+    """Write the index of every split and the coverage table; return the counts.
+
+    Beside the table come coverage_by_class.csv and coverage.md, to read.
+    """
+    clips, stored = read_clips(inputs.clips), read_stored_frames(inputs.frames)
+    lost = lost_clips(
+        clips["clip"].drop_duplicates(),
+        read_reports(inputs.videos),
+        read_reports(inputs.cut),
+        read_reports(inputs.frames),
+        stored,
+    )
+    counts: dict[str, float] = {}
+    of_clips, labels = [], {}
+    with written_folder(index) as folder:
+        for split in params.splits:
+            tables = []
+            for part, merged in _merge_split(inputs, split, clips, stored, lost, params):
+                tables.append(merged.index)
+                of_clips.append(merged.clips.assign(part=part.name))
+                labels[part.name, split] = merged.labels
+                counts |= {f"{part.name}_{what}": n for what, n in merged.counts.items()}
+                _log_counts(part, merged)
+            proposals = read_collected(inputs.proposals / f"{split}.parquet")
+            table = with_proposals(pa.concat_tables(tables), proposals)
+            _write_index(folder / f"{split}.parquet", table)
+    covered = coverage_table(clips, lost, pd.concat(of_clips))
+    write_coverage(coverage, covered)
+    classes = class_table(labels, read_class_list(inputs.raw / params.data.class_list))
+    write_coverage_page(coverage, params.dataset, covered, classes)
+    for status in ("ok", "short", "missing"):
+        counts[f"clips_{status}"] = int((covered["status"] == status).sum())
+    return counts
+
+
+def _merge_split(
+    inputs: Inputs,
+    split: str,
+    clips: pd.DataFrame,
+    stored: StoredFrames,
+    lost: pd.DataFrame,
+    params: Params,
+) -> Iterator[tuple[Part, MergedPart]]:
+    window = params.list_clips.frames_before, params.list_clips.frames_after
+    for part in sorted(params.parts(split), key=lambda part: part.name):
+        yield (
+            part,
+            merge_part(
+                part.name,
+                truth=read_truth(inputs.raw / part.truth),
+                excluded=read_exclusions(inputs.raw / part.excluded if part.excluded else None),
+                clips=clips[(clips["part"] == part.name) & (clips["split"] == split)],
+                stored=stored,
+                lost=lost["kind"],
+                window=window,
+            ),
+        )
+
+
+def _write_index(path: Path, table: pa.Table) -> None:
+    # Without pandas' metadata and with a fixed layout: equal rows give equal bytes.
+    table = table.cast(INDEX_SCHEMA).combine_chunks()
+    pq.write_table(table, path, compression="zstd", row_group_size=65_536)
+
+
+def _log_counts(part: Part, merged: MergedPart) -> None:
+    for what, number in merged.counts.items():
+        if number and what.startswith("dropped_"):
+            reason = what.removeprefix("dropped_").replace("_", " ")
+            logger.info(
+                "%s: %d of %d rows dropped: %s", part.name, number, merged.counts["rows"], reason
+            )

@@ -1,0 +1,40 @@
+"""Cut what some variant looks at out of every video of a shard."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.atomic import written_folder
+from pipeline.clips import is_safe_name, parse_windows
+from pipeline.frames.cut_table import Cut
+from pipeline.frames.cutting import cut_clip
+from pipeline.progress import track
+
+logger = logging.getLogger(__name__)
+
+
+def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path) -> list[Cut]:
+    """Cut every video that was downloaded.
+
+    Args:
+        clips: the clip table.
+        downloaded: the shard's rows of `clip`, `path` below `videos`, `status`, and
+            `offset_seconds`, where the clip starts inside its file.
+        cut: folder for the cut files; it is replaced as a whole.
+
+    Returns: one row per downloaded video, ordered by clip.
+    """
+    windows = dict(zip(clips["clip"], clips["windows"], strict=True))
+    there = downloaded[downloaded["status"] == "ok"].sort_values("clip")
+    cuts = []
+    with written_folder(cut) as folder:
+        columns = (there[name] for name in ("clip", "path", "offset_seconds"))
+        for clip, path, offset in track(list(zip(*columns, strict=True)), "cut clips", unit="clip"):
+            if clip not in windows or not is_safe_name(clip):
+                raise ValueError(f"downloaded clip {clip!r}: found no such name in the clip table")
+            if stretches := parse_windows(windows[clip]):
+                cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
+                if cuts[-1].reason:
+                    logger.warning("%s: %s", clip, cuts[-1].reason)
+    return cuts

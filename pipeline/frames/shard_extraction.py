@@ -1,0 +1,106 @@
+"""Decode a shard's clips and store their frames, with a report of each clip."""
+
+import csv
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import av
+import pandas as pd
+import simplejpeg
+
+from pipeline.atomic import written
+from pipeline.clips import parse_windows
+from pipeline.frames.cut_table import Cut
+from pipeline.frames.frame_reader import Damage, read_frames
+from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.jpeg import to_jpeg
+from pipeline.progress import track
+from pipeline.sections import ExtractFrames
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClipReport:
+    """One clip's row: "ok", "short" (the video ends before its last wanted frame) or "damaged"."""
+
+    clip: str
+    status: str
+    frames_wanted: int
+    frames_stored: int
+    reason: str
+
+
+def extract_clip(
+    cut: Cut, folder: Path, numbers: list[int], store: FrameStoreWriter, settings: ExtractFrames
+) -> ClipReport:
+    """Store a clip's frames; only one decoded picture is held at a time.
+
+    Args:
+        cut: the clip's row; its file lies in `folder`.
+        numbers: stored frames wanted, ascending.
+    """
+    last, stored, damage, broken = 0, 0, Damage(), ""
+    look = cut.look
+    try:
+        for frame, shown_in in read_frames(folder / cut.path, cut, numbers, damage):
+            jpeg = to_jpeg(frame, look, settings.short_side_px, settings.jpeg_quality)
+            for last in shown_in:
+                store.add(cut.clip, last, *jpeg)
+            stored += len(shown_in)
+    except ValueError as error:  # the cut file has nothing that can be opened
+        broken = str(error)
+    status, reasons = "ok", [cut.reason, str(damage), broken]
+    if cut.status == "damaged" or damage.num_packets or broken:
+        status = "damaged"
+    elif stored < len(numbers):
+        status = "short"
+        reasons.append(f"the video ends after frame {last}, frame {numbers[-1]} was wanted")
+    if look.transfer != "sdr":
+        reasons.append(f"{look.transfer.upper()} brightness was mapped to an ordinary screen's")
+    reason = "; ".join(part for part in reasons if part)
+    return ClipReport(cut.clip, status, len(numbers), stored, reason)
+
+
+def extract_frames(
+    clips: pd.DataFrame,
+    cuts: list[Cut],
+    folder: Path,
+    store: FrameStoreWriter,
+    settings: ExtractFrames,
+) -> list[ClipReport]:
+    """Store the frames of every cut clip; one report per clip, ordered by clip."""
+    windows = dict(zip(clips["clip"], clips["windows"], strict=True))
+    reports = []
+    for cut in track(sorted(cuts, key=lambda cut: cut.clip), "extract frames", unit="clip"):
+        if cut.clip not in windows:
+            raise ValueError(f"cut clip {cut.clip!r}: found no such name in the clip table")
+        stretches = parse_windows(windows[cut.clip])
+        numbers = [number for first, last in stretches for number in range(first, last + 1)]
+        if cut.path:
+            report = extract_clip(cut, folder, numbers, store, settings)
+        else:
+            report = ClipReport(cut.clip, "damaged", len(numbers), 0, cut.reason)
+        if report.reason and report.reason != cut.reason:
+            logger.warning("%s: %s", report.clip, report.reason)
+        reports.append(report)
+    return reports
+
+
+def coders() -> dict[str, str]:
+    """What decodes and encodes here, with versions: the frames' bytes depend on them."""
+    return {
+        "decoder": f"PyAV {av.__version__}, ffmpeg {av.ffmpeg_version_info}",
+        "encoder": f"simplejpeg {simplejpeg.__version__}",
+    }
+
+
+def write_reports(reports: Iterable[ClipReport], path: Path) -> None:
+    """Write the reports as a table."""
+    names = [field.name for field in fields(ClipReport)]
+    with written(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, names, lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(report) for report in reports)

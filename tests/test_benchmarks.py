@@ -1,0 +1,65 @@
+"""What the benchmarks compare, and how; never how fast anything is."""
+
+import pytest
+import torch
+
+from benchmarks.model import Batch, equal_networks, refuse_difference
+from benchmarks.rows import Row, compared, in_turn, markdown, table
+
+
+def test_ratio_is_the_median_of_the_turns() -> None:
+    row = compared("work", "peer", "CPU s", [2.0, 4.0, 9.0], [1.0, 4.0, 3.0], at_most=1.9)
+
+    assert (row.ratio, row.spread) == (2.0, (1.0, 3.0))
+    assert (row.ours, row.theirs) == (4.0, 3.0)
+    assert row.met is False
+
+
+@pytest.mark.parametrize(("least", "met"), [(2.0, True), (2.1, False)])
+def test_goal_can_be_a_least_ratio(least: float, met: bool) -> None:
+    assert compared("work", "peer", "clips/s", [4.0], [2.0], at_least=least).met is met
+
+
+def test_contenders_take_turns_after_a_call_that_does_not_count() -> None:
+    calls: list[str] = []
+
+    def contender(name: str) -> float:
+        calls.append(name)
+        return float(len(calls))
+
+    measured = in_turn({"a": lambda: contender("a"), "b": lambda: contender("b")}, turns=2)
+
+    assert calls == ["a", "b"] * 3
+    assert measured == {"a": [3.0, 5.0], "b": [4.0, 6.0]}
+
+
+def test_row_that_was_not_measured_is_shown_empty() -> None:
+    line = table([Row("a step", note="no GPU")]).splitlines()[1]
+
+    assert " ".join(line.split()) == "a step no GPU"
+
+
+def test_docs_show_ratios_and_no_times() -> None:
+    row = compared("work", "peer", "CPU s", [1.25], [5.0], at_most=0.3)
+
+    assert markdown([row]).splitlines()[2] == "| work | peer | 0.25 | <= 0.3: met |  |"
+
+
+@pytest.fixture(scope="module")
+def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
+    return equal_networks((1, 1, 1, 1), width=8, context=True)
+
+
+def test_yardstick_is_the_same_network(networks: tuple[torch.nn.Module, torch.nn.Module]) -> None:
+    assert refuse_difference(*networks, Batch(2, 4, 32)) < 1e-4
+
+
+def test_unlike_networks_are_not_compared(
+    networks: tuple[torch.nn.Module, torch.nn.Module],
+) -> None:
+    ours, plain = networks
+    with torch.no_grad():
+        ours.get_parameter("backbone.layer4.0.conv1.conv.weight").mul_(1.01)
+
+    with pytest.raises(RuntimeError, match="outputs differ by"):
+        refuse_difference(ours, plain, Batch(2, 4, 32))
