@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from benchmarks.plain_slow_only import PlainDetector, PlainSlowOnly
 from pipeline.models.detector import build_detector
-from pipeline.models.heads import RoIHead
+from pipeline.models.heads import NUM_OUTPUTS, RoIHead
 from pipeline.models.slow_only import SlowOnly
-from pipeline.training.keyframe_index import NUM_OUTPUTS
 from pipeline.training.losses import action_loss
 from pipeline.training.schedule import make_optimizer, update
 

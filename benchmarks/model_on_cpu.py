@@ -69,7 +69,7 @@ def rows() -> Iterator[Row]:
             measured["bfloat16"],
             measured["plain"],
             at_most=halves if is_chosen else None,
-            note="" if is_chosen else "no AMX here: auto stays float32, the goal does not apply",
+            note="" if is_chosen else "auto stays float32 here, the goal does not apply",
         )
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from pipeline.models.roi_align import POOLED_SIDE, roi_align
-from pipeline.training.keyframe_index import NUM_OUTPUTS
+
+NUM_OUTPUTS = 81  # a column is an AVA action id; column 0 is never used
 
 
 class BoxHead(nn.Module):

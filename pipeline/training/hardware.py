@@ -48,7 +48,7 @@ def in_precision(precision: Precision, device: torch.device) -> AbstractContextM
 def _likes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())  # other CPUs gain nothing from it
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def _keep_memory() -> None:

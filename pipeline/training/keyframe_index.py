@@ -21,9 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.models.heads import NUM_OUTPUTS
+
 Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
 
-NUM_OUTPUTS = 81  # a column is an AVA action id; column 0 is never used
 WHOLE_FRAME = np.array([[0, 0, 1, 1]], np.float64)
 
 

@@ -78,7 +78,12 @@ def view_frames(frames: Frames, view: View) -> Frames:
     rows = slice(view.top, view.top + view.crop_height)
     columns = slice(view.left, view.left + view.crop_width)
     kept = frames[:, rows, columns]
-    return np.ascontiguousarray(kept[:, :, ::-1] if view.flip else kept)
+    if not view.flip:
+        return np.ascontiguousarray(kept)
+    mirrored = np.empty(kept.shape, np.uint8)
+    for still, target in zip(kept, mirrored, strict=True):
+        cv2.flip(still, 1, target)  # several times as fast as a copy by a negative stride
+    return mirrored
 
 
 def view_boxes(fractions: npt.NDArray[np.floating], size: tuple[int, int], view: View) -> Boxes:
