@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.atomic import written_folder
 from pipeline.clips import is_safe_name, parse_windows, read_clips
 from pipeline.command import parser, run
+from pipeline.frames.crash_guard import Guard, guarded
 from pipeline.frames.cut_table import Cut, write_cuts
 from pipeline.frames.cutting import cut_clip
 from pipeline.progress import track
@@ -21,7 +22,9 @@ from pipeline.summaries import write_summary
 logger = logging.getLogger(__name__)
 
 
-def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path) -> list[Cut]:
+def cut_clips(
+    clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path, guard: Guard
+) -> list[Cut]:
     """Cut every video that was downloaded.
 
     Args:
@@ -29,6 +32,7 @@ def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: 
         downloaded: the shard's rows of `clip`, `path` below `videos`, `status`, and
             `offset_seconds`, where the clip starts inside its file.
         cut: folder for the cut files; it is replaced as a whole.
+        guard: hears of each clip before it is touched.
 
     Returns: one row per downloaded video, ordered by clip.
     """
@@ -41,7 +45,10 @@ def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: 
             if clip not in windows or not is_safe_name(clip):
                 raise ValueError(f"downloaded clip {clip!r}: found no such name in the clip table")
             if stretches := parse_windows(windows[clip]):
-                cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
+                if crash := guard.begin(clip):
+                    cuts.append(Cut(clip, status="damaged", reason=crash))
+                else:
+                    cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
                 if cuts[-1].reason:
                     logger.warning("%s: %s", clip, cuts[-1].reason)
     return cuts
@@ -52,7 +59,8 @@ def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
     text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
     downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
-    cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut)
+    clips = read_clips(args.clips)
+    cuts = guarded(lambda guard: cut_clips(clips, downloaded, args.videos, args.cut, guard))
     write_cuts(cuts, args.report)
     write_summary(
         args.summary,

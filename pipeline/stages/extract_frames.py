@@ -18,6 +18,7 @@ import simplejpeg
 from pipeline.atomic import written
 from pipeline.clips import parse_windows, read_clips
 from pipeline.command import parser, run
+from pipeline.frames.crash_guard import Guard, guarded
 from pipeline.frames.cut_table import Cut, read_cuts
 from pipeline.frames.frame_reader import Damage, read_frames
 from pipeline.frames.frame_store import FrameStoreWriter
@@ -78,6 +79,7 @@ def extract_frames(
     folder: Path,
     store: FrameStoreWriter,
     settings: ExtractFrames,
+    guard: Guard,
 ) -> list[ClipReport]:
     """Store the frames of every cut clip; one report per clip, ordered by clip."""
     windows = dict(zip(clips["clip"], clips["windows"], strict=True))
@@ -87,10 +89,11 @@ def extract_frames(
             raise ValueError(f"cut clip {cut.clip!r}: found no such name in the clip table")
         stretches = parse_windows(windows[cut.clip])
         numbers = [number for first, last in stretches for number in range(first, last + 1)]
-        if cut.path:
+        crash = guard.begin(cut.clip)
+        if cut.path and not crash:
             report = extract_clip(cut, folder, numbers, store, settings)
         else:
-            report = ClipReport(cut.clip, "damaged", len(numbers), 0, cut.reason)
+            report = ClipReport(cut.clip, "damaged", len(numbers), 0, crash or cut.reason)
         if report.reason and report.reason != cut.reason:
             logger.warning("%s: %s", report.clip, report.reason)
         reports.append(report)
@@ -107,8 +110,12 @@ def main(argv: list[str] | None = None) -> None:
         "encoder": f"simplejpeg {simplejpeg.__version__}",
         "settings": settings.model_dump_json(),
     }
-    with FrameStoreWriter(args.tar, args.index, notes) as store:
-        reports = extract_frames(clips, cuts, args.cut, store, settings)
+
+    def extract(guard: Guard) -> list[ClipReport]:
+        with FrameStoreWriter(args.tar, args.index, notes) as store:
+            return extract_frames(clips, cuts, args.cut, store, settings, guard)
+
+    reports = guarded(extract)
     _write_reports(reports, args.report)
     write_summary(
         args.summary,
