@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.atomic import written_folder
 from pipeline.clips import is_safe_name, parse_windows
+from pipeline.frames.crash_guard import Guard
 from pipeline.frames.cut_table import Cut
 from pipeline.frames.cutting import cut_clip
 from pipeline.progress import track
@@ -14,7 +15,9 @@ from pipeline.progress import track
 logger = logging.getLogger(__name__)
 
 
-def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path) -> list[Cut]:
+def cut_clips(
+    clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path, guard: Guard
+) -> list[Cut]:
     """Cut every video that was downloaded.
 
     Args:
@@ -22,6 +25,7 @@ def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: 
         downloaded: the shard's rows of `clip`, `path` below `videos`, `status`, and
             `offset_seconds`, where the clip starts inside its file.
         cut: folder for the cut files; it is replaced as a whole.
+        guard: hears of each clip before it is touched.
 
     Returns: one row per downloaded video, ordered by clip.
     """
@@ -34,7 +38,10 @@ def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: 
             if clip not in windows or not is_safe_name(clip):
                 raise ValueError(f"downloaded clip {clip!r}: found no such name in the clip table")
             if stretches := parse_windows(windows[clip]):
-                cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
+                if crash := guard.begin(clip):
+                    cuts.append(Cut(clip, status="damaged", reason=crash))
+                else:
+                    cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
                 if cuts[-1].reason:
                     logger.warning("%s: %s", clip, cuts[-1].reason)
     return cuts

@@ -12,6 +12,7 @@ import simplejpeg
 
 from pipeline.atomic import written
 from pipeline.clips import parse_windows
+from pipeline.frames.crash_guard import Guard
 from pipeline.frames.cut_table import Cut
 from pipeline.frames.frame_reader import Damage, read_frames
 from pipeline.frames.frame_store import FrameStoreWriter
@@ -70,6 +71,7 @@ def extract_frames(
     folder: Path,
     store: FrameStoreWriter,
     settings: ExtractFrames,
+    guard: Guard,
 ) -> list[ClipReport]:
     """Store the frames of every cut clip; one report per clip, ordered by clip."""
     windows = dict(zip(clips["clip"], clips["windows"], strict=True))
@@ -79,10 +81,11 @@ def extract_frames(
             raise ValueError(f"cut clip {cut.clip!r}: found no such name in the clip table")
         stretches = parse_windows(windows[cut.clip])
         numbers = [number for first, last in stretches for number in range(first, last + 1)]
-        if cut.path:
+        crash = guard.begin(cut.clip)
+        if cut.path and not crash:
             report = extract_clip(cut, folder, numbers, store, settings)
         else:
-            report = ClipReport(cut.clip, "damaged", len(numbers), 0, cut.reason)
+            report = ClipReport(cut.clip, "damaged", len(numbers), 0, crash or cut.reason)
         if report.reason and report.reason != cut.reason:
             logger.warning("%s: %s", report.clip, report.reason)
         reports.append(report)

@@ -17,12 +17,14 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from pipeline.clips import read_clips
+    from pipeline.frames.crash_guard import guarded
     from pipeline.frames.cut_table import write_cuts
     from pipeline.frames.shard_cutting import cut_clips
 
     text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
     downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
-    cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut)
+    clips = read_clips(args.clips)
+    cuts = guarded(lambda guard: cut_clips(clips, downloaded, args.videos, args.cut, guard))
     write_cuts(cuts, args.report)
     write_summary(
         args.summary,

@@ -15,16 +15,26 @@ def main(argv: list[str] | None = None) -> None:
     """Extract one shard."""
     args = _parse(argv)
     from pipeline.clips import read_clips
+    from pipeline.frames.crash_guard import Guard, guarded
     from pipeline.frames.cut_table import read_cuts
     from pipeline.frames.frame_store import FrameStoreWriter
-    from pipeline.frames.shard_extraction import coders, extract_frames, write_reports
+    from pipeline.frames.shard_extraction import (
+        ClipReport,
+        coders,
+        extract_frames,
+        write_reports,
+    )
     from pipeline.params import load_params
 
     settings = load_params(args.params).extract_frames
     clips, cuts = read_clips(args.clips), read_cuts(args.cut_report)
     notes = {**coders(), "settings": settings.model_dump_json()}
-    with FrameStoreWriter(args.tar, args.index, notes) as store:
-        reports = extract_frames(clips, cuts, args.cut, store, settings)
+
+    def extract(guard: Guard) -> list[ClipReport]:
+        with FrameStoreWriter(args.tar, args.index, notes) as store:
+            return extract_frames(clips, cuts, args.cut, store, settings, guard)
+
+    reports = guarded(extract)
     write_reports(reports, args.report)
     write_summary(
         args.summary,

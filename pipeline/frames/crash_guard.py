@@ -1,0 +1,109 @@
+"""Keep a stage alive when a file crashes the decoder, fills the memory or never ends.
+
+The work runs in a child process that announces each clip. When it dies of a clip, all is done again
+without that clip: slow, but crashes are rare and the outcome is that of a run that had known.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+import cv2
+
+MOST_BYTES = 4 << 30  # of memory for the child; pictures of 8K with all they lean on fit
+MOST_SECONDS = 3600.0  # for one clip
+
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
+_KILL_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
+
+T = TypeVar("T")
+
+
+class Guard:
+    """What the work knows of its guard; made without arguments it guards nothing."""
+
+    def __init__(
+        self, crashed: Mapping[str, str] | None = None, messages: "Connection | None" = None
+    ) -> None:
+        self._crashed, self._messages = crashed or {}, messages
+
+    def begin(self, clip: str) -> str:
+        """Announce the next clip; returns why it has to be left out, else an empty text."""
+        if self._messages is not None:
+            self._messages.send(("clip", clip))
+        return self._crashed.get(clip, "")
+
+
+def guarded(work: Callable[[Guard], T], most_seconds: float = MOST_SECONDS) -> T:
+    """Run `work` in a child process until no clip crashes it.
+
+    Args:
+        work: calls `begin` before each clip and returns something that can be pickled.
+
+    Raises: what `work` raises; RuntimeError if the child dies otherwise than of a clip.
+    """
+    cv2.setNumThreads(1)  # threads do not survive a fork; shards run beside each other anyway
+    crashed: dict[str, str] = {}
+    while True:
+        clip, kind, result = _attempt(work, crashed, most_seconds)
+        if kind == "done":
+            return result  # type: ignore[no-any-return]
+        if kind == "failed" and not (isinstance(result, MemoryError) and clip):
+            raise result
+        why = f"it needs more than {MOST_BYTES >> 30} GB of memory" if kind == "failed" else result
+        if clip in crashed:
+            raise RuntimeError(f"clip {clip}: {why}, although it was left out")
+        crashed[clip] = why
+
+
+def _attempt(
+    work: Callable[[Guard], T], crashed: Mapping[str, str], most_seconds: float
+) -> tuple[str, str, Any]:
+    """Clip at work when the child ended; "done", "failed" or "crashed"; result, error or reason."""
+    fork = get_context("fork")
+    messages, theirs = fork.Pipe(duplex=False)
+    child = fork.Process(target=_run, args=(work, crashed, theirs, os.getpid()), daemon=True)
+    child.start()
+    theirs.close()
+    clip = ""
+    try:
+        while messages.poll(most_seconds):
+            kind, content = messages.recv()
+            if kind != "clip":
+                return clip, kind, content
+            clip = content
+        return clip, "crashed", f"it took more than {most_seconds:g} s"
+    except EOFError:
+        child.join()
+        number = -(child.exitcode or 0)
+        if number not in _CRASHES or not clip:
+            raise RuntimeError(f"the child process ended with {child.exitcode}") from None
+        return clip, "crashed", f"it crashed the decoder ({signal.Signals(number).name})"
+    finally:
+        if clip and child.is_alive():
+            child.join(timeout=1)
+        child.kill()
+        child.join()
+        messages.close()
+
+
+def _run(
+    work: Callable[[Guard], T], crashed: Mapping[str, str], messages: Connection, parent: int
+) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:
+        return  # it died in between
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = MOST_BYTES if hard == resource.RLIM_INFINITY else min(MOST_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    try:
+        messages.send(("done", work(Guard(crashed, messages))))
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        messages.send(("failed", error))
