@@ -1,0 +1,103 @@
+"""Every data stage on a disk that is really full, and on the same disk once there is room.
+
+The small disk is a file system in a name space of its own, which needs no root but a kernel that
+allows it. Where it does not, a limit on the size of files stands in for it.
+"""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.small_world import STAGES, SmallWorld, contents
+
+# The small disk holds {size} kB, of which {ballast} are taken.
+SCRIPT = """
+mount -t tmpfs -o size={size}k none {disk} || exit 77
+head -c {ballast}000 /dev/zero > {disk}/ballast
+{job} 2> {folder}/first.txt; echo $? > {folder}/first.rc
+cp -r {disk}/out {folder}/first 2> /dev/null
+mount -o remount,size=100m {disk}
+{job} 2> {folder}/second.txt; echo $? > {folder}/second.rc
+cp -r {disk}/out {folder}/second
+"""
+LIMITED = """
+(ulimit -f {blocks}; {job} 2>&1) | cat > {folder}/first.txt
+echo ${{PIPESTATUS[0]}} > {folder}/first.rc
+cp -r {disk}/out {folder}/first 2> /dev/null
+{job} 2> {folder}/second.txt; echo $? > {folder}/second.rc
+cp -r {disk}/out {folder}/second
+"""
+# By stage: kB of the disk, then of them taken; some outputs are smaller than any disk can be.
+SIZES = {
+    "download_annotations": (24, 0),
+    "list_clips": (16, 16),
+    "download": (32, 0),
+    "cut_clips": (20, 0),
+    "extract_frames": (400, 0),
+    "detect_people": (16, 16),
+    "merge_annotations": (16, 8),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
+    world = SmallWorld(tmp_path_factory.mktemp("full"))
+    world.build(world.folder / "whole")
+    return world
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_says_so_in_one_line_and_goes_on_when_there_is_room(
+    world: SmallWorld, tmp_path: Path, stage: str
+) -> None:
+    size, ballast = SIZES[stage]
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    job = shlex.join(world.command(stage, world.folder / "whole", disk / "out"))
+    script = SCRIPT.format(size=size, ballast=ballast, disk=disk, folder=tmp_path, job=job)
+    shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 77:
+        pytest.skip(f"no file system of one's own here: {done.stderr.strip()[:200]}")
+
+    check(world, tmp_path, str(disk))
+
+
+# Downloads know a full disk, not this limit; what there is of them besides is in test_full_disk.py
+# of the transfers.
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "download"])
+def test_stage_says_so_where_files_may_not_grow(
+    world: SmallWorld, tmp_path: Path, stage: str
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    job = shlex.join(world.command(stage, world.folder / "whole", disk / "out"))
+    blocks = {"extract_frames": 400, "cut_clips": 2}.get(stage, 0)
+    script = LIMITED.format(blocks=blocks, disk=disk, folder=tmp_path, job=job)
+
+    subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+
+    check(world, tmp_path, str(disk))
+
+
+def check(world: SmallWorld, folder: Path, disk: str) -> None:
+    """The first run said what there was no room for and left no output; the second made it."""
+    said = (folder / "first.txt").read_text()
+    assert (folder / "first.rc").read_text() == "2\n", said
+    errors = [line for line in said.splitlines() if "ERROR" in line]
+    assert len(errors) == 1, said
+    assert "disk is full" in errors[0]
+    assert disk in errors[0]
+    assert "Traceback" not in said
+    whole = contents(world.folder / "whole")
+    left = contents(folder / "first") if (folder / "first").exists() else {}
+    finished = {name: text for name, text in left.items() if "/." not in f"/{name}"}
+    assert finished.items() <= whole.items()  # each is whole, or has a name that nobody reads
+    assert (folder / "second.rc").read_text() == "0\n", (folder / "second.txt").read_text()
+    made = contents(folder / "second")
+    assert made
+    assert made.items() <= whole.items()
+    assert len(finished) < len(made)

@@ -1,0 +1,121 @@
+"""Training, evaluation and report on a disk that is really full, and once there is room."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.models import checkpoints
+from pipeline.params import load_params
+from pipeline.training.variants import detector_of
+from tests.conftest import ROOT
+from tests.report.conftest import build  # noqa: F401  the fixture
+from tests.small_world import contents
+from tests.stages.test_full_disk import SCRIPT
+from tests.toy_dataset import write_toy_dataset
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset, a backbone to start from and an untrained detector."""
+    folder = tmp_path_factory.mktemp("toy")
+    write_toy_dataset(folder)
+    torch.manual_seed(1)
+    model = detector_of(load_params(folder / "params.yaml").train("plain"))
+    weights = model.state_dict()
+    checkpoints.write_weights(folder / "model.pt", weights, {})
+    backbone = {n: value for n, value in weights.items() if n.startswith("backbone.")}
+    checkpoints.write_weights(folder / "k700.pt", backbone, {})
+    return folder
+
+
+def run_on_small_disk(
+    command: list[str], folder: Path, size: int, ballast: int
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What a command leaves below disk/out, first without room and then with it."""
+    disk = folder / "disk"
+    script = SCRIPT.format(
+        size=size, ballast=ballast, disk=disk, folder=folder, job=shlex.join(command)
+    )
+    shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 77:
+        pytest.skip(f"no file system of one's own here: {done.stderr.strip()[:200]}")
+    said = (folder / "first.txt").read_text()
+    assert (folder / "first.rc").read_text() == "2\n", said
+    errors = [line for line in said.splitlines() if "ERROR" in line]
+    assert len(errors) == 1, said
+    assert "disk is full" in errors[0]
+    assert str(disk) in errors[0]
+    assert "Traceback" not in said
+    assert (folder / "second.rc").read_text() == "0\n", (folder / "second.txt").read_text()
+    first = contents(folder / "first") if (folder / "first").exists() else {}
+    return first, contents(folder / "second")
+
+
+def train_command(toy: Path, out: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pipeline.stages.train"),
+        *("--params", str(toy / "params.yaml"), "--variant", "plain"),
+        *("--raw", str(toy / "raw"), "--index", str(toy / "index")),
+        *("--frames", str(toy / "frames"), "--pretrained", str(toy / "k700.pt")),
+        *("--model", str(out / "model.pt"), "--best", str(out / "best.pt")),
+        *("--history", str(out / "history.csv"), "--state", str(out / "state.pt")),
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(toy: Path) -> dict[str, bytes]:
+    """What a training leaves when nothing disturbs it."""
+    subprocess.run(train_command(toy, toy / "whole"), cwd=ROOT, check=True)
+    return contents(toy / "whole")
+
+
+@pytest.mark.parametrize("size", [64, 800])
+def test_a_training_ends_with_the_weights_of_an_undisturbed_one(
+    toy: Path, whole: dict[str, bytes], tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "disk").mkdir()
+
+    command = train_command(toy, tmp_path / "disk" / "out")
+    first, second = run_on_small_disk(command, tmp_path, size, 0)
+
+    assert {name: first[name] for name in first if name in whole}.items() <= whole.items()
+    assert "model.pt" not in first
+    assert second == whole
+
+
+def test_an_evaluation_without_room_leaves_nothing_that_passes_for_whole(
+    toy: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    command = [
+        *(sys.executable, "-m", "pipeline.stages.evaluate"),
+        *("--params", str(toy / "params.yaml"), "--variant", "plain"),
+        *("--model", str(toy / "model.pt"), "--raw", str(toy / "raw")),
+        *("--index", str(toy / "index"), "--frames", str(toy / "frames")),
+        *("--out", str(tmp_path / "disk" / "out")),
+    ]
+
+    first, second = run_on_small_disk(command, tmp_path, 24, 0)
+
+    assert "detections.parquet" in second
+    assert first.items() <= second.items()
+    assert len(first) < len(second)
+
+
+def test_a_report_without_room_leaves_no_page(build, tmp_path):  # noqa: F811
+    (tmp_path / "disk").mkdir()
+    words = dict(zip(build.arguments[::2], build.arguments[1::2], strict=True))
+    words["--out"] = str(tmp_path / "disk/out/report")
+    words["--metrics"] = str(tmp_path / "disk/out/metrics.json")
+    command = [sys.executable, "-m", "pipeline.stages.report"]
+    command += [word for pair in words.items() for word in pair]
+
+    first, second = run_on_small_disk(command, tmp_path, 64, 0)
+
+    assert first == {}
+    assert {"report/index.html", "report/table.md", "metrics.json"} <= set(second)
