@@ -106,6 +106,7 @@ def plain_stills(folder: Path, numbers: np.ndarray) -> list[np.ndarray]:
     for number in numbers:
         coded = np.frombuffer((folder / f"img_{number:05d}.jpg").read_bytes(), np.uint8)
         still = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        assert still is not None
         found.append(cv2.cvtColor(still, cv2.COLOR_BGR2RGB))
     return found
 
