@@ -8,7 +8,7 @@ ours prepares, count against us. Files are in the page cache on both sides; one 
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -81,7 +81,7 @@ def store_epoch(dataset: TrainingKeyframes) -> list[Batch]:
     ]
 
 
-def plain_epoch(files: Path, clips: list[str]) -> list[Tensor]:
+def plain_epoch(files: Path, clips: Sequence[str]) -> list[Tensor]:
     draw = np.random.default_rng(0)
     samples = [torch.from_numpy(plain_sample(files / clip, draw)) for clip in clips]
     return [torch.stack(samples[start : start + BATCH]) for start in range(0, len(samples), BATCH)]
@@ -111,7 +111,7 @@ def plain_stills(folder: Path, numbers: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def plain_decoding(files: Path, clips: list[str]) -> None:
+def plain_decoding(files: Path, clips: Sequence[str]) -> None:
     numbers = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)
     for clip in clips:
         plain_stills(files / clip, numbers)

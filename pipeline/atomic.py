@@ -1,21 +1,38 @@
 """Outputs that appear complete or not at all: written beside, synced, renamed."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pipeline.transfers.disk_space import DiskFullError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room, none within the quota or the limit
+_PROBE_BYTES = 1 << 16
+
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the name `path` when the block succeeds."""
+    """Yield a path beside `path` to write to; it takes the name `path` when the block succeeds.
+
+    Raises:
+        DiskFullError: there was no room; `path` is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:
-        yield temporary
-        sync(temporary)
-        temporary.replace(path)
+        with named_when_full(path):
+            try:
+                yield temporary
+            except RuntimeError as error:
+                # Torch's writer says that a write failed, but not why.
+                if _takes_more(temporary):
+                    raise
+                raise _full(path) from error
+            sync(temporary)
+            temporary.replace(path)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -28,19 +45,23 @@ def written_folder(folder: Path) -> Iterator[Path]:
 
     What `folder` held before is gone then. A kill between the two renames leaves no folder at all,
     never a mixture.
+
+    Raises:
+        DiskFullError: there was no room; `folder` is as it was.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        yield temporary
-        for path in temporary.rglob("*"):
-            if path.is_file():
-                sync(path)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.replace(folder)
+        with named_when_full(folder):
+            yield temporary
+            for path in temporary.rglob("*"):
+                if path.is_file():
+                    sync(path)
+            if folder.exists():
+                shutil.rmtree(folder)
+            temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     sync(folder.parent)
@@ -53,3 +74,30 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def named_when_full(path: Path) -> Iterator[None]:
+    """Say what there was no room for, where the system says only that there was none."""
+    try:
+        yield
+    except DiskFullError:
+        raise
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _full(path) from error
+
+
+def _full(path: Path) -> DiskFullError:
+    said = "disk is full: no space left to write this; make room and run again"
+    return DiskFullError(errno.ENOSPC, said, str(path))
+
+
+def _takes_more(path: Path) -> bool:
+    try:
+        with path.open("ab") as file:
+            file.write(b"\0" * _PROBE_BYTES)
+    except OSError as error:
+        return error.errno not in _FULL
+    return True

@@ -38,10 +38,13 @@ def write_clips(clips: pd.DataFrame, path: Path) -> None:
 def is_safe_name(name: str) -> bool:
     """Whether a clip's name can be used as a file name inside our own folders.
 
-    Names come from downloaded files: none may leave its folder, hide, or break a line.
+    Names come from downloaded files: none may leave its folder, hide, break a line, or become a
+    formula in a spreadsheet that opens one of our tables. YouTube's ids may begin with a dash.
     """
+    formula = name[:1] in ("=", "+", "@") or (name[:1] == "-" and set(name) & set("(|!="))
     return (
-        0 < len(name.encode()) <= 200
+        not formula
+        and 0 < len(name.encode()) <= 200
         and not name.startswith(".")
         and "/" not in name
         and "\\" not in name

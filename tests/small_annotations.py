@@ -51,9 +51,14 @@ def write_raw(folder: Path) -> None:
         (folder / name).write_text(text)
 
 
-def small_params(**changes: Any) -> Params:
-    """Settings whose dataset is the one of `write_raw`; `changes` go to its Kinetics part."""
+def small_params(detector: dict[str, Any] | None = None, **changes: Any) -> Params:
+    """Settings whose dataset is the one of `write_raw`; `changes` go to its Kinetics part.
+
+    Args:
+        detector: settings of `detect_people` that differ.
+    """
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw["detect_people"] |= detector or {}
     files = [{"kind": "files", "list": "files.txt", "url": "{mirror}/ava"}]
     ava = {"span_seconds": [900, 910], "sources": files}
     kinetics = {

@@ -57,3 +57,42 @@ def test_a_kill_in_the_middle_leaves_no_output(tmp_path: Path) -> None:
 
     assert done.returncode == -signal.SIGKILL
     assert not target.exists()
+
+
+SMALL_LIMIT = """
+import resource, signal, sys
+from pathlib import Path
+from pipeline.atomic import written
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+target = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    with written(target) as temporary:
+        {write}
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "temporary.write_bytes(bytes(100_000))",
+        "import torch; torch.save(torch.zeros(100_000), temporary)",
+        "import torch; torch.save(torch.zeros(100_000), temporary.open('wb'))",
+        "import pandas; pandas.DataFrame({'a': range(90_000)}).to_csv(temporary)",
+        "import numpy, pyarrow, pyarrow.parquet as pq;"
+        " pq.write_table(pyarrow.table({'a': numpy.random.rand(90_000)}), temporary)",
+    ],
+)
+def test_no_room_names_the_output_and_leaves_the_old_one(tmp_path: Path, write: str) -> None:
+    target = tmp_path / "out"
+    target.write_text("old")
+    command = [sys.executable, "-c", SMALL_LIMIT.format(write=write), str(target)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    expected = "disk is full: no space left to write this; make room and run again"
+    assert done.stdout == f"[Errno 28] {expected}: '{target}'\n"
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out"]

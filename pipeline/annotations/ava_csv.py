@@ -39,6 +39,7 @@ _TYPES = {
 }
 _WRITTEN = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 _NO_ACTION = np.iinfo(np.int64).min  # of a row of two columns, until written ids are checked
+_LONGEST_CLASS_LIST = 2**20
 _LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
 
 
@@ -101,9 +102,12 @@ def read_class_list(path: Path) -> dict[int, str]:
     Raises:
         ValueError: no class at all, a block without a name or an id, or an id given twice.
     """
-    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        text = file.read(_LONGEST_CLASS_LIST)
+    if len(text) == _LONGEST_CLASS_LIST:
+        raise ValueError(f"{path}: found {len(text):,} characters or more, expected a class list")
     classes: dict[int, str] = {}
-    for number, block in enumerate(re.findall(r"(?:item|label)\s*\{([^}]*)\}", text), start=1):
+    for number, block in enumerate(re.findall(r"(?:item|label)\s*\{([^{}]*)\}", text), start=1):
         name = re.search(r"\bname\s*:\s*([\"'])(.*?)\1", block)
         action = re.search(r"\b(?:label_)?id\s*:\s*(\d+)", block)
         if name is None or action is None:

@@ -118,5 +118,7 @@ def coverage_table(clips: pd.DataFrame, lost: pd.DataFrame, merged: pd.DataFrame
 
 
 def write_coverage(path: Path, coverage: pd.DataFrame) -> None:
+    # Names were checked when they were listed; reasons may quote a server.
+    coverage = coverage.assign(reason=coverage["reason"].str.lstrip("=+-@\t\r\n "))
     with written(path) as temporary:
         coverage.to_csv(temporary, index=False, lineterminator="\n")

@@ -34,6 +34,7 @@ _ARRAYS = {"str": "i", "int64": "q", "float64": "d"}  # the same for the array m
 _RESERVED_ROWS = 2**24
 _EXPECTED = {"int64": "a whole number", "float64": "a number"}
 _LARGEST = 2**63
+_LONGEST_LINE = 2**20
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     number = 0
     with _open_text(path) as file:
         try:
-            for number, cells in enumerate(csv.reader(file), start=1):
+            for number, cells in enumerate(csv.reader(_lines(file)), start=1):
                 yield number, cells
         except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
             # Such as a quote that is never closed, or a compressed file that was cut off.
@@ -99,6 +100,14 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def row_error(path: Path | str, number: int, found: str, expected: str) -> ValueError:
     return ValueError(f"{path}: row {number}: found {found}, expected {expected}")
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """The lines of a file; one that is longer than any row can be is refused before it is read."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"a line of {_LONGEST_LINE:,} characters or more")
+        yield line
 
 
 def _open_text(path: Path) -> TextIO:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
@@ -172,7 +173,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+        reason = " ".join(str(error).split()).replace("\0", "\\0")[:200]
+        raise ValueError(f"{path}: {reason}") from None
+    if pc.any(pc.match_substring(table["video_id"], "\0")).as_py():
+        raise ValueError(f"{path}: found a NUL in a video_id, expected text")
     proposals: pd.DataFrame = table.to_pandas()
     return proposals if "score" in proposals else proposals.assign(score=1.0)
 

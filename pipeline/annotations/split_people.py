@@ -1,5 +1,6 @@
 """The people of a split's keyframes: published proposals, or a detector where there are none."""
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.annotations.ava_csv import read_exclusions, read_truth
+from pipeline.annotations.finished_batches import Boxes, FinishedBatches, batch_name
 from pipeline.annotations.keyframes import annotated_keyframes
 from pipeline.annotations.merging import locate_keyframes
 from pipeline.annotations.proposals import (
@@ -18,12 +20,14 @@ from pipeline.annotations.proposals import (
     write_proposals,
 )
 from pipeline.clips import read_clips
+from pipeline.code_files import ROOT, code_files
 from pipeline.frames.frame_store import FrameStore
 from pipeline.frames.stored_frames import read_stored_frames
 from pipeline.params import Params
 from pipeline.progress import Progress
 from pipeline.sections import DetectPeople, Part
 from pipeline.transfers.data_lock import UNLOCKED, DataLock
+from pipeline.transfers.transfer import hash_file
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +44,17 @@ def detect_people(
     lock: DataLock = UNLOCKED,
 ) -> dict[str, float]:
     """Write the proposals of one split; return counts, with how many truth boxes it finds."""
-    collected, truths = [], []
+    collected, truths, finished = [], [], []
     counts: dict[str, float] = {"keyframes": 0, "keyframes_without_proposals": 0}
     for part in params.parts(split):
         truth = read_truth(raw / part.truth)
         excluded = read_exclusions(raw / part.excluded if part.excluded else None)
         keyframes, places = annotated_keyframes(truth, excluded)
         if part.proposals == DETECT:
-            found = _detect_part(part, keyframes, read_clips(clips), frames, params, lock)
+            # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
+            kept = proposals.with_name(f".{proposals.name}.{part.name}.partial")
+            found = _detect_part(part, keyframes, read_clips(clips), frames, params, lock, kept)
+            finished.append(kept)
         else:
             found = read_proposals(raw / part.proposals)
         selected = select_proposals(found, keyframes)
@@ -63,11 +70,15 @@ def detect_people(
         truths.append(people.drop_duplicates(["video_id", "timestamp", *BOX]))
     table = pd.concat(collected, ignore_index=True)
     write_proposals(proposals, select_proposals(table, table))
+    for kept in finished:
+        kept.unlink(missing_ok=True)
     overlaps = best_overlaps(pd.concat(truths, ignore_index=True), table)
     counts |= {"boxes": len(table), "truth_boxes": len(overlaps)}
     for threshold in (0.5, 0.75):
         num_found = int(np.sum(overlaps >= threshold))
         counts[f"truth_boxes_found_at_{threshold}"] = num_found  # counts of splits can be added up
+        if len(overlaps):
+            counts[f"recall_{split}_at_{threshold}"] = num_found / len(overlaps)
         logger.info("%s: recall at IoU %s: %d of %d", split, threshold, num_found, len(overlaps))
     return counts
 
@@ -79,8 +90,13 @@ def _detect_part(
     frames: Path,
     params: Params,
     lock: DataLock,
+    kept: Path,
 ) -> pd.DataFrame:
-    """Run the detector on the stored frame of each keyframe that has one."""
+    """Run the detector on the stored frame of each keyframe that has one.
+
+    Args:
+        kept: file of the batches that are done.
+    """
     located = locate_keyframes(
         keyframes,
         clips[(clips["part"] == part.name) & (clips["split"] == part.split)],
@@ -90,7 +106,8 @@ def _detect_part(
     )
     shown = located[located["reason"] == 0].reset_index(drop=True)
     numbers = shown["frame"].clip(1, shown["last_frame"])
-    boxes = _detect(FrameStore(frames), shown["clip"].tolist(), numbers.tolist(), params, lock)
+    stills = list(zip(shown["clip"].tolist(), numbers.tolist(), strict=True))
+    boxes = _detect(FrameStore(frames), stills, params.detect_people, lock, kept)
     counts = [len(rows) for rows in boxes]
     rows = np.concatenate([np.empty((0, 5)), *boxes])
     table = shown.loc[np.repeat(np.arange(len(shown)), counts), ["video_id", "timestamp"]]
@@ -99,25 +116,41 @@ def _detect_part(
 
 
 def _detect(
-    store: FrameStore, clips: list[str], numbers: list[int], params: Params, lock: DataLock
-) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    store: FrameStore,
+    shown: list[tuple[str, int]],
+    settings: DetectPeople,
+    lock: DataLock,
+    kept: Path,
+) -> list[Boxes]:
     # Here, not above: torch takes seconds to load, and most datasets come with proposals.
     import torch
 
     from pipeline.annotations.people_detector import detect, fetch_weights, load_detector
 
-    settings: DetectPeople = params.detect_people
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     weights = fetch_weights(settings.weights, settings.sha256, lock)
+    finished = FinishedBatches(kept, _fingerprint(weights, settings, device.type))
     detector = load_detector(weights, settings.min_score, device)
-    boxes = []
-    with Progress(len(clips), "detect people", "keyframe") as progress:
-        for first in range(0, len(clips), settings.batch_size):
-            batch = slice(first, first + settings.batch_size)
-            stills = [
-                store.decode(clip, [number])[0]
-                for clip, number in zip(clips[batch], numbers[batch], strict=True)
-            ]
-            boxes += detect(detector, stills, settings.min_side_px, device)
-            progress.advance(len(stills))
+    boxes: list[Boxes] = []
+    with Progress(len(shown), "detect people", "keyframe") as progress:
+        for first in range(0, len(shown), settings.batch_size):
+            batch = shown[first : first + settings.batch_size]
+            name = batch_name([store.jpeg(clip, number) for clip, number in batch])
+            found = finished.get(name)
+            if found is None:
+                stills = [store.decode(clip, [number])[0] for clip, number in batch]
+                found = detect(detector, stills, settings.min_side_px, device)
+                finished.add(name, found)
+            boxes += found
+            progress.advance(len(batch))
     return boxes
+
+
+def _fingerprint(weights: Path, settings: DetectPeople, device: str) -> str:
+    """A digest of all that the boxes depend on, but for the stills."""
+    import torch
+
+    files = [weights, *(ROOT / path for path in code_files("detect_people"))]
+    values = [settings.min_score, settings.min_side_px, settings.batch_size, device]
+    parts = [*map(str, values), torch.__version__, *(hash_file(path).sha256 for path in files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -4,7 +4,8 @@ The cut file is NUT, which takes any codec and any ticks, so that every time sta
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 from av.codec.codec import UnknownCodecError
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from pipeline.frames.cut_table import Cut
 from pipeline.frames.picture import Look, read_look
@@ -20,13 +24,16 @@ from pipeline.frames.video import (
     TOLERANCE_SECONDS,
     Timeline,
     coded_packets,
+    follow,
     opened,
-    read_timeline,
     reason,
 )
 from pipeline.sampling import FPS
 
 Windows = Sequence[tuple[int, int]]
+
+# A video of ten seconds is read once and held; one of an hour is read again for the copy.
+_MOST_HELD_BYTES = 32 << 20
 
 
 def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_seconds: float) -> Cut:
@@ -41,13 +48,20 @@ def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_sec
 
     Returns: the clip's row; damage and even a source that is no video are told there.
     """
+    until = offset_seconds + (windows[-1][1] - 1) / FPS
     try:
-        timeline = read_timeline(source, offset_seconds + (windows[-1][1] - 1) / FPS)
         with opened(source) as (container, stream):
-            look = read_look(container, stream) or Look()
+            first = _Reading(source, container, stream)
+            timeline = follow(container, stream, first, until)
+            look = _look(first) or Look()
+            row = _row(clip, timeline, look, offset_seconds)
+            return _cut(source, folder, row, windows, timeline, first)
     except ValueError as error:
         return Cut(clip, status="damaged", reason=str(error))
-    row = Cut(
+
+
+def _row(clip: str, timeline: Timeline, look: Look, offset_seconds: float) -> Cut:
+    return Cut(
         clip,
         status="damaged" if timeline.damage else "ok",
         zero_seconds=timeline.start_seconds + offset_seconds,
@@ -59,18 +73,55 @@ def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_sec
         transfer=look.transfer,
         reason=timeline.damage,
     )
+
+
+class _Reading:
+    """The packets of a file just opened; all are held, unless that takes too much memory."""
+
+    def __init__(self, source: Path, container: InputContainer, stream: VideoStream) -> None:
+        self._source, self._container, self._stream = source, container, stream
+        self._packets: list[Packet[VideoStream]] | None = []
+        self._room = _MOST_HELD_BYTES
+
+    def __iter__(self) -> Iterator["Packet[VideoStream]"]:
+        for packet in coded_packets(self._container, self._stream):
+            self._room -= packet.size
+            if self._room < 0:
+                self._packets = None
+            if self._packets is not None:
+                self._packets.append(packet)
+            yield packet
+
+    @contextmanager
+    def again(self) -> Iterator[tuple[Iterable["Packet[VideoStream]"], VideoStream]]:
+        """The same packets from the first on; not all of them when the first reading stopped."""
+        if self._packets is not None:
+            yield self._packets, self._stream
+            return
+        with opened(self._source) as (container, stream):
+            yield coded_packets(container, stream), stream
+
+
+def _look(first: _Reading) -> Look | None:
+    with first.again() as (packets, stream):
+        return read_look(packets, stream)
+
+
+def _cut(
+    source: Path, folder: Path, row: Cut, windows: Windows, timeline: Timeline, first: _Reading
+) -> Cut:
     keep = packets_to_keep(timeline, windows, row.zero_seconds)
     if not keep.any():
         found = timeline.end_seconds - timeline.start_seconds
-        first = offset_seconds + (windows[0][0] - 1) / FPS
-        early = f"the video ends at {found:.2f} s, the first wanted frame is at {first:.2f} s"
-        return Cut(clip, status="damaged", reason=timeline.damage or early)
+        wanted = row.zero_seconds - timeline.start_seconds + (windows[0][0] - 1) / FPS
+        early = f"the video ends at {found:.2f} s, the first wanted frame is at {wanted:.2f} s"
+        return Cut(row.clip, status="damaged", reason=timeline.damage or early)
     if timeline.disorder:
         return _copy_whole(source, folder, row, timeline.disorder, timeline.has_times)
     try:
-        return _copy_packets(source, folder, row, timeline, keep)
+        return _copy_packets(folder, row, windows, timeline, keep, first)
     except (av.error.FFmpegError, UnknownCodecError) as error:
-        (folder / f"{clip}.nut").unlink(missing_ok=True)
+        (folder / f"{row.clip}.nut").unlink(missing_ok=True)
         why = reason(error) if isinstance(error, av.error.FFmpegError) else f"codec {error}"
         return _copy_whole(source, folder, row, f"its packets cannot be copied ({why})", True)
 
@@ -112,6 +163,12 @@ def packets_to_keep(
     return keep
 
 
+def _opening_seconds(timeline: Timeline, windows: Windows, zero_seconds: float) -> float:
+    """File time of the first picture that any window shows: what comes before serves decoding."""
+    seconds = timeline.shown_seconds
+    return float(seconds[_on_screen(seconds, zero_seconds + (windows[0][0] - 1) / FPS)])
+
+
 def _on_screen(seconds: npt.NDArray[np.float64], time: float) -> int:
     after = int(np.searchsorted(seconds, time + TOLERANCE_SECONDS, side="right"))
     return max(after - 1, 0)
@@ -136,20 +193,25 @@ def _plan(timeline: Timeline, keep: npt.NDArray[np.bool_]) -> _Plan:
 
 
 def _copy_packets(
-    source: Path, folder: Path, row: Cut, timeline: Timeline, keep: npt.NDArray[np.bool_]
+    folder: Path,
+    row: Cut,
+    windows: Windows,
+    timeline: Timeline,
+    keep: npt.NDArray[np.bool_],
+    first: _Reading,
 ) -> Cut:
     target, plan = folder / f"{row.clip}.nut", _plan(timeline, keep)
     numbers = np.flatnonzero(keep)
     exact = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     with (
-        opened(source) as (container, stream),
+        first.again() as (packets, stream),
         av.open(f"file:{target.absolute()}", "w", format="nut", options=exact) as output,
     ):
         # `opaque` copies the codec's parameters without asking for an encoder of that codec.
         copied = output.add_stream_from_template(stream, opaque=True)
         copied.time_base = stream.time_base
         done = 0
-        for number, packet in enumerate(coded_packets(container, stream)):
+        for number, packet in enumerate(packets):
             if keep[number]:
                 packet.stream = copied
                 packet.pts, packet.dts = int(plan.pts[done]), int(plan.dts[done])
@@ -159,12 +221,11 @@ def _copy_packets(
                 break
     joins = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1) != 1)
     moved = plan.shift * float(timeline.time_base)
-    shown_from = timeline.shown_seconds[0] if timeline.is_hidden.any() else float("-inf")
     return replace(
         row,
         path=target.name,
         zero_seconds=row.zero_seconds + moved,
-        shown_from_seconds=float(shown_from) + moved,
+        shown_from_seconds=_opening_seconds(timeline, windows, row.zero_seconds) + moved,
         shown_until_seconds=row.shown_until_seconds + moved,
         joins=" ".join(str(number) for number in joins),
         bytes=target.stat().st_size,

@@ -7,6 +7,7 @@ the first; after the last one has had its time there are no frames.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.frames.cut_table import Cut
+from pipeline.frames.deinterlace import Deinterlacer
 from pipeline.frames.video import TOLERANCE_SECONDS, coded_packets, opened, read_timeline, reason
 from pipeline.sampling import FPS
 
@@ -80,7 +82,7 @@ def _shown_frames(path: Path, cut: Cut, damage: Damage) -> Iterator[tuple[VideoF
             if times is not None:
                 seconds = float(next(times, float("nan")))
             elif frame.pts is not None:
-                seconds = frame.pts * tick
+                seconds = frame.pts * float(frame.time_base or tick)
             else:
                 continue
             if cut.shown_from_seconds <= seconds + tick / 2 < cut.shown_until_seconds:
@@ -91,24 +93,49 @@ def _decoded(
     packets: Iterator["Packet[VideoStream]"], stream: VideoStream, cut: Cut, damage: Damage
 ) -> Iterator[VideoFrame]:
     joins = cut.join_numbers - {0}
+    opening_tick = _opening_tick(stream, cut)
+    deinterlacer = Deinterlacer(stream.time_base or Fraction(1, FPS))
     try:
         for number, packet in enumerate(packets):
             if number in joins:  # what follows must not lean on pictures from before the gap
-                yield from _decode(stream, None, damage)
+                yield from _decode(stream, None, deinterlacer, damage)
                 stream.codec_context.flush_buffers()
-            yield from _decode(stream, packet, damage)
+            if opening_tick is not None:
+                early = packet.pts is not None and packet.pts < opening_tick
+                skips = early and not deinterlacer.is_active  # that looks at the pictures around
+                stream.codec_context.skip_frame = "NONREF" if skips else "DEFAULT"
+            yield from _decode(stream, packet, deinterlacer, damage)
     except av.error.FFmpegError as error:  # from reading: nothing more will come
         damage.num_packets += 1
         damage.last_reason = reason(error)
-    yield from _decode(stream, None, damage)
+    yield from _decode(stream, None, deinterlacer, damage)
+
+
+def _opening_tick(stream: VideoStream, cut: Cut) -> float | None:
+    """Before this tick, pictures that no other picture leans on need no decoding.
+
+    Only H.264 says so of each picture for sure; None where it cannot be known.
+    """
+    known = cut.timing == "pts" and stream.codec_context.name == "h264"
+    if not known or cut.shown_from_seconds == float("-inf") or not stream.time_base:
+        return None
+    return cut.shown_from_seconds / float(stream.time_base) - 0.5
 
 
 def _decode(
-    stream: VideoStream, packet: "Packet[VideoStream] | None", damage: Damage
+    stream: VideoStream,
+    packet: "Packet[VideoStream] | None",
+    deinterlacer: Deinterlacer,
+    damage: Damage,
 ) -> list[VideoFrame]:
+    """Whole pictures that come out when a packet goes in; all that are left for None."""
+    frames: list[VideoFrame] = []
     try:
-        return stream.codec_context.decode(packet)
+        for frame in stream.codec_context.decode(packet):
+            frames += deinterlacer.push(frame)
+        if packet is None:
+            frames += deinterlacer.flush()
     except av.error.FFmpegError as error:
         damage.num_packets += 1
         damage.last_reason = reason(error)
-        return []
+    return frames

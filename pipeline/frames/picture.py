@@ -4,6 +4,7 @@ Sizes shrink by averaging areas, and never grow. Pixels that are not square stay
 boxes are fractions of the picture, so nothing is lost, and the published frames did the same.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -14,13 +15,12 @@ import av.error
 import cv2
 import numpy as np
 import numpy.typing as npt
-from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from pipeline.frames.hdr import to_standard_range
-from pipeline.frames.video import coded_packets
 
 Image = npt.NDArray[np.uint8]
 
@@ -39,6 +39,15 @@ _COLORSPACES = {
     "smpte240m": Colorspace.SMPTE240M,
 }
 _FULL_RANGE = 2
+
+# What red and blue weigh in luma (H.273, kr and kb).
+LUMA_WEIGHTS = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+}
 
 
 @dataclass(frozen=True)
@@ -60,13 +69,13 @@ class Look:
     transfer: str = "sdr"
 
 
-def read_look(container: InputContainer, stream: VideoStream) -> Look | None:
+def read_look(packets: Iterable["Packet[VideoStream]"], stream: VideoStream) -> Look | None:
     """Decode the first picture and see how it is to be shown; None if there is none.
 
     The decoder joins what the container says with what the coded stream says. A cut file keeps
     only the latter, which is why this is asked of the source.
     """
-    frame = _first_frame(container, stream)
+    frame = _first_frame(packets, stream)
     if frame is None:
         return None
     rotation, mirrored = _orientation(frame)
@@ -115,10 +124,13 @@ def to_rgb(frame: VideoFrame, look: Look, short_side_px: int) -> Image:
     return np.ascontiguousarray(np.rot90(image, -look.rotation_degrees // 90))
 
 
-def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
-    packets = islice(coded_packets(container, stream), _MOST_PACKETS)
+def _first_frame(
+    packets: Iterable["Packet[VideoStream]"], stream: VideoStream
+) -> VideoFrame | None:
     try:
-        for packet in chain(packets, [None]):  # None: hand out what is still held back
+        for packet in chain(
+            islice(packets, _MOST_PACKETS), [None]
+        ):  # None: hand out what is still held back
             with suppress(av.error.FFmpegError):  # damaged here; the next packets may do
                 for frame in stream.codec_context.decode(packet):
                     return frame

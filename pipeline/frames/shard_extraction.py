@@ -15,7 +15,7 @@ from pipeline.clips import parse_windows
 from pipeline.frames.cut_table import Cut
 from pipeline.frames.frame_reader import Damage, read_frames
 from pipeline.frames.frame_store import FrameStoreWriter
-from pipeline.frames.picture import to_rgb
+from pipeline.frames.jpeg import to_jpeg
 from pipeline.progress import track
 from pipeline.sections import ExtractFrames
 
@@ -46,11 +46,9 @@ def extract_clip(
     look = cut.look
     try:
         for frame, shown_in in read_frames(folder / cut.path, cut, numbers, damage):
-            image = to_rgb(frame, look, settings.short_side_px)
-            height, width, _ = image.shape
-            jpeg = simplejpeg.encode_jpeg(image, settings.jpeg_quality, "RGB", "420")
+            jpeg = to_jpeg(frame, look, settings.short_side_px, settings.jpeg_quality)
             for last in shown_in:
-                store.add(cut.clip, last, jpeg, width, height)
+                store.add(cut.clip, last, *jpeg)
             stored += len(shown_in)
     except ValueError as error:  # the cut file has nothing that can be opened
         broken = str(error)

@@ -5,7 +5,7 @@ order in which it must be decoded. "File time" is pts in seconds, as the file co
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -38,6 +38,8 @@ _MOST_PIXELS = 1 << 26
 
 # They store no display times: the reader makes them up, and gets them wrong behind B-frames.
 _UNTIMED_FORMATS = {"avi", "m4v", "mpegvideo", "h264", "hevc", "obu", "dv"}
+
+_Row = tuple[int | None, int | None, int, bool, bool]  # pts, dts, duration, key, hidden
 
 
 @dataclass(frozen=True)
@@ -128,50 +130,55 @@ def coded_packets(
     return (packet for packet in container.demux(stream) if packet.size)
 
 
-def read_timeline(path: Path, until_seconds: float = float("inf")) -> Timeline:
+def read_timeline(path: Path) -> Timeline:
     """Read when each packet is shown, without decoding any.
-
-    Args:
-        until_seconds: how far to read, counted as players do, from the start of the file.
 
     Raises: ValueError if this is no video; a file that breaks off gives `damage` instead.
     """
     with opened(path) as (container, stream):
-        if stream.time_base is None:
-            raise ValueError(f"{path.name}: found no time base, expected a video")
-        start = (container.start_time or 0) / av.time_base
-        rows: list[tuple[int | None, int | None, int, bool, bool]] = []
-        is_whole, damage = True, ""
-        try:
-            for packet in coded_packets(container, stream):
-                # A packet decoded later is never shown before this one's dts.
-                if packet.dts is not None and (
-                    packet.dts * stream.time_base > start + until_seconds + TOLERANCE_SECONDS
-                ):
-                    is_whole = False
-                    break
-                rows.append(
-                    (
-                        packet.pts,
-                        packet.dts,
-                        packet.duration or 0,
-                        packet.is_keyframe,
-                        packet.is_discard,
-                    )
-                )
-                if packet.is_corrupt:
-                    damage = "the file holds a broken packet"
-        except av.error.FFmpegError as error:
-            damage = f"the file breaks off: {reason(error)}"
-        timeline = _timeline(container, stream, rows, start, is_whole, damage)
-        promised = _promised_seconds(container, stream)
-    return _with_lost_end(timeline, promised)
+        return follow(container, stream, coded_packets(container, stream))
+
+
+def follow(
+    container: InputContainer,
+    stream: VideoStream,
+    packets: Iterable["Packet[VideoStream]"],
+    until_seconds: float = float("inf"),
+) -> Timeline:
+    """Note when each of the packets read from a file just opened is shown.
+
+    Args:
+        until_seconds: how far to read, counted as players do, from the start of the file.
+
+    Raises: ValueError if the file does not tell the length of its ticks.
+    """
+    if stream.time_base is None:
+        raise ValueError(f"{container.name}: found no time base, expected a video")
+    start = (container.start_time or 0) / av.time_base
+    # A packet decoded later is never shown before this one's dts.
+    last = (start + until_seconds + TOLERANCE_SECONDS) / float(stream.time_base)
+    rows: list[_Row] = []
+    is_whole, damage = True, ""
+    try:
+        for packet in packets:
+            dts = packet.dts
+            if dts is not None and dts > last:
+                is_whole = False
+                break
+            duration, is_key = packet.duration or 0, packet.is_keyframe
+            rows.append((packet.pts, dts, duration, is_key, packet.is_discard))
+            if packet.is_corrupt:
+                damage = "the file holds a broken packet"
+    except av.error.FFmpegError as error:
+        damage = f"the file breaks off: {reason(error)}"
+    timeline = _timeline(container, stream, rows, start, is_whole, damage)
+    return _with_lost_end(timeline, _promised_seconds(container, stream))
 
 
 def _timeline(
     container: InputContainer,
     stream: VideoStream,
-    rows: list[tuple[int | None, int | None, int, bool, bool]],
+    rows: list[_Row],
     start_seconds: float,
     is_whole: bool,
     damage: str,

@@ -1,7 +1,7 @@
 """Find the people of a split's keyframes: published proposals, or a detector where there are none.
 
 In: raw annotations, the clip table, stored frames. Out: proposals/<split>.parquet
-(`pipeline/annotations/proposals.py`).
+(`pipeline/annotations/proposals.py`). A killed job goes on from its finished batches.
 """
 
 from pathlib import Path

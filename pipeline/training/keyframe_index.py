@@ -1,10 +1,19 @@
 """The table of keyframes that training and evaluation read: `index/<split>.parquet` in memory.
 
+It lies in a file without a name that is mapped into memory: workers that are started anew get the
+file, not a copy of what is in it.
+
 G labelled people  P detected people of one keyframe
 """
 
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +29,35 @@ WHOLE_FRAME = np.array([[0, 0, 1, 1]], np.float64)
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of different lengths in one array, which forked workers share."""
+    """Rows of different lengths in one array."""
 
     values: npt.NDArray[np.float64]
-    offsets: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int32]
 
     def __getitem__(self, row: int) -> npt.NDArray[np.float64]:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+
+class Texts(Sequence[str]):
+    """A column of texts that makes no Python object before it is asked for one."""
+
+    def __init__(self, column: pa.StringArray) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            texts: list[str] = self._column[row].to_pylist()
+            return texts
+        return str(self._column[int(row)].as_py())
 
 
 class KeyframeIndex:
@@ -37,16 +68,31 @@ class KeyframeIndex:
     """
 
     def __init__(self, table: pa.Table, where: str) -> None:
+        self._open(_unnamed_file(table), where)
+
+    def _open(self, descriptor: int, where: str) -> None:
         self.where = where
-        self.video_id: list[str] = table["video_id"].to_pylist()
-        self.timestamp: npt.NDArray[np.float64] = table["timestamp"].to_numpy()
-        self.clip: list[str] = table["clip"].to_pylist()
-        self.frame = table["frame"].to_numpy().astype(np.int64)
-        self.last_frame = table["last_frame"].to_numpy().astype(np.int64)
-        self.size = np.stack([table["width"].to_numpy(), table["height"].to_numpy()], axis=1)
-        self._boxes = _ragged(table["boxes"])
-        self._proposals = _ragged(table["proposals"])
-        self._labels: pa.ListArray = table["labels"].combine_chunks()
+        self._map = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)  # keeps the file open
+        self._descriptor = descriptor
+        table = pa.ipc.open_file(pa.py_buffer(self._map)).read_all()
+        columns = {name: _whole(table[name]) for name in table.column_names}
+        self.video_id, self.clip = Texts(columns["video_id"]), Texts(columns["clip"])
+        self.timestamp: npt.NDArray[np.float64] = columns["timestamp"].to_numpy()
+        self.frame: npt.NDArray[np.int64] = columns["frame"].to_numpy()
+        self.last_frame: npt.NDArray[np.int64] = columns["last_frame"].to_numpy()
+        self.size: npt.NDArray[np.int32] = columns["size"].flatten().to_numpy().reshape(-1, 2)
+        self._boxes, self._proposals = _ragged(columns["boxes"]), _ragged(columns["proposals"])
+        self._labels: pa.ListArray = columns["labels"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"file": DupFd(self._descriptor), "where": self.where}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._open(state["file"].detach(), state["where"])
+
+    def __del__(self) -> None:
+        if hasattr(self, "_descriptor"):
+            os.close(self._descriptor)
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -87,10 +133,30 @@ def read_index(path: Path, labelled_only: bool = False) -> KeyframeIndex:
     return KeyframeIndex(table, str(path))
 
 
-def _ragged(column: pa.ChunkedArray) -> Ragged:
-    lists = column.combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):  # no rows at all
-        return Ragged(np.zeros(0), np.zeros(1, np.int64))
-    start, stop = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
-    values = lists.values.to_numpy(zero_copy_only=False)[start:stop]
-    return Ragged(values, lists.offsets.to_numpy().astype(np.int64) - start)
+def _unnamed_file(table: pa.Table) -> int:
+    """Write a table to a file that ends with its last user; returns its descriptor.
+
+    Numbers get the types in which they are used, so that reading them copies nothing.
+    """
+    size = np.stack([table["width"].to_numpy(), table["height"].to_numpy()], axis=1)
+    used = table.select(["video_id", "clip", "timestamp", "boxes", "labels", "proposals"])
+    for name in ("frame", "last_frame"):
+        used = used.append_column(name, table[name].cast(pa.int64()))
+    used = used.append_column("size", pa.FixedSizeListArray.from_arrays(size.ravel(), 2))
+    with tempfile.TemporaryFile() as file:
+        with pa.ipc.new_file(file, used.schema) as writer:
+            writer.write_table(used.combine_chunks())
+        file.flush()
+        return os.dup(file.fileno())
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _ragged(lists: pa.ListArray) -> Ragged:
+    offsets = lists.offsets.to_numpy() if len(lists) else np.zeros(1, np.int32)
+    return Ragged(lists.values.to_numpy(zero_copy_only=False), offsets)

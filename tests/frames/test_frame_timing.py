@@ -60,7 +60,8 @@ def built(tmp_path_factory):
         for part, (offset, windows) in CLIPS.items():
             clip = f"{name}-{part}"
             rows.append([part, "train", clip, name, offset, SECONDS, offset, "", windows, "00"])
-            downloaded.append({"clip": clip, "path": name, "status": "ok"})
+            row = {"clip": clip, "path": name, "status": "ok", "offset_seconds": offset}
+            downloaded.append(row)
     pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(folder / "clips.csv", index=False)
     pd.DataFrame(downloaded).to_csv(folder / "downloaded.csv", index=False)
     shared = ["--params", str(ROOT / "params.yaml"), "--clips", str(folder / "clips.csv")]

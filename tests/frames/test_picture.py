@@ -76,7 +76,7 @@ def test_pictures_are_turned_upright_as_ffmpeg_does(tmp_path, display):
     raw = ffmpeg("-i", turned, *["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
 
     with opened(turned) as (container, stream):
-        look = read_look(container, stream)
+        look = read_look(container.demux(stream), stream)
     with opened(turned) as (container, _):
         image = to_rgb(next(container.decode(video=0)), look, 100)
 
@@ -90,7 +90,7 @@ def test_container_tells_colours_that_the_codec_does_not(tmp_path):
     ffmpeg(*["-f", "lavfi", "-i", "testsrc=s=64x48"], *coder, *tags, video)
 
     with opened(video) as (container, stream):
-        look = read_look(container, stream)
+        look = read_look(container.demux(stream), stream)
 
     assert (look.matrix, look.full_range, look.transfer) == ("bt709", True, "sdr")
 
@@ -122,4 +122,4 @@ def test_pictures_too_large_for_the_memory_are_not_decoded(tmp_path, monkeypatch
     monkeypatch.setattr("pipeline.frames.video._MOST_PIXELS", 64 * 48 - 1)
 
     with opened(video) as (container, stream):
-        assert read_look(container, stream) is None
+        assert read_look(container.demux(stream), stream) is None

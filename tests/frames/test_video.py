@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pipeline.frames.video import Timeline, read_timeline
+from pipeline.frames.video import Timeline, coded_packets, follow, opened, read_timeline
 from tests.counter_videos import H264, ffmpeg, write_video
 
 
@@ -44,7 +44,8 @@ def test_timeline_tells_display_times_in_file_order(video):
 
 
 def test_reading_stops_where_nothing_more_is_wanted(video):
-    found = read_timeline(video, until_seconds=0.5)
+    with opened(video) as (container, stream):
+        found = follow(container, stream, coded_packets(container, stream), until_seconds=0.5)
 
     assert 13 <= len(found.pts) < 20
     assert found.end_seconds == float("inf")

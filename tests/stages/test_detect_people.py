@@ -1,12 +1,14 @@
 """Proposals of a split, from published files; and from a detector, here a stand-in for it."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.annotations import people_detector
+from pipeline.annotations import people_detector, split_people
 from pipeline.annotations.proposals import read_collected
 from pipeline.annotations.split_people import detect_people
 from pipeline.frames.frame_store import FrameStoreWriter
@@ -54,17 +56,7 @@ def test_a_part_without_published_boxes_is_shown_to_the_detector(
     params = small_params(proposals="detect")
     list_clips(raw, tmp_path / "clips.csv", params)
     write_frames(tmp_path / "frames", "kkk_000012_000022", 300)
-    seen: list[int] = []
-
-    def detect(
-        detector: object, stills: list[npt.NDArray[np.uint8]], *_: object
-    ) -> list[npt.NDArray[np.float64]]:
-        seen.extend(round(float(still.mean()) / 0.8) for still in stills)
-        return [np.array([[0.25, 0.25, 0.75, 0.75, 0.5]])] * len(stills)
-
-    monkeypatch.setattr(people_detector, "detect", detect)
-    monkeypatch.setattr(people_detector, "load_detector", lambda *_: None)
-    monkeypatch.setattr(people_detector, "fetch_weights", lambda *_: Path())
+    seen = stand_in(tmp_path, monkeypatch)
 
     detect_people(raw, tmp_path / "frames", tmp_path / "clips.csv", "train", tmp_path / "p", params)
 
@@ -72,6 +64,64 @@ def test_a_part_without_published_boxes_is_shown_to_the_detector(
     assert np.allclose(seen, [60, 300], atol=2)
     table = read_collected(tmp_path / "p")
     assert table.loc[table["video_id"] == "kkk", "timestamp"].tolist() == [14.016, 22.0]
+
+
+def test_a_killed_job_goes_on_from_its_finished_batches(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = small_params({"batch_size": 1}, proposals="detect")
+    list_clips(raw, tmp_path / "clips.csv", params)
+    write_frames(tmp_path / "frames", "kkk_000012_000022", 300)
+    places = (raw, tmp_path / "frames", tmp_path / "clips.csv", "train")
+    seen = stand_in(tmp_path, monkeypatch)
+    detect_people(*places, tmp_path / "whole" / "p", params)
+    assert len(seen) == 2
+
+    stand_in(tmp_path, monkeypatch, dies_at=1)
+    with pytest.raises(KeyboardInterrupt):
+        detect_people(*places, tmp_path / "out" / "p", params)
+    partial = tmp_path / "out" / ".p.kinetics.partial"
+    assert os.listdir(tmp_path / "out") == [partial.name]
+    with partial.open("ab") as file:
+        file.write(b'{"batch": "12')  # the kill came in the middle of a line
+    seen = stand_in(tmp_path, monkeypatch)
+    detect_people(*places, tmp_path / "out" / "p", params)
+
+    assert len(seen) == 1
+    assert os.listdir(tmp_path / "out") == ["p"]
+    assert (tmp_path / "out" / "p").read_bytes() == (tmp_path / "whole" / "p").read_bytes()
+
+
+@pytest.mark.parametrize("change", ["weights", "min_score", "frames"])
+def test_batches_of_other_weights_settings_or_stills_are_detected_again(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    params = small_params(proposals="detect")
+    list_clips(raw, tmp_path / "clips.csv", params)
+    write_frames(tmp_path / "frames", "kkk_000012_000022", 300)
+    places = (raw, tmp_path / "frames", tmp_path / "clips.csv", "train")
+    stand_in(tmp_path, monkeypatch)
+    with monkeypatch.context() as patch:  # all is detected, and then the job dies
+        patch.setattr(split_people, "write_proposals", no_room)
+        with pytest.raises(KeyboardInterrupt):
+            detect_people(*places, tmp_path / "p", params)
+
+    seen = stand_in(tmp_path, monkeypatch, weights=change if change == "weights" else "")
+    if change == "min_score":
+        params = small_params({"min_score": 0.25}, proposals="detect")
+    if change == "frames":
+        shutil.rmtree(tmp_path / "frames")
+        write_frames(tmp_path / "frames", "kkk_000012_000022", 300, grey=5)
+    detect_people(*places, tmp_path / "p", params)
+
+    assert len(seen) == 2
+
+
+def test_recall_is_told_per_split(raw: Path, tmp_path: Path) -> None:
+    counts = detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", small_params())
+
+    recalls = counts["recall_train_at_0.5"], counts["recall_train_at_0.75"]
+    assert recalls == (2 / 4, 1 / 4)  # see the counts above
 
 
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
@@ -82,12 +132,44 @@ def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
         main([*(word for pair in flags for word in pair), "--split", "test"])
 
 
-def write_frames(folder: Path, clip: str, count: int) -> None:
-    """Store frames whose grey level is 0.8 times their number."""
+def no_room(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def stand_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int | None = None, weights: str = ""
+) -> list[int]:
+    """A detector that finds one person everywhere; the list gets the number of each still it saw.
+
+    Args:
+        dies_at: after how many batches it is interrupted.
+        weights: contents of its checkpoint.
+    """
+    seen: list[int] = []
+    file = folder / "weights.pth"
+    file.write_text(weights)
+
+    def detect(
+        detector: object, stills: list[npt.NDArray[np.uint8]], *_: object
+    ) -> list[npt.NDArray[np.float64]]:
+        if dies_at is not None and len(seen) >= dies_at:
+            raise KeyboardInterrupt
+        seen.extend(round(float(still.mean()) / 0.8) for still in stills)
+        score = 0.5 + float(stills[0].mean()) / 1000
+        return [np.array([[0.25, 0.25, 0.75, 0.75, score]])] * len(stills)
+
+    monkeypatch.setattr(people_detector, "detect", detect)
+    monkeypatch.setattr(people_detector, "load_detector", lambda *_: None)
+    monkeypatch.setattr(people_detector, "fetch_weights", lambda *_: file)
+    return seen
+
+
+def write_frames(folder: Path, clip: str, count: int, grey: int = 0) -> None:
+    """Store frames whose grey level is 0.8 times their number, and `grey`."""
     import simplejpeg
 
     folder.mkdir()
     with FrameStoreWriter(folder / "00.tar", folder / "00.parquet") as store:
         for number in range(1, count + 1):
-            still = np.full((8, 8, 3), round(number * 0.8), np.uint8)
+            still = np.full((8, 8, 3), round(number * 0.8) + grey, np.uint8)
             store.add(clip, number, simplejpeg.encode_jpeg(still), 8, 8)

@@ -1,0 +1,117 @@
+"""Make stored JPEGs of decoded pictures.
+
+JPEG keeps what video keeps: luma, and chroma at half the size. Ordinary pictures (8 bits, 4:2:0,
+upright) therefore go from plane to plane and never become RGB; all others do, see `picture.py`.
+Shrinking averages areas, which gives the same picture before or after a change of colours.
+
+Y luma, U and V chroma (Cb and Cr).
+"""
+
+from functools import cache
+from typing import NamedTuple, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from av.video.frame import VideoFrame
+
+from pipeline.frames.picture import LUMA_WEIGHTS, Image, Look, shrunk_size, to_rgb
+
+Floats = npt.NDArray[np.float64]
+
+
+class Jpeg(NamedTuple):
+    coded: bytes
+    width: int
+    height: int
+
+
+def to_jpeg(frame: VideoFrame, look: Look, short_side_px: int, quality: int) -> Jpeg:
+    """Code a decoded picture upright, its shorter side at most `short_side_px`.
+
+    Args:
+        quality: 1 to 100, as libjpeg counts.
+    """
+    if is_plain(frame, look):
+        planes = jpeg_planes(frame, look, short_side_px)
+        height, width = planes[0].shape
+        return Jpeg(simplejpeg.encode_jpeg_yuv_planes(*planes, quality), width, height)
+    image = to_rgb(frame, look, short_side_px)
+    height, width, _ = image.shape
+    return Jpeg(simplejpeg.encode_jpeg(image, quality, "RGB", "420"), width, height)
+
+
+def is_plain(frame: VideoFrame, look: Look) -> bool:
+    """Whether a picture's planes are those of a JPEG but for size, range and matrix."""
+    upright = not look.mirrored and look.rotation_degrees == 0
+    fits = frame.format.name in ("yuv420p", "yuvj420p") and min(frame.width, frame.height) > 1
+    return upright and fits and look.transfer == "sdr"
+
+
+def jpeg_planes(frame: VideoFrame, look: Look, short_side_px: int) -> tuple[Image, Image, Image]:
+    """Shrink a plain picture and give it JPEG's colours: BT.601, full range.
+
+    Returns: Y [height, width], U and V [height / 2, width / 2], halves rounded up; contiguous.
+    """
+    width, height = shrunk_size(frame.width, frame.height, short_side_px)
+    y, u, v = (_pixels(frame, number) for number in range(3))
+    if (width, height) != (frame.width, frame.height):
+        half = (width + 1) // 2, (height + 1) // 2
+        y, u, v = _shrunk(y, (width, height)), _shrunk(u, half), _shrunk(v, half)
+    if look.matrix != "bt601":
+        return _other_matrix(y, u, v, look)
+    if look.full_range:
+        return np.ascontiguousarray(y), np.ascontiguousarray(u), np.ascontiguousarray(v)
+    return _mixed(y, y, (255 / 219, 0), 16, 0), _stretched(u), _stretched(v)
+
+
+def _shrunk(plane: Image, size: tuple[int, int]) -> Image:
+    return cast(Image, cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
+
+
+def _pixels(frame: VideoFrame, number: int) -> Image:
+    plane = frame.planes[number]
+    rows = np.frombuffer(plane, dtype=np.uint8)  # type: ignore[call-overload]
+    pixels: Image = rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+    return pixels
+
+
+def _stretched(chroma: Image) -> Image:
+    return _mixed(chroma, chroma, (255 / 224, 0), 128, 128)
+
+
+def _mixed(
+    first: Image, second: Image, factors: tuple[float, float], zero_in: float, zero_out: float
+) -> Image:
+    """Weighted sum of two planes whose zero is `zero_in`, rounded and clipped to 0..255."""
+    moved = zero_out - sum(factors) * zero_in
+    return cast(Image, cv2.addWeighted(first, factors[0], second, factors[1], moved))
+
+
+def _other_matrix(y: Image, u: Image, v: Image, look: Look) -> tuple[Image, Image, Image]:
+    height, width = y.shape
+    luma_gain, chroma_gain, black = (1.0, 1.0, 0) if look.full_range else (255 / 219, 255 / 224, 16)
+    (_, yu, yv), (_, uu, uv), (_, vu, vv) = chroma_gain * _to_bt601(look.matrix)
+    # What chroma adds to luma: at half the size, then repeated as a player would.
+    added = cv2.addWeighted(u, yu, v, yv, -128 * (yu + yv) - black * luma_gain, dtype=cv2.CV_16S)
+    size = 2 * u.shape[1], 2 * u.shape[0]
+    added = cv2.resize(added, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
+    luma = cv2.addWeighted(y, luma_gain, added, 1.0, 0.0, dtype=cv2.CV_8U)
+    return cast(Image, luma), _mixed(u, v, (uu, uv), 128, 128), _mixed(u, v, (vu, vv), 128, 128)
+
+
+@cache
+def _to_bt601(matrix: str) -> Floats:
+    """[3, 3] takes full-range Y, U, V under a matrix to those under BT.601."""
+    change: Floats = _from_rgb("bt601") @ np.linalg.inv(_from_rgb(matrix))
+    return change
+
+
+def _from_rgb(matrix: str) -> Floats:
+    # ITU-T H.273: U = (B - Y) / (2 (1 - kb)), V = (R - Y) / (2 (1 - kr)).
+    red, blue = LUMA_WEIGHTS[matrix]
+    luma = np.array([red, 1 - red - blue, blue])
+    u = (np.array([0, 0, 1]) - luma) / (2 * (1 - blue))
+    v = (np.array([1, 0, 0]) - luma) / (2 * (1 - red))
+    return np.stack([luma, u, v])

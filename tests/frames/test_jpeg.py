@@ -1,0 +1,71 @@
+"""JPEGs made plane by plane show what the way through RGB shows."""
+
+from itertools import product
+
+import av
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+
+from pipeline.frames.jpeg import is_plain, jpeg_planes, to_jpeg
+from pipeline.frames.picture import LUMA_WEIGHTS, Look, to_rgb
+from tests.counter_videos import ffmpeg
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A smooth, colourful picture per size; nothing in it leaves the colours of a screen."""
+    folder = tmp_path_factory.mktemp("jpeg")
+    found = {}
+    for size in ("340x256", "341x255", "1280x720"):
+        source = f"mandelbrot=s={size},boxblur=4,hue=s=0.5,eq=contrast=0.7"
+        ffmpeg("-f", "lavfi", "-i", source, "-frames:v", "1", "-pix_fmt", "yuv420p",
+               "-c:v", "ffv1", folder / f"{size}.mkv")  # fmt: skip
+        with av.open(str(folder / f"{size}.mkv")) as container:
+            found[size] = next(container.decode(video=0))
+    return found
+
+
+@pytest.mark.parametrize("size", ["340x256", "341x255", "1280x720"])
+@pytest.mark.parametrize(("matrix", "full_range"), list(product(LUMA_WEIGHTS, [False, True])))
+def test_planes_show_the_same_as_rgb(pictures, size, matrix, full_range):
+    look = Look(matrix=matrix, full_range=full_range)
+    frame = pictures[size]
+
+    y, u, v = jpeg_planes(frame, look, 256)
+    height, width = y.shape
+    chroma = [cv2.resize(plane, (width, height)).astype(float) - 128 for plane in (u, v)]
+    red, blue = y + 1.402 * chroma[1], y + 1.772 * chroma[0]
+    green = (y - 0.299 * red - 0.114 * blue) / 0.587
+    shown = np.clip(np.stack([red, green, blue], axis=2), 0, 255)
+
+    assert np.abs(shown - to_rgb(frame, look, 256)).mean() < 1.5
+
+
+def test_jpeg_of_a_plain_picture_is_close_to_that_through_rgb(pictures):
+    frame, look = pictures["1280x720"], Look(matrix="bt709")
+
+    jpeg = to_jpeg(frame, look, 320, 95)
+
+    image = simplejpeg.decode_jpeg(jpeg.coded)
+    assert image.shape == (jpeg.height, jpeg.width, 3) == (320, 569, 3)
+    assert np.abs(image.astype(int) - to_rgb(frame, look, 320)).mean() < 2
+
+
+@pytest.mark.parametrize(
+    "look",
+    [Look(rotation_degrees=90), Look(mirrored=True), Look(matrix="bt2020", transfer="pq")],
+)
+def test_other_pictures_go_through_rgb(pictures, look):
+    frame = pictures["341x255"]
+
+    jpeg = to_jpeg(frame, look, 128, 100)
+
+    assert not is_plain(frame, look)
+    assert is_plain(frame, Look())
+    assert not is_plain(frame.reformat(format="yuv444p"), Look())
+    expected = to_rgb(frame, look, 128)
+    image = simplejpeg.decode_jpeg(jpeg.coded)
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).mean() < 3

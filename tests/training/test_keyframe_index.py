@@ -1,0 +1,115 @@
+"""The index is read once, also by workers that are started anew."""
+
+import os
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.training.keyframe_index import KeyframeIndex, read_index
+
+ROWS = [
+    {"video_id": "a", "clip": "a", "timestamp": 902.0, "frame": 60, "last_frame": 90}
+    | {"boxes": [0.1, 0.2, 0.5, 0.7, 0.5, 0.2, 0.9, 0.7], "labels": [[12, 80], [14]]}
+    | {"proposals": [0.1, 0.2, 0.5, 0.7, 0.95]},
+    {"video_id": "a", "clip": "a", "timestamp": 903.0, "frame": 90, "last_frame": 90}
+    | {"boxes": [], "labels": [], "proposals": []},
+    {"video_id": "b", "clip": "b_000001_000011", "timestamp": 1.5, "frame": 15, "last_frame": 300}
+    | {"boxes": [0.0, 0.0, 1.0, 1.0], "labels": [[3]]}
+    | {"proposals": [0.0, 0.0, 1.0, 1.0, 0.5, 0.1, 0.1, 0.9, 0.9, 0.25]},
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    rows = [{"part": "p", "shard": "00", "width": 8, "height": 6, **row} for row in ROWS]
+    pq.write_table(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), tmp_path / "train.parquet")
+    return tmp_path / "train.parquet"
+
+
+def shown(index: KeyframeIndex) -> list[object]:
+    """All that an index tells, as plain values."""
+    rows = range(len(index))
+    labels = [[np.flatnonzero(person).tolist() for person in index.labels(row)] for row in rows]
+    return [
+        list(index.video_id),
+        list(index.clip),
+        *(column.tolist() for column in (index.timestamp, index.frame, index.last_frame)),
+        index.size.tolist(),
+        [index.truth(row).tolist() for row in rows],
+        [index.proposals(row, 0.5).tolist() for row in rows],
+        labels,
+        index.where,
+    ]
+
+
+def files_mapped() -> set[int]:
+    """Inodes of the files without a name that this process has in its memory."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return {int(line.split()[4]) for line in lines if line.endswith("(deleted)")}
+
+
+def tell(index: KeyframeIndex, answers: "Queue[tuple[list[object], set[int]]]") -> None:
+    answers.put((shown(index), files_mapped()))
+
+
+def test_columns_are_those_of_the_file(path: Path) -> None:
+    index = read_index(path)
+
+    assert (len(index), list(index.clip)) == (3, ["a", "a", "b_000001_000011"])
+    assert index.timestamp.tolist() == [902.0, 903.0, 1.5]
+    assert (index.frame.tolist(), index.last_frame.tolist()) == ([60, 90, 15], [90, 90, 300])
+    assert index.size.tolist() == [[8, 6]] * 3
+    assert index.truth(0).tolist() == [[0.1, 0.2, 0.5, 0.7], [0.5, 0.2, 0.9, 0.7]]
+    assert [index.truth(row).shape for row in range(3)] == [(2, 4), (0, 4), (1, 4)]
+    assert [np.argwhere(index.labels(row)).tolist() for row in range(3)] == [
+        [[0, 12], [0, 80], [1, 14]],
+        [],
+        [[0, 3]],
+    ]
+    assert index.proposals(2, 0.5).tolist() == [[0, 0, 1, 1]]
+    assert index.proposals(1, 0.5).tolist() == [[0, 0, 1, 1]]  # nobody found: the whole frame
+
+
+def test_keyframes_without_people_can_be_left_out(path: Path) -> None:
+    index = read_index(path, labelled_only=True)
+
+    assert list(index.video_id) == ["a", "b"]
+    assert index.truth(1).tolist() == [[0, 0, 1, 1]]
+
+
+def test_an_index_without_keyframes_is_read(path: Path) -> None:
+    pq.write_table(INDEX_SCHEMA.empty_table(), path)
+
+    assert [len(read_index(path, only)) for only in (False, True)] == [0, 0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files here")
+def test_a_worker_started_anew_maps_the_same_file(path: Path) -> None:
+    before = files_mapped()
+    index = read_index(path)
+    own = files_mapped() - before
+    context = get_context("spawn")
+    answers = context.Queue()
+    worker = context.Process(target=tell, args=(index, answers))
+
+    worker.start()
+    told, mapped = answers.get(timeout=60)
+    worker.join()
+
+    assert told == shown(index)
+    assert len(own) == 1
+    assert own <= mapped
+
+
+def test_a_file_is_closed_with_its_index(path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+
+    shown(read_index(path))
+
+    assert len(os.listdir("/dev/fd")) == before
