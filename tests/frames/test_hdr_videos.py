@@ -10,7 +10,7 @@ from pipeline.sections import ExtractFrames
 from tests.counter_videos import ffmpeg
 
 # Ten-bit luma 424 is 0.411 of the range: 36.5 cd/m2 under PQ, 0.18 of paper white, shown as
-# 255 * 0.18 ** (1 / 2.4) = 125. Luma 502 is one half: 1000 * (1 / 12) ** 1.2 = 50.7 cd/m2 under HLG,
+# 255 * 0.18 ** (1 / 2.4) = 125. Luma 502 is one half: 1000 * (1 / 12) ** 1.2 = 50.7 cd/m2 in HLG,
 # 0.25 of paper white, shown as 143.
 CURVES = {"smpte2084": ("PQ", 424, 125), "arib-std-b67": ("HLG", 502, 143)}
 

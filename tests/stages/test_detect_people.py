@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.annotations import people_detector, split_people
+from pipeline.annotations import people_detector
+from pipeline.annotations import split_people as stage
 from pipeline.annotations.proposals import read_collected
 from pipeline.annotations.split_people import detect_people
 from pipeline.frames.frame_store import FrameStoreWriter
@@ -102,7 +103,7 @@ def test_batches_of_other_weights_settings_or_stills_are_detected_again(
     places = (raw, tmp_path / "frames", tmp_path / "clips.csv", "train")
     stand_in(tmp_path, monkeypatch)
     with monkeypatch.context() as patch:  # all is detected, and then the job dies
-        patch.setattr(split_people, "write_proposals", no_room)
+        patch.setattr(stage, "write_proposals", no_room)
         with pytest.raises(KeyboardInterrupt):
             detect_people(*places, tmp_path / "p", params)
 
