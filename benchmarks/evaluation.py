@@ -7,7 +7,7 @@ original evaluates it, one by one; and the demo's small network beside itself on
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -52,7 +52,9 @@ def speedup(
     work: str, against: str, examples: EvaluationKeyframes, ours: nn.Module, theirs: nn.Module
 ) -> Row:
     """Clips per CPU second of one batch of all, against one by one."""
-    run = partial(detect, keyframes=examples, min_score=0.002, what="benchmark")
+    run: Callable[..., object] = partial(
+        detect, keyframes=examples, min_score=0.002, what="benchmark"
+    )
     number = len(examples)
     contenders = {
         "ours": cpu_seconds(lambda: run(ours, batch_size=number)),

@@ -8,7 +8,7 @@ ours prepares, count against us. Files are in the page cache on both sides; one 
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -81,7 +81,7 @@ def store_epoch(dataset: TrainingKeyframes) -> list[Batch]:
     ]
 
 
-def plain_epoch(files: Path, clips: list[str]) -> list[Tensor]:
+def plain_epoch(files: Path, clips: Sequence[str]) -> list[Tensor]:
     draw = np.random.default_rng(0)
     samples = [torch.from_numpy(plain_sample(files / clip, draw)) for clip in clips]
     return [torch.stack(samples[start : start + BATCH]) for start in range(0, len(samples), BATCH)]
@@ -106,11 +106,12 @@ def plain_stills(folder: Path, numbers: np.ndarray) -> list[np.ndarray]:
     for number in numbers:
         coded = np.frombuffer((folder / f"img_{number:05d}.jpg").read_bytes(), np.uint8)
         still = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        assert still is not None
         found.append(cv2.cvtColor(still, cv2.COLOR_BGR2RGB))
     return found
 
 
-def plain_decoding(files: Path, clips: list[str]) -> None:
+def plain_decoding(files: Path, clips: Sequence[str]) -> None:
     numbers = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)
     for clip in clips:
         plain_stills(files / clip, numbers)

@@ -28,10 +28,10 @@ import av
 from pipeline.frames.cutting import cut_clip
 from pipeline.frames.ffmpeg_binary import ffmpeg_binary
 from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.shard_extraction import extract_clip
 from pipeline.params import load_params
 from pipeline.sampling import FPS, Sampling, keyframe_number
 from pipeline.sections import ExtractFrames
-from pipeline.stages.extract_frames import extract_clip
 
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
 SOURCE = "mandelbrot=s=340x256:r=30:maxiter=300,noise=alls=6:allf=t"  # moves, and has a grain

@@ -1,8 +1,9 @@
 """What the model's two benchmarks share: two equal networks, one batch, one step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,10 @@ class Batch:
 
 
 def equal_networks(
-    blocks: Sequence[int] = (3, 4, 6, 3), width: int = 64, deterministic: bool = True, **head: bool
+    blocks: Sequence[int] = (3, 4, 6, 3),
+    width: int = 64,
+    deterministic: bool = True,
+    head: Mapping[str, bool] = MappingProxyType({}),
 ) -> tuple[nn.Module, nn.Module]:
     """Our detector and the plain one, with equal weights and without dropout; R50 by default.
 
@@ -102,7 +106,7 @@ def training_step(
         model.train()
         with precision():
             logits = model(clip_BCTHW, batch.boxes_N5)
-        action_loss(logits.float(), batch.labels_NK).mean.backward()
+        action_loss(logits.float(), batch.labels_NK).mean.backward()  # type: ignore[no-untyped-call]
         update(optimizer, parameters, 1e-3, clip_norm=40.0)
 
     return step

@@ -47,7 +47,7 @@ def rows() -> Iterator[Row]:
     for batch_size in BATCHES:
         yield from training_rows(device, ours, plain, batch_size)
     for name, head in HEADS.items():
-        model, _ = equal_networks(deterministic=False, **head)
+        model, _ = equal_networks(deterministic=False, head=head)
         yield share_of_ceiling(name, model.to(device), Batch(8, 8, SIDE).to(device), 8)
     for name, num_frames in (("4x16", 4), ("16x4", 16)):
         yield share_of_ceiling(name, ours, Batch(8, num_frames, SIDE).to(device), num_frames)

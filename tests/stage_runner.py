@@ -12,6 +12,13 @@ import sys
 from pathlib import Path
 
 MODULES = ("download", "cut_clips", "extract_frames", "merge_annotations")
+# What they import behind their flags.
+LATE = (
+    "pipeline.frames.shard_cutting",
+    "pipeline.frames.shard_extraction",
+    "pipeline.annotations.index_files",
+    "pipeline.params",
+)
 # Libraries that would start threads at import.
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 SINGLE |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
@@ -65,8 +72,8 @@ def _stage(log: str, module: str, arguments: list[str]) -> None:
 
 
 def _serve(log: str) -> None:
-    for name in MODULES:
-        importlib.import_module(f"pipeline.stages.{name}")
+    for name in (*(f"pipeline.stages.{stage}" for stage in MODULES), *LATE):
+        importlib.import_module(name)
     for line in sys.stdin:
         module, *arguments = json.loads(line)
         assert len(os.listdir("/proc/self/task")) == 1

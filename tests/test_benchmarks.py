@@ -47,7 +47,7 @@ def test_docs_show_ratios_and_no_times() -> None:
 
 @pytest.fixture(scope="module")
 def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
-    return equal_networks((1, 1, 1, 1), width=8, context=True)
+    return equal_networks((1, 1, 1, 1), width=8, head={"context": True})
 
 
 def test_yardstick_is_the_same_network(networks: tuple[torch.nn.Module, torch.nn.Module]) -> None:

@@ -5,8 +5,8 @@ import simplejpeg
 
 from pipeline.frames.cutting import cut_clip
 from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.shard_extraction import extract_clip
 from pipeline.sections import ExtractFrames
-from pipeline.stages.extract_frames import extract_clip
 from tests.counter_videos import ffmpeg
 
 # Ten-bit luma 424 is 0.411 of the range: 36.5 cd/m2 under PQ, 0.18 of paper white, shown as
