@@ -119,7 +119,8 @@ def _open_text(path: Path) -> TextIO:
 
 
 def _refuse_unreadable(path: Path, number: int, name: str, text: str) -> None:
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    surrogate = not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+    if "\0" in text or surrogate:
         raise row_error(path, number, f"{name} {text!r}", "text")
 
 
