@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.transfers.disk_space import DiskFullError
+from pipeline.disk_space import NO_ROOM, DiskFullError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room, none within the quota or the limit
 _PROBE_BYTES = 1 << 16
 
 
@@ -84,7 +83,7 @@ def named_when_full(path: Path) -> Iterator[None]:
     except DiskFullError:
         raise
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in NO_ROOM:
             raise
         raise _full(path) from error
 
@@ -99,5 +98,5 @@ def _takes_more(path: Path) -> bool:
         with path.open("ab") as file:
             file.write(b"\0" * _PROBE_BYTES)
     except OSError as error:
-        return error.errno not in _FULL
+        return error.errno not in NO_ROOM
     return True

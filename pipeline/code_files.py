@@ -21,6 +21,7 @@ PLUMBING = {
     "pipeline.transfers",
     "pipeline.atomic",
     "pipeline.command",
+    "pipeline.disk_space",
     "pipeline.params",
     "pipeline.progress",
     "pipeline.sections",

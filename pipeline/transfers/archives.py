@@ -17,7 +17,7 @@ from typing import Protocol
 
 from pipeline.atomic import written
 from pipeline.clips import is_safe_name
-from pipeline.transfers.disk_space import require_space
+from pipeline.disk_space import require_space
 from pipeline.transfers.tar_stream import (
     BLOCK_BYTES,
     DamagedArchiveError,

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from pipeline.disk_space import disk_named
 from pipeline.progress import Progress
 from pipeline.transfers.archive_clips import fetch_archive
 from pipeline.transfers.data_lock import DataLock
-from pipeline.transfers.disk_space import disk_named
 from pipeline.transfers.download_job import DownloadJob, Manners
 from pipeline.transfers.download_journal import Fetched
 from pipeline.transfers.host_slots import HostSlots

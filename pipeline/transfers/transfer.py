@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from pipeline.atomic import sync, written
-from pipeline.transfers.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
+from pipeline.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
 from pipeline.transfers.http_reader import (
     Attempts,
     Opened,

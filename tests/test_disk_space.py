@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from pipeline.transfers.disk_space import DiskFullError, disk_named, require_space
+from pipeline.disk_space import DiskFullError, disk_named, require_space
 from pipeline.transfers.http_reader import Patience
 from tests.hostile_server import hostile_server
 from tests.small_archives import files, keep, tar_gz
@@ -24,7 +24,7 @@ def free(monkeypatch):
         left = list(looks)
         usage = type(shutil.disk_usage("/"))
         monkeypatch.setattr(
-            "pipeline.transfers.disk_space.shutil.disk_usage",
+            "pipeline.disk_space.shutil.disk_usage",
             lambda folder: usage(0, 0, left.pop(0) if len(left) > 1 else left[0]),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # none, none within the quota or the limit
 CHECK_EVERY_BYTES = 64 << 20  # others write to the same disk meanwhile
 
 
@@ -26,7 +27,7 @@ def disk_named(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or isinstance(error, DiskFullError):
+        if error.errno not in NO_ROOM or isinstance(error, DiskFullError):
             raise
         raise _full(folder, "no space left") from error
 
