@@ -23,14 +23,7 @@ def run(main: Callable[[], None]) -> None:
 
     Anything else is a mistake of ours and keeps its traceback. `AVA_DEBUG=1` keeps all of them.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    for chatty in ("httpx", "alembic", "mlflow", "matplotlib"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    log_lines()
     if "AVA_PARENT" in os.environ:
         parent = int(os.environ["AVA_PARENT"])
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -43,6 +36,18 @@ def run(main: Callable[[], None]) -> None:
             raise
         logger.error("%s: %s", Path(sys.argv[0]).stem, error)
         sys.exit(USER_MISTAKE)
+
+
+def log_lines() -> None:
+    """Have this process log to stderr, a line for each message."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    for chatty in ("httpx", "alembic", "mlflow", "matplotlib"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _end_with(parent: int) -> None:

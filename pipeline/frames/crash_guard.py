@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-import cv2
+from pipeline.command import log_lines
 
 MOST_BYTES = 4 << 30  # of memory for the child; pictures of 8K with all they lean on fit
 MOST_SECONDS = 3600.0  # for one clip
@@ -22,6 +22,7 @@ MOST_SECONDS = 3600.0  # for one clip
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 _KILL_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -40,40 +41,46 @@ class Guard:
         return self._crashed.get(clip, "")
 
 
-def guarded(work: Callable[[Guard], T], most_seconds: float = MOST_SECONDS) -> T:
-    """Run `work` in a child process until no clip crashes it.
+def guarded(
+    work: Callable[[A, Guard], T],
+    task: A,
+    most_seconds: float = MOST_SECONDS,
+    most_bytes: int = MOST_BYTES,
+) -> T:
+    """Run `work` on `task` in a child process until no clip crashes it.
+
+    The child is started anew, not forked: a fork beside threads of some library may never end.
 
     Args:
-        work: calls `begin` before each clip and returns something that can be pickled.
+        work: a function of a module; calls `begin` before each clip. What it is given and what it
+            returns can be pickled.
 
     Raises: what `work` raises; RuntimeError if the child dies otherwise than of a clip.
     """
-    cv2.setNumThreads(1)  # threads do not survive a fork; shards run beside each other anyway
     crashed: dict[str, str] = {}
     while True:
-        clip, kind, result = _attempt(work, crashed, most_seconds)
+        job = (work, task, crashed, os.getpid(), most_bytes)
+        clip, kind, result = _attempt(job, most_seconds)
         if kind == "done":
             return result  # type: ignore[no-any-return]
         if kind == "failed" and not (isinstance(result, MemoryError) and clip):
             raise result
-        why = f"it needs more than {MOST_BYTES >> 30} GB of memory" if kind == "failed" else result
+        why = f"it needs more than {most_bytes >> 30} GB of memory" if kind == "failed" else result
         if clip in crashed:
             raise RuntimeError(f"clip {clip}: {why}, although it was left out")
         crashed[clip] = why
 
 
-def _attempt(
-    work: Callable[[Guard], T], crashed: Mapping[str, str], most_seconds: float
-) -> tuple[str, str, Any]:
+def _attempt(job: tuple[Any, ...], most_seconds: float) -> tuple[str, str, Any]:
     """Clip at work when the child ended; "done", "failed" or "crashed"; result, error or reason."""
-    fork = get_context("fork")
-    messages, theirs = fork.Pipe(duplex=False)
-    child = fork.Process(target=_run, args=(work, crashed, theirs, os.getpid()), daemon=True)
+    spawn = get_context("spawn")
+    messages, theirs = spawn.Pipe(duplex=False)
+    child = spawn.Process(target=_run, args=(theirs, *job), daemon=True)
     child.start()
     theirs.close()
     clip = ""
     try:
-        while messages.poll(most_seconds):
+        while messages.poll(most_seconds if clip else MOST_SECONDS):
             kind, content = messages.recv()
             if kind != "clip":
                 return clip, kind, content
@@ -94,16 +101,22 @@ def _attempt(
 
 
 def _run(
-    work: Callable[[Guard], T], crashed: Mapping[str, str], messages: Connection, parent: int
+    messages: Connection,
+    work: Callable[[A, Guard], T],
+    task: A,
+    crashed: Mapping[str, str],
+    parent: int,
+    most_bytes: int,
 ) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         return  # it died in between
+    log_lines()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = MOST_BYTES if hard == resource.RLIM_INFINITY else min(MOST_BYTES, hard)
+    most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
     try:
-        messages.send(("done", work(Guard(crashed, messages))))
+        messages.send(("done", work(task, Guard(crashed, messages))))
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         messages.send(("failed", error))

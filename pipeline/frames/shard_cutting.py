@@ -1,18 +1,32 @@
 """Cut what some variant looks at out of every video of a shard."""
 
+import argparse
 import logging
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline.atomic import written_folder
-from pipeline.clips import is_safe_name, parse_windows
+from pipeline.clips import is_safe_name, parse_windows, read_clips
 from pipeline.frames.crash_guard import Guard
-from pipeline.frames.cut_table import Cut
+from pipeline.frames.cut_table import Cut, write_cuts
 from pipeline.frames.cutting import cut_clip
 from pipeline.progress import track
 
 logger = logging.getLogger(__name__)
+
+
+def cut_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
+    """Cut what the flags of the stage name, write its table, and return counts."""
+    text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
+    downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
+    cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut, guard)
+    write_cuts(cuts, args.report)
+    return {
+        "clips": len(cuts),
+        "damaged": sum(row.status == "damaged" for row in cuts),
+        "bytes": sum(row.bytes for row in cuts),
+    }
 
 
 def cut_clips(

@@ -1,5 +1,6 @@
 """Decode a shard's clips and store their frames, with a report of each clip."""
 
+import argparse
 import csv
 import logging
 from collections.abc import Iterable
@@ -11,12 +12,13 @@ import pandas as pd
 import simplejpeg
 
 from pipeline.atomic import written
-from pipeline.clips import parse_windows
+from pipeline.clips import parse_windows, read_clips
 from pipeline.frames.crash_guard import Guard
-from pipeline.frames.cut_table import Cut
+from pipeline.frames.cut_table import Cut, read_cuts
 from pipeline.frames.frame_reader import Damage, read_frames
 from pipeline.frames.frame_store import FrameStoreWriter
 from pipeline.frames.jpeg import to_jpeg
+from pipeline.params import load_params
 from pipeline.progress import track
 from pipeline.sections import ExtractFrames
 
@@ -32,6 +34,27 @@ class ClipReport:
     frames_wanted: int
     frames_stored: int
     reason: str
+
+
+def extract_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
+    """Extract what the flags of the stage name, write its tables, and return counts."""
+    settings = load_params(args.params).extract_frames
+    clips, cuts = read_clips(args.clips), read_cuts(args.cut_report)
+    notes = {
+        "decoder": f"PyAV {av.__version__}, ffmpeg {av.ffmpeg_version_info}",
+        "encoder": f"simplejpeg {simplejpeg.__version__}",
+        "settings": settings.model_dump_json(),
+    }
+    with FrameStoreWriter(args.tar, args.index, notes) as store:
+        reports = extract_frames(clips, cuts, args.cut, store, settings, guard)
+    _write_reports(reports, args.report)
+    return {
+        "clips": len(reports),
+        "frames": sum(report.frames_stored for report in reports),
+        "damaged": sum(report.status == "damaged" for report in reports),
+        "short": sum(report.status == "short" for report in reports),
+        "bytes": args.tar.stat().st_size,
+    }
 
 
 def extract_clip(
@@ -92,15 +115,7 @@ def extract_frames(
     return reports
 
 
-def coders() -> dict[str, str]:
-    """What decodes and encodes here, with versions: the frames' bytes depend on them."""
-    return {
-        "decoder": f"PyAV {av.__version__}, ffmpeg {av.ffmpeg_version_info}",
-        "encoder": f"simplejpeg {simplejpeg.__version__}",
-    }
-
-
-def write_reports(reports: Iterable[ClipReport], path: Path) -> None:
+def _write_reports(reports: Iterable[ClipReport], path: Path) -> None:
     """Write the reports as a table."""
     names = [field.name for field in fields(ClipReport)]
     with written(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

@@ -6,34 +6,28 @@ A damaged video is cut as far as it goes; what is no video gets a row with the r
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.command import parser, run
 from pipeline.summaries import write_summary
+
+if TYPE_CHECKING:
+    from pipeline.frames.crash_guard import Guard
 
 
 def main(argv: list[str] | None = None) -> None:
     """Cut one shard."""
     args = _parse(argv)
-    import pandas as pd
-
-    from pipeline.clips import read_clips
     from pipeline.frames.crash_guard import guarded
-    from pipeline.frames.cut_table import write_cuts
-    from pipeline.frames.shard_cutting import cut_clips
 
-    text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
-    downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
-    clips = read_clips(args.clips)
-    cuts = guarded(lambda guard: cut_clips(clips, downloaded, args.videos, args.cut, guard))
-    write_cuts(cuts, args.report)
-    write_summary(
-        args.summary,
-        {
-            "clips": len(cuts),
-            "damaged": sum(row.status == "damaged" for row in cuts),
-            "bytes": sum(row.bytes for row in cuts),
-        },
-    )
+    write_summary(args.summary, guarded(_cut_shard, args))
+
+
+def _cut_shard(args: argparse.Namespace, guard: "Guard") -> dict[str, float]:
+    """In a process of its own, the only one that loads libraries."""
+    from pipeline.frames.shard_cutting import cut_shard
+
+    return cut_shard(args, guard)
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

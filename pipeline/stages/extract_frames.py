@@ -6,46 +6,28 @@ Outputs: a tar of JPEGs, its table, and a report with one row per clip (see
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.command import parser, run
 from pipeline.summaries import write_summary
+
+if TYPE_CHECKING:
+    from pipeline.frames.crash_guard import Guard
 
 
 def main(argv: list[str] | None = None) -> None:
     """Extract one shard."""
     args = _parse(argv)
-    from pipeline.clips import read_clips
-    from pipeline.frames.crash_guard import Guard, guarded
-    from pipeline.frames.cut_table import read_cuts
-    from pipeline.frames.frame_store import FrameStoreWriter
-    from pipeline.frames.shard_extraction import (
-        ClipReport,
-        coders,
-        extract_frames,
-        write_reports,
-    )
-    from pipeline.params import load_params
+    from pipeline.frames.crash_guard import guarded
 
-    settings = load_params(args.params).extract_frames
-    clips, cuts = read_clips(args.clips), read_cuts(args.cut_report)
-    notes = {**coders(), "settings": settings.model_dump_json()}
+    write_summary(args.summary, guarded(_extract_shard, args))
 
-    def extract(guard: Guard) -> list[ClipReport]:
-        with FrameStoreWriter(args.tar, args.index, notes) as store:
-            return extract_frames(clips, cuts, args.cut, store, settings, guard)
 
-    reports = guarded(extract)
-    write_reports(reports, args.report)
-    write_summary(
-        args.summary,
-        {
-            "clips": len(reports),
-            "frames": sum(report.frames_stored for report in reports),
-            "damaged": sum(report.status == "damaged" for report in reports),
-            "short": sum(report.status == "short" for report in reports),
-            "bytes": args.tar.stat().st_size,
-        },
-    )
+def _extract_shard(args: argparse.Namespace, guard: "Guard") -> dict[str, float]:
+    """In a process of its own, the only one that loads libraries."""
+    from pipeline.frames.shard_extraction import extract_shard
+
+    return extract_shard(args, guard)
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
