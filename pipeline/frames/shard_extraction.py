@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import av
+import cv2
 import pandas as pd
 import simplejpeg
 
@@ -38,6 +39,7 @@ class ClipReport:
 
 def extract_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
     """Extract what the flags of the stage name, write its tables, and return counts."""
+    cv2.setNumThreads(1)  # shards run beside each other
     settings = load_params(args.params).extract_frames
     clips, cuts = read_clips(args.clips), read_cuts(args.cut_report)
     notes = {
