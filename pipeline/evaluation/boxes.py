@@ -88,6 +88,13 @@ def select_boxes(
     return boxes, counts
 
 
+def count_by_video(boxes: Boxes, keyframes: AnnotatedKeyframes, num_actions: int) -> Ints:
+    """[num_actions, V] boxes of each action in each video, in the order of `video_ids`."""
+    counts = np.zeros((num_actions, len(keyframes.video_ids)), dtype=np.int64)
+    np.add.at(counts, (boxes.action, keyframes.video(boxes.keyframe)), 1)
+    return counts
+
+
 def _class_of(ids: Ints, action_ids: Ints) -> Ints:
     """[N] index into the ascending `action_ids`, -1 for others."""
     if len(action_ids) and action_ids[0] >= 0 and action_ids[-1] < _FEW_IDS:

@@ -24,7 +24,7 @@ from pipeline.evaluation.annotated_keyframes import (
     Ints,
     starts_of_runs,
 )
-from pipeline.evaluation.boxes import Boxes, select_boxes
+from pipeline.evaluation.boxes import Boxes, count_by_video, select_boxes
 from pipeline.evaluation.limit import NONE_TIED, Tied, within_limit
 from pipeline.evaluation.ordering import best_first, members_of_ties
 from pipeline.evaluation.protocols import Protocol
@@ -94,12 +94,10 @@ def match_detections(
         people, _ = select_boxes(truth, keyframes, nothing, action_ids)
     counts["keyframes"] = int((~excluded[:-1]).sum())
     counts["truth_boxes"] = len(people)
-    num_truth = np.zeros((len(action_ids), len(keyframes.video_ids)), dtype=np.int64)
-    np.add.at(num_truth, (people.action, keyframes.video(people.keyframe)), 1)
     return Matches(
         action_ids=action_ids,
         video_ids=keyframes.video_ids.to_numpy(dtype=object),
-        num_truth=num_truth,
+        num_truth=count_by_video(people, keyframes, len(action_ids)),
         action=ranked.found.action,
         video=keyframes.video(ranked.found.keyframe),
         score=ranked.found.score,

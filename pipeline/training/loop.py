@@ -138,7 +138,7 @@ def _judge(run: _Run, position: Position) -> None:
         rows.append(_row(epoch, split, mAP=value))
         figures[f"{split}/epoch_mAP"] = value
     judged = next(iter(scores.values()), math.nan)
-    if judged > (-math.inf if position.best_score is None else position.best_score):
+    if judged > position.best_score:
         position.best_score = judged
         weights = run.model.state_dict()
         position.best_weights = {name: value.cpu().clone() for name, value in weights.items()}

@@ -7,6 +7,7 @@ optimizer and position are all there is.
 import hashlib
 import json
 import logging
+import math
 import signal
 import sys
 import time
@@ -34,7 +35,7 @@ class Position:
         epoch, step: the next step to take; both count from 0.
         losses: of the epoch's steps so far.
         history: rows of history.csv of the epochs before.
-        best_score: highest mAP of the epochs before, None when none was validated.
+        best_score: highest mAP of the epochs before, below any when none was validated.
         best_weights: the weights that reached it first.
     """
 
@@ -42,7 +43,7 @@ class Position:
     step: int = 0
     losses: list[float] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
-    best_score: float | None = None
+    best_score: float = -math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
