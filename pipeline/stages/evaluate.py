@@ -13,38 +13,19 @@ from pipeline.evaluation.errors import PROTOCOL, ErrorAnalysis, analyse_errors, 
 from pipeline.evaluation.metrics import Scores, score_split, write_metrics
 from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_weights, read_meta, read_weights
-from pipeline.models.detector import ActionDetector
 from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
 from pipeline.training.gpus import leased_gpus
 from pipeline.training.hardware import set_up
-from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.state import digest
-from pipeline.training.variants import detector_of, split_tables, validation_keyframes
+from pipeline.training.variants import (
+    detector_of,
+    find_actions,
+    split_tables,
+    validation_keyframes,
+)
 from pipeline.variant_run import RUN_KEY, log_evaluation, variant_run
-
-
-def find_actions(
-    model: ActionDetector,
-    keyframes: Mapping[str, EvaluationKeyframes],
-    params: Params,
-    variant: str,
-) -> dict[str, pd.DataFrame]:
-    """Detections of each split."""
-    section, workers = params.evaluate, params.train(variant).workers
-    return {
-        split: detect(
-            model,
-            examples,
-            section.batch_size,
-            section.min_score,
-            f"evaluate {variant} on {split}",
-            workers,
-            section.precision,
-        )
-        for split, examples in keyframes.items()
-    }
 
 
 def score(
@@ -92,7 +73,9 @@ def evaluate(args: argparse.Namespace) -> None:
     model.to(device)
     keyframes = validation_keyframes(params, settings, args.index, FrameStore(args.frames))
 
-    detections = find_actions(model, keyframes, params, args.variant)
+    detections = find_actions(
+        model, keyframes, params.evaluate, f"evaluate {args.variant} on", settings.workers
+    )
     scores, errors = score(detections, keyframes, params, args.raw)
 
     write_found(detections, args.out)

@@ -12,7 +12,7 @@ from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly, backbone
 from pipeline.params import Params
 from pipeline.sampling import Sampling
-from pipeline.sections import Train
+from pipeline.sections import Evaluate, Train
 from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes, FrameSource
 from pipeline.training.keyframe_index import KeyframeIndex, read_index
@@ -83,6 +83,30 @@ def split_tables(
     return with_joint(tables)
 
 
+def find_actions(
+    model: ActionDetector,
+    keyframes: Mapping[str, EvaluationKeyframes],
+    section: Evaluate,
+    what: str,
+    workers: int,
+    processes: Processes = Processes(),  # noqa: B008 frozen
+) -> dict[str, pd.DataFrame]:
+    """Detections of each split; `what` stands before its name in the progress."""
+    return {
+        split: detect(
+            model,
+            examples,
+            section.batch_size,
+            section.min_score,
+            f"{what} {split}",
+            workers,
+            section.precision,
+            processes,
+        )
+        for split, examples in keyframes.items()
+    }
+
+
 def validate(
     model: ActionDetector,
     keyframes: Mapping[str, EvaluationKeyframes],
@@ -93,20 +117,7 @@ def validate(
 ) -> dict[str, float]:
     """Official mAP of each split and of all together, on the keyframes that could be had."""
     classes = read_class_list(raw / params.data.class_list)
-    section = params.evaluate
-    detections = {
-        split: detect(
-            model,
-            examples,
-            section.batch_size,
-            section.min_score,
-            f"validate {split}",
-            workers,
-            section.precision,
-            processes,
-        )
-        for split, examples in keyframes.items()
-    }
+    detections = find_actions(model, keyframes, params.evaluate, "validate", workers, processes)
 
     def score() -> dict[str, float]:
         tables = split_tables(detections, keyframes, params, raw)
