@@ -88,5 +88,5 @@ class PlainDetector(nn.Module):
         self.roi_head = roi_head
 
     def forward(self, clip_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
-        logits: Tensor = self.roi_head(self.backbone(clip_BCTHW), boxes_N5)
+        logits: Tensor = self.roi_head(self.backbone(clip_BCTHW.contiguous()), boxes_N5)
         return logits

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from pipeline.models.detector import ActionDetector
+from pipeline.models.folding import without_batch_norm
 from pipeline.progress import track
 from pipeline.sections import Precision
 from pipeline.training.hardware import in_precision
@@ -40,12 +41,10 @@ def detect(
 
     Returns: video_id, timestamp, x1, y1, x2, y2 (fractions of the still), action_id, score.
     """
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
+    network, device = without_batch_norm(model), next(model.parameters()).device
     batches = keyframes.batches(batch_size)[processes.rank :: processes.size]
     with in_precision(precision, device):
-        rows = list(_rows(model, keyframes, batches, min_score, what, workers, device))
-    model.train(was_training)
+        rows = list(_rows(network, keyframes, batches, min_score, what, workers, device))
     found = [row for part in processes.gather(rows) for row in part]
     row, box, action, score = (
         np.concatenate([part[column] for part in found]) if found else np.zeros(0, np.int64)

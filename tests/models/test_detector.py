@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from pipeline.models.detector import ActionDetector, build_detector
-from pipeline.models.slow_only import BACKBONES, slowonly_r50
+from pipeline.models.folding import without_batch_norm
+from pipeline.models.slow_only import BACKBONES, FoldedConv3d, slowonly_r50
 from tests.reference_rule import BOXES, CLIPS, clip, distance, numbers, weight
 
 HEADS = {
@@ -85,6 +88,31 @@ def test_float32_stays_within_rounding_of_float64(detector) -> None:
     assert distance(logits, GOLDEN["a.f64.context_tmax_nl.logits"]) < 2e-5
     scores = logits.sigmoid().numpy()
     assert abs(scores - GOLDEN["a.predict.context_tmax_nl.scores"]).max() < 2e-6
+
+
+def test_folded_batch_norm_changes_logits_by_rounding_only(detector) -> None:
+    made = without_batch_norm(detector("context"))
+    clip_BCTHW = torch.from_numpy(clip("a", CLIPS["a"])).double()
+
+    with torch.inference_mode():
+        logits = made(clip_BCTHW, torch.tensor(BOXES["a"]).double())
+
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in made.modules())
+    assert distance(logits, GOLDEN["a.f64.context.logits"]) < 1e-9
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5])
+def test_a_kernel_in_time_is_the_same_convolution_on_every_device(num_frames: int) -> None:
+    torch.manual_seed(0)
+    conv = FoldedConv3d(6, 4, time=3).double()
+    conv.bias = nn.Parameter(torch.rand(4, dtype=torch.float64))
+    clips_BCTHW = torch.rand(2, 6, num_frames, 3, 5, dtype=torch.float64)
+    stills = clips_BCTHW.transpose(1, 2).flatten(0, 1)
+    expected = F.conv3d(clips_BCTHW, conv.weight, conv.bias, padding=(1, 0, 0))
+
+    for found in (conv.as_products(stills, num_frames), conv.in_time(stills, num_frames)):
+        found_BCTHW = found.unflatten(0, (2, num_frames)).transpose(1, 2)
+        assert (found_BCTHW - expected).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -1,0 +1,34 @@
+"""Batch norm at inference is a scale and a shift: fold both into the convolution before it."""
+
+from copy import deepcopy
+from typing import TypeVar
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from pipeline.models.slow_only import ConvNorm
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def without_batch_norm(model: M) -> M:
+    """A copy for inference, equal to the model in evaluation mode but for the rounding."""
+    copied = deepcopy(model).eval()
+    for layer in copied.modules():
+        if isinstance(layer, ConvNorm):
+            norm, conv = layer.bn, layer.conv
+            assert isinstance(norm, nn.BatchNorm2d)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            conv.weight, conv.bias = fuse_conv_bn_weights(
+                conv.weight,
+                conv.bias,
+                norm.running_mean,
+                norm.running_var,
+                norm.eps,
+                norm.weight,
+                norm.bias,
+            )
+            layer.bn = nn.Identity()
+    return copied
