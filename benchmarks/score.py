@@ -27,7 +27,7 @@ PAIRED = """
 import resource, sys
 from pathlib import Path
 from pipeline.evaluation.uncertainty import draw_videos, paired_step
-from pipeline.score import score_files
+from pipeline.evaluation.file_scores import score_files
 truth, first, second, labels = map(Path, sys.argv[1:])
 a, b = (score_files(truth, path, labels) for path in (first, second))
 def cpu():

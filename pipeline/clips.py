@@ -1,10 +1,13 @@
 """The clip table, `clips.csv`: one row per clip that the study wants, known or not."""
 
+import csv
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipeline.atomic import written
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = {
     "part": "str",  # the part of the dataset that wants it
@@ -20,15 +23,36 @@ COLUMNS = {
 }
 
 
-def read_clips(path: Path) -> pd.DataFrame:
+def read_clips(path: Path) -> "pd.DataFrame":
     """Read a clip table with the columns and types of `COLUMNS`."""
+    import pandas as pd
+
     clips = pd.read_csv(path, dtype=COLUMNS, keep_default_na=False, na_values={})
-    if list(clips.columns) != list(COLUMNS):
-        raise ValueError(f"{path}: found columns {list(clips.columns)}, expected {list(COLUMNS)}")
+    _check_columns(path, list(clips.columns))
     return clips
 
 
-def write_clips(clips: pd.DataFrame, path: Path) -> None:
+def read_windows(path: Path) -> dict[str, str]:
+    """What the jobs of a shard need of a clip table: clip to its `windows`.
+
+    Read without pandas, whose import alone would cost more than the table.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        _check_columns(path, next(rows, []))
+        clip, windows = (list(COLUMNS).index(name) for name in ("clip", "windows"))
+        try:
+            return {row[clip]: row[windows] for row in rows}
+        except IndexError:
+            raise ValueError(f"{path}: line {rows.line_num}: found too few values") from None
+
+
+def _check_columns(path: Path, found: list[str]) -> None:
+    if found != list(COLUMNS):
+        raise ValueError(f"{path}: found columns {found}, expected {list(COLUMNS)}")
+
+
+def write_clips(clips: "pd.DataFrame", path: Path) -> None:
     """Write a clip table sorted by part and clip; equal tables give equal bytes."""
     ordered = clips[list(COLUMNS)].sort_values(["part", "clip"], kind="stable")
     with written(path) as temporary:

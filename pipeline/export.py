@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from pipeline.command import run
-from pipeline.models.checkpoints import read_meta, read_weights, with_digits, write_weights
 
 
 def export(model: Path, out: Path) -> Path:
@@ -20,6 +19,8 @@ def export(model: Path, out: Path) -> Path:
     Raises:
         ValueError: `model` is no checkpoint, or its own digits do not match.
     """
+    from pipeline.models.checkpoints import read_meta, read_weights, with_digits, write_weights
+
     meta = read_meta(model)
     known: dict[str, object] = {key: meta[key] for key in ("variant", "train") if key in meta}
     write_weights(out, read_weights(model), known)

@@ -10,14 +10,16 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.command import run
-from pipeline.params import load_params
 from pipeline.plan_figures import GB
-from pipeline.plan_steps import Means, Step, plan_steps, shards_to_ask_again
+
+if TYPE_CHECKING:
+    from pipeline.plan_steps import Step
 
 
-def table(steps: Sequence[Step]) -> str:
+def table(steps: "Sequence[Step]") -> str:
     """The plan as lines of equal columns."""
     rows: list[tuple[str, ...]] = [("stage", "what", "to download", "on disk", "there", "time")]
     for step in steps:
@@ -46,7 +48,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def missing_bytes(steps: Sequence[Step], root: Path, num_copies: int) -> float:
+def missing_bytes(steps: "Sequence[Step]", root: Path, num_copies: int) -> float:
     """Bytes that the disk lacks for all that is not there yet; 0 when there is room.
 
     Args:
@@ -68,6 +70,9 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
     args = flags.parse_args(argv)
+    from pipeline.params import load_params
+    from pipeline.plan_steps import Means, plan_steps, shards_to_ask_again
+
     params = load_params(args.params)
     means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)
     steps = plan_steps(params, args.root, means, args.ask)

@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Never, Self, TypeVar
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 LINE_EVERY_SECONDS = 20.0
@@ -29,11 +30,7 @@ class Progress:
         self._total, self._what, self._unit = total, what, unit
         self._started = self._said = time.monotonic()
         self._note = ""
-        self._bar = (
-            tqdm(total=total, desc=what, unit=unit, unit_scale=unit == "B", dynamic_ncols=True)
-            if sys.stderr.isatty()
-            else None
-        )
+        self._bar = _bar(total, what, unit) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +90,12 @@ def track(things: Iterable[T], what: str, unit: str, total: int | None = None) -
         for thing in things:
             yield thing
             progress.advance()
+
+
+def _bar(total: float | None, what: str, unit: str) -> "tqdm[Never]":
+    from tqdm import tqdm  # here: jobs have no terminal and can do without
+
+    return tqdm(total=total, desc=what, unit=unit, unit_scale=unit == "B", dynamic_ncols=True)
 
 
 def _amount(value: float, unit: str) -> str:

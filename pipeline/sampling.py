@@ -7,10 +7,11 @@ before t; we keep that, because the published figures depend on it.
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 FPS = 30  # frames a second of the stored grid, whatever the source's rate was
 
@@ -31,10 +32,16 @@ class Sampling:
         return cls(int(match[1]), int(match[2]))
 
     @property
-    def offsets(self) -> npt.NDArray[np.int64]:
+    def offsets(self) -> "npt.NDArray[np.int64]":
         """[num_frames] distance of each still from the keyframe, in stored frames."""
+        import numpy as np  # here: whoever reads the settings knows samplings, and few need this
+
+        return np.asarray(self._offsets)
+
+    @property
+    def _offsets(self) -> range:
         before, after = self.num_frames // 2, (self.num_frames + 1) // 2
-        return np.arange(-before * self.interval, after * self.interval, self.interval)
+        return range(-before * self.interval, after * self.interval, self.interval)
 
     @property
     def jitter_range(self) -> tuple[int, int]:
@@ -45,11 +52,11 @@ class Sampling:
     def reach(self) -> tuple[int, int]:
         """How many stored frames before and after the keyframe training may ask for."""
         low, high = self.jitter_range
-        return -int(self.offsets[0]) - low, int(self.offsets[-1]) + high
+        return -self._offsets[0] - low, self._offsets[-1] + high
 
     def numbers(
-        self, centre: int, last_frame: int, jitter: npt.NDArray[np.int64] | None = None
-    ) -> npt.NDArray[np.int64]:
+        self, centre: int, last_frame: int, jitter: "npt.NDArray[np.int64] | None" = None
+    ) -> "npt.NDArray[np.int64]":
         """Stored frame numbers around `centre`; those outside the clip repeat its first or last.
 
         Args:

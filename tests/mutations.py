@@ -66,8 +66,8 @@ MUTATIONS = [
     Mutation(
         "stills start one late",
         "sampling.py",
-        "np.arange(-before * self.interval,",
-        "np.arange((1 - before) * self.interval,",
+        "range(-before * self.interval,",
+        "range((1 - before) * self.interval,",
         "tests/test_sampling.py",
     ),
     Mutation(

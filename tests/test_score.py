@@ -192,7 +192,9 @@ def test_exit_code_and_one_line(case, code, message):
 
 
 def test_the_command_loads_neither_torch_nor_mlflow():
-    script = "import sys, pipeline.score; print({'torch', 'mlflow'} & set(sys.modules))"
+    script = (
+        "import sys, pipeline.evaluation.file_scores; print({'torch', 'mlflow'} & set(sys.modules))"
+    )
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
 

@@ -174,10 +174,10 @@ def _comparable(score: Floats, rules: Protocol) -> Floats:
 
 
 def _rounded(values: Floats, rules: Protocol) -> Floats:
-    if rules.detected_type is np.float64:
+    if not rules.rounds_to_float32:
         return values
     with np.errstate(over="ignore"):  # what is too large becomes infinity there, too
-        return values.astype(rules.detected_type).astype(np.float64)
+        return values.astype(np.float32).astype(np.float64)
 
 
 def _best_truth(found: Boxes, people: Boxes, rules: Protocol, truth: pd.DataFrame) -> Ints:

@@ -15,15 +15,13 @@ In all three a detection outside the annotated keyframes is ignored.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 
 @dataclass(frozen=True)
 class Protocol:
     """One evaluator's habits; the defaults are those of the official script without its limit."""
 
     max_rows: int | None = None  # per keyframe, best scores first
-    detected_type: type[np.floating] = np.float64  # of detected boxes and scores
+    rounds_to_float32: bool = False  # detected boxes and scores
     keeps_flat_boxes: bool = False
     counts_excluded_truth: bool = False
     needs_counted_truth: bool = False  # in a keyframe, or its detections are ignored
@@ -36,7 +34,7 @@ PROTOCOLS = {
     "official": Protocol(max_rows=50),
     "uncapped": Protocol(),
     "mmaction2": Protocol(
-        detected_type=np.float32,
+        rounds_to_float32=True,
         keeps_flat_boxes=True,
         counts_excluded_truth=True,
         needs_counted_truth=True,

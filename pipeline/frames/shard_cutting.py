@@ -1,13 +1,13 @@
 """Cut what some variant looks at out of every video of a shard."""
 
 import argparse
+import csv
 import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.atomic import written_folder
-from pipeline.clips import is_safe_name, parse_windows, read_clips
+from pipeline.clips import is_safe_name, parse_windows, read_windows
 from pipeline.frames.crash_guard import Guard
 from pipeline.frames.cut_table import Cut, write_cuts
 from pipeline.frames.cutting import cut_clip
@@ -15,12 +15,13 @@ from pipeline.progress import track
 
 logger = logging.getLogger(__name__)
 
+Downloaded = tuple[str, Path, float]  # clip, its video, at which second of it the clip starts
+
 
 def cut_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
     """Cut what the flags of the stage name, write its table, and return counts."""
-    text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
-    downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
-    cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut, guard)
+    downloaded = _read_downloaded(args.videos, args.downloaded)
+    cuts = cut_clips(read_windows(args.clips), downloaded, args.cut, guard)
     write_cuts(cuts, args.report)
     return {
         "clips": len(cuts),
@@ -30,32 +31,38 @@ def cut_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
 
 
 def cut_clips(
-    clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path, guard: Guard
+    windows: Mapping[str, str], downloaded: Iterable[Downloaded], cut: Path, guard: Guard
 ) -> list[Cut]:
     """Cut every video that was downloaded.
 
     Args:
-        clips: the clip table.
-        downloaded: the shard's rows of `clip`, `path` below `videos`, `status`, and
-            `offset_seconds`, where the clip starts inside its file.
+        windows: clip to its windows, as the clip table has them.
+        downloaded: the shard's videos.
         cut: folder for the cut files; it is replaced as a whole.
         guard: hears of each clip before it is touched.
 
     Returns: one row per downloaded video, ordered by clip.
     """
-    windows = dict(zip(clips["clip"], clips["windows"], strict=True))
-    there = downloaded[downloaded["status"] == "ok"].sort_values("clip")
     cuts = []
     with written_folder(cut) as folder:
-        columns = (there[name] for name in ("clip", "path", "offset_seconds"))
-        for clip, path, offset in track(list(zip(*columns, strict=True)), "cut clips", unit="clip"):
+        for clip, video, offset_seconds in track(sorted(downloaded), "cut clips", unit="clip"):
             if clip not in windows or not is_safe_name(clip):
                 raise ValueError(f"downloaded clip {clip!r}: found no such name in the clip table")
             if stretches := parse_windows(windows[clip]):
                 if crash := guard.begin(clip):
                     cuts.append(Cut(clip, status="damaged", reason=crash))
                 else:
-                    cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
+                    cuts.append(cut_clip(video, folder, clip, stretches, offset_seconds))
                 if cuts[-1].reason:
                     logger.warning("%s: %s", clip, cuts[-1].reason)
     return cuts
+
+
+def _read_downloaded(videos: Path, table: Path) -> list[Downloaded]:
+    """The videos that are there, of a table of what was downloaded to the folder `videos`."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return [
+            (row["clip"], videos / row["path"], float(row["offset_seconds"]))
+            for row in csv.DictReader(file)
+            if row["status"] == "ok"
+        ]

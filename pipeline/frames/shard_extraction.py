@@ -3,17 +3,16 @@
 import argparse
 import csv
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import av
 import cv2
-import pandas as pd
 import simplejpeg
 
 from pipeline.atomic import written
-from pipeline.clips import parse_windows, read_clips
+from pipeline.clips import parse_windows, read_windows
 from pipeline.frames.crash_guard import Guard
 from pipeline.frames.cut_table import Cut, read_cuts
 from pipeline.frames.frame_reader import Damage, read_frames
@@ -41,14 +40,14 @@ def extract_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
     """Extract what the flags of the stage name, write its tables, and return counts."""
     cv2.setNumThreads(1)  # shards run beside each other
     settings = load_params(args.params).extract_frames
-    clips, cuts = read_clips(args.clips), read_cuts(args.cut_report)
+    windows, cuts = read_windows(args.clips), read_cuts(args.cut_report)
     notes = {
         "decoder": f"PyAV {av.__version__}, ffmpeg {av.ffmpeg_version_info}",
         "encoder": f"simplejpeg {simplejpeg.__version__}",
         "settings": settings.model_dump_json(),
     }
     with FrameStoreWriter(args.tar, args.index, notes) as store:
-        reports = extract_frames(clips, cuts, args.cut, store, settings, guard)
+        reports = extract_frames(windows, cuts, args.cut, store, settings, guard)
     _write_reports(reports, args.report)
     return {
         "clips": len(reports),
@@ -91,15 +90,18 @@ def extract_clip(
 
 
 def extract_frames(
-    clips: pd.DataFrame,
+    windows: Mapping[str, str],
     cuts: list[Cut],
     folder: Path,
     store: FrameStoreWriter,
     settings: ExtractFrames,
     guard: Guard,
 ) -> list[ClipReport]:
-    """Store the frames of every cut clip; one report per clip, ordered by clip."""
-    windows = dict(zip(clips["clip"], clips["windows"], strict=True))
+    """Store the frames of every cut clip; one report per clip, ordered by clip.
+
+    Args:
+        windows: clip to its windows, as the clip table has them.
+    """
     reports = []
     for cut in track(sorted(cuts, key=lambda cut: cut.clip), "extract frames", unit="clip"):
         if cut.clip not in windows:

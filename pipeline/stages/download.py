@@ -8,29 +8,30 @@ Clips that only archives can give belong to whichever shard reads the archive th
 i of n reads archives i, i + n, ... of each part. Such a clip has a row only where it was found.
 """
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import logging
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipeline.atomic import written, written_folder
-from pipeline.clips import read_clips
-from pipeline.command import parser, run
-from pipeline.params import Params, load_params
+from pipeline.command import add_lock_flags, parser, run
 from pipeline.summaries import write_summary
-from pipeline.transfers.data_lock import ACCEPT, DataLock, add_lock_flags, lock_of
-from pipeline.transfers.download_job import Manners
-from pipeline.transfers.download_journal import Fetched
-from pipeline.transfers.http_reader import Patience
-from pipeline.transfers.local_files import keep_links_only, link_or_copy
-from pipeline.transfers.mirror_server import serve
-from pipeline.transfers.shard_download import Outcome, fetch_shard
-from pipeline.transfers.single_clips import SingleClip
-from pipeline.transfers.sources import PartSources, WantedClip, open_sources
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.params import Params
+    from pipeline.transfers.data_lock import DataLock
+    from pipeline.transfers.download_job import Manners
+    from pipeline.transfers.download_journal import Fetched
+    from pipeline.transfers.shard_download import Outcome
+    from pipeline.transfers.single_clips import SingleClip
+    from pipeline.transfers.sources import PartSources
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,10 @@ def download(
         ValueError: `{mirror}` is asked for and not given.
         OSError: the disk is full or not writable; the next run goes on from there.
     """
+    from pipeline.transfers.data_lock import ACCEPT
+    from pipeline.transfers.local_files import keep_links_only, link_or_copy
+    from pipeline.transfers.shard_download import fetch_shard
+
     singles, archives = plan(clips, sources, shard, num_shards)
     # Beside the outputs, not in them: Snakemake deletes the outputs of a job that was killed.
     working = videos.with_name(f".{videos.name}.partial")
@@ -97,6 +102,9 @@ def plan(
     A clip of a part with archives that no file list or folder names is left to the archives, and so
     to all shards.
     """
+    from pipeline.transfers.single_clips import SingleClip
+    from pipeline.transfers.sources import WantedClip
+
     singles: dict[str, SingleClip] = {}
     left: dict[str, set[str]] = {part: set() for part in sources}
     names = ("clip", "video_id", "start_seconds", "end_seconds", "offset_seconds")
@@ -154,6 +162,14 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--mirror", type=Path, help="folder to serve on loopback as {mirror}")
     add_lock_flags(flags)
     args = flags.parse_args(argv)
+    from pipeline.clips import read_clips
+    from pipeline.params import load_params
+    from pipeline.transfers.data_lock import lock_of
+    from pipeline.transfers.download_job import Manners
+    from pipeline.transfers.http_reader import Patience
+    from pipeline.transfers.mirror_server import serve
+    from pipeline.transfers.sources import open_sources
+
     params = load_params(args.params)
     section = params.download
     with serve(args.mirror) if args.mirror else contextlib.nullcontext() as mirror:

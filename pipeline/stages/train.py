@@ -1,145 +1,19 @@
 """Train the detector of one variant."""
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-import torch
-from torch import nn
-
-from pipeline.atomic import written
-from pipeline.code_files import ROOT, code_files
 from pipeline.command import parser, run
-from pipeline.evaluation.metrics import main_split
-from pipeline.frames.frame_store import FrameStore
-from pipeline.models.checkpoints import load_start, read_weights, write_weights
-from pipeline.models.detector import ActionDetector
-from pipeline.params import Params, load_params
-from pipeline.sampling import Sampling
-from pipeline.sections import Train
-from pipeline.summaries import write_summary
-from pipeline.tracking import TrackedRun
-from pipeline.training.hardware import in_precision, set_up
-from pipeline.training.keyframe_dataset import Batch, TrainingKeyframes, collate
-from pipeline.training.keyframe_index import read_index
-from pipeline.training.launch import run_in_processes
-from pipeline.training.loop import Task, train
-from pipeline.training.losses import LossSum, action_loss
-from pipeline.training.processes import Processes
-from pipeline.training.state import SavedState, digest
-from pipeline.training.transforms import normalise
-from pipeline.training.variants import detector_of, validate, validation_keyframes
-from pipeline.variant_run import RUN_KEY, epochs_to, variant_run
-
-HISTORY_COLUMNS = ["epoch", "split", "loss", "learning_rate", "mAP"]
-
-
-def training_keyframes(index: Path, frames: FrameStore, settings: Train) -> TrainingKeyframes:
-    """The keyframes with people of the training split."""
-    path = index / "train.parquet"
-    keyframes = read_index(path, labelled_only=True)
-    if not len(keyframes):
-        raise ValueError(f"{path}: found no keyframe with people, expected some to train on")
-    return TrainingKeyframes(
-        keyframes,
-        frames,
-        Sampling.parse(settings.sampling),
-        settings.seed,
-        settings.short_side_px,
-        settings.crop_px,
-        settings.max_rois,
-        settings.min_proposal_score,
-    )
-
-
-def task_of(
-    params: Params, args: argparse.Namespace, device: torch.device, processes: Processes
-) -> Task:
-    """What the training of a variant consists of.
-
-    Args:
-        args: flags of this stage.
-    """
-    settings, frames = params.train(args.variant), FrameStore(args.frames)
-    examples = training_keyframes(args.index, frames, settings)
-    validation = validation_keyframes(params, settings, args.index, frames)
-    gamma = settings.focal_gamma if settings.loss == "focal" else None
-
-    def loss(model: nn.Module, batch: Batch) -> LossSum:
-        clips, boxes, labels = (
-            each.to(device, non_blocking=True) for each in (batch.clips, batch.boxes, batch.labels)
-        )
-        with in_precision(settings.precision, device):
-            logits = model(normalise(clips), boxes)
-        return action_loss(logits.float(), labels, gamma)
-
-    def describe(position: int) -> str:
-        keyframes = examples.index
-        return f"{keyframes.video_id[position]},{keyframes.timestamp[position]:g}"
-
-    def validated(model: nn.Module, epoch: int) -> Mapping[str, float]:
-        assert isinstance(model, ActionDetector)
-        if settings.validate_every == 0 or epoch % settings.validate_every:
-            return {}
-        scores = validate(model, validation, params, args.raw, settings.workers, processes)
-        first = main_split(scores)
-        return {first: scores.pop(first), **scores}
-
-    return Task(
-        f"train {args.variant}", examples, len(examples), collate, loss, describe, validated
-    )
 
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
+    from pipeline.training.launch import run_in_processes
+    from pipeline.training.variant_training import run_training
+
     work = partial(run_training, args)
     run_in_processes("pipeline.stages.train", args.processes, argv, work)
-
-
-def run_training(args: argparse.Namespace, processes: Processes) -> None:
-    """Train as one of the processes; the first one writes what comes of it."""
-    params = load_params(args.params)
-    settings = params.train(args.variant)
-    device = set_up(settings.threads, settings.deterministic, processes.local_rank)
-    torch.manual_seed(settings.seed)
-    model = detector_of(settings)
-    load_start(model, read_weights(args.pretrained), str(args.pretrained))
-    model.to(device)
-    files = [args.pretrained, args.index / "train.parquet", *sorted(args.frames.glob("*.parquet"))]
-    files += [ROOT / path for path in code_files("train")]
-    values = params.train_values(args.variant)
-    fingerprint = digest(values, files)
-    state = SavedState(args.state, fingerprint, settings.save_every_minutes, processes.is_first)
-    tracked = TrackedRun(None, "")
-    if processes.is_first:
-        tracked = variant_run(params.dataset, args.variant, fingerprint)
-    tracked.params(values)
-
-    task = task_of(params, args, device, processes)
-    trained = train(replace(task, measured=epochs_to(tracked)), model, settings, state, processes)
-    if not processes.is_first:
-        return
-
-    with written(args.history) as temporary:
-        table = pd.DataFrame(trained.history, columns=HISTORY_COLUMNS)
-        table.to_csv(temporary, index=False, lineterminator="\n")
-    meta = {"variant": args.variant, "train": values, RUN_KEY: fingerprint}
-    write_weights(args.best, trained.best_weights, meta)
-    write_weights(args.model, model.state_dict(), meta)
-    state.discard()
-    losses = [row["loss"] for row in trained.history if row["split"] == "train"]
-    write_summary(
-        args.summary,
-        {
-            "keyframes": task.num_examples,
-            "epochs": settings.epochs,
-            "parameters": sum(value.numel() for value in model.parameters()),
-            **({"loss": losses[-1]} if losses else {}),
-        },
-    )
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

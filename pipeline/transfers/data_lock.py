@@ -16,7 +16,6 @@ from pathlib import Path
 import httpx
 
 from pipeline.atomic import written
-from pipeline.command import add_lock_flags as add_lock_flags  # stages take it from here, too
 from pipeline.transfers.http_reader import Patience, Received, open_client
 from pipeline.transfers.sources import MIRROR, expand
 from pipeline.transfers.transfer import Transferred, hash_file, transfer

@@ -16,10 +16,10 @@ from pipeline.annotations.ava_csv import (
     read_truth,
 )
 from pipeline.annotations.coverage import write_coverage
+from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.kinetics_lists import read_clip_list
 from pipeline.annotations.proposals import read_proposals
 from pipeline.clips import is_safe_name
-from pipeline.stages.list_clips import list_clips
 from tests.conftest import ROOT
 from tests.small_annotations import small_params, write_raw
 

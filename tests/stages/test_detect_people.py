@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.annotations import people_detector
 from pipeline.annotations import split_people as stage
+from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.proposals import read_collected
 from pipeline.annotations.split_people import detect_people
 from pipeline.frames.frame_store import FrameStoreWriter
 from pipeline.stages.detect_people import main
-from pipeline.stages.list_clips import list_clips
 from tests.small_annotations import small_params, write_raw
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.sections import AnnotationFile
-from pipeline.stages.download_annotations import download_annotations
+from pipeline.transfers.annotation_files import download_annotations
 from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.mirror_server import serve

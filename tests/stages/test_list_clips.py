@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.annotations.dataset_clips import list_clips
 from pipeline.clips import read_clips
-from pipeline.stages.list_clips import list_clips
 from tests.small_annotations import small_params, write_raw
 
 

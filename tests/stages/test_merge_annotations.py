@@ -6,10 +6,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.index_files import Inputs, merge_annotations
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.annotations.split_people import detect_people
-from pipeline.stages.list_clips import list_clips
 from tests.small_annotations import small_params, write_index, write_raw
 
 

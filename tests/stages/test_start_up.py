@@ -1,23 +1,48 @@
-"""What a stage loads before it has read its flags."""
+"""What commands load before they have read their flags, and what light jobs load at all."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from benchmarks.start_up import MAY_NEED_TORCH, NEEDS_TORCH, empty_job, torch_in
 from pipeline.sections import STAGES
 
-# These still import their work above `main`.
-EAGER = {"download_annotations", "list_clips", "download", "pretrain", "train", "evaluate"}
-HEAVY = {"av", "cv2", "httpx", "matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "torch"}
+COMMANDS = [*(f"pipeline.stages.{stage}" for stage in STAGES)]
+COMMANDS += ["pipeline.score", "pipeline.plan", "pipeline.export"]
+HEAVY = {"av", "cv2", "httpx", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "pydantic"}
+HEAVY |= {"tqdm", "torch", "yaml", "yt_dlp"}
 
 
-@pytest.mark.parametrize("stage", sorted(set(STAGES) - EAGER))
-def test_help_loads_no_library(stage: str) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", f"pipeline.stages.{stage}", "--help"]
-
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a Python command imports, in its child processes, too."""
+    command = [sys.executable, "-X", "importtime", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_loads_no_library(command: str) -> None:
+    loaded = loaded_by("-m", command, "--help")
+
     assert "pipeline.command" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_a_job_without_work_loads_little(tmp_path: Path) -> None:
+    loaded = loaded_by(*empty_job(tmp_path))
+
+    assert "pipeline.frames.cutting" in loaded
+    assert loaded & HEAVY == {"av", "cv2", "numpy"}
+
+
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - NEEDS_TORCH - MAY_NEED_TORCH))
+def test_light_stages_reach_no_torch(stage: str) -> None:
+    assert not torch_in(stage)
+
+
+def test_reading_the_settings_loads_no_arrays() -> None:
+    loaded = loaded_by("-c", "import pipeline.params")
+
+    assert loaded & HEAVY == {"pydantic", "yaml"}

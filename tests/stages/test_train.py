@@ -12,6 +12,7 @@ from pipeline.command import REQUEUE
 from pipeline.models import checkpoints
 from pipeline.models.detector import ActionDetector
 from pipeline.stages import pretrain, train
+from pipeline.training import variant_training
 from pipeline.training.state import SavedState
 from tests.toy_dataset import write_toy_dataset
 
@@ -145,7 +146,7 @@ def test_the_best_epoch_is_kept_beside_the_last(
         seen.append(model.state_dict()["backbone.conv1.conv.weight"].clone())
         return {"val_ava": next(scores)}
 
-    monkeypatch.setattr(train, "validate", scored)
+    monkeypatch.setattr(variant_training, "validate", scored)
     params = with_training(toy, tmp_path / "params.yaml", epochs=4)
 
     train.main(arguments(toy, tmp_path, params=params))

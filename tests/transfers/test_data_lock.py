@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from pipeline.transfers.data_lock import ACCEPT, DataLock, add_lock_flags, fetch_locked, lock_of
+from pipeline.command import add_lock_flags
+from pipeline.transfers.data_lock import ACCEPT, DataLock, fetch_locked, lock_of
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.transfer import Transferred
 from tests.conftest import ROOT
