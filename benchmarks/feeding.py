@@ -21,8 +21,9 @@ from benchmarks.made_frames import KEYFRAME, NUM_FRAMES, write_clips
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
 from pipeline.frames.frame_store import FrameStore
 from pipeline.sampling import Sampling
+from pipeline.training.batches import Batch, collate
 from pipeline.training.hardware import set_up
-from pipeline.training.keyframe_dataset import Batch, Place, TrainingKeyframes, collate
+from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.transforms import random_view
 
 TURNS = 9

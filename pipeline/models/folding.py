@@ -8,7 +8,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from pipeline.models.slow_only import ConvNorm
 
-
 M = TypeVar("M", bound=nn.Module)
 
 

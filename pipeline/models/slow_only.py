@@ -6,8 +6,8 @@ Source: Feichtenhofer et al., SlowFast Networks (2019), slow pathway; layout, na
 the weights as in mmaction2's `ResNet3dSlowOnly`, so that published checkpoints load unchanged.
 
 Every kernel is either 1 x k x k (one still) or 3 x 1 x 1 (one place), so no 3D convolution is
-needed: time is folded into the batch, and a place's history becomes a column of a T x HW image, or a
-sum of three matrix products. In channels-last memory the foldings are views; nothing is copied.
+needed: time is folded into the batch, and a place's history becomes a column of a T x HW image,
+or a sum of three matrix products. In channels-last memory the foldings are views.
 """
 
 from collections.abc import Sequence
@@ -69,12 +69,14 @@ class FoldedConv3d(nn.Module):
         if time == 1:
             return F.linear(cells_FHWC, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
         taps = self.weight[..., 0, 0].permute(2, 0, 1).reshape(time * out, channels)
-        products = F.linear(cells_FHWC, taps).unflatten(0, (-1, num_frames))
-        before, here, after = products.split(out, dim=-1)
+        products = F.linear(cells_FHWC, taps)
+        products = products.view(-1, num_frames, *products.shape[1:])
+        before, here, after = torch.split(products, out, dim=-1)
         mixed = here.clone() if self.bias is None else here + self.bias
         mixed[:, 1:] += before[:, :-1]
         mixed[:, :-1] += after[:, 1:]
-        return mixed.flatten(0, 1).permute(0, 3, 1, 2)
+        stills: Tensor = mixed.flatten(0, 1).permute(0, 3, 1, 2)
+        return stills
 
 
 class ConvNorm(nn.Module):

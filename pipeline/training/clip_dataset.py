@@ -13,8 +13,9 @@ import torch
 from torch.utils.data import Dataset
 
 from pipeline.sampling import Sampling
-from pipeline.training.keyframe_dataset import Batch, Example, FrameSource, Place
-from pipeline.training.transforms import random_view, view_frames
+from pipeline.training.batches import Batch, Example, seen, stacked
+from pipeline.training.keyframe_dataset import FrameSource, Place
+from pipeline.training.transforms import random_view
 
 
 class ClipSource(FrameSource, Protocol):
@@ -57,9 +58,9 @@ class LabelledClips(Dataset[Example]):
         clip = self.clips[place.position]
         numbers = stretch(self._frames.numbers(clip), self._sampling, draw)
         view = random_view(self._frames.size(clip), self._short_side, self._crop, draw)
-        stills = torch.from_numpy(view_frames(self._frames.decode(clip, numbers), view))
+        stills = self._frames.decode(clip, numbers)
         label = torch.tensor(self._class_ids[place.position])
-        return Example(place.position, stills, torch.zeros(0, 4), label)
+        return Example(place.position, *seen(stills, view), torch.zeros(0, 4), label)
 
 
 def stretch(
@@ -80,12 +81,8 @@ def stretch(
 
 def collate_clips(examples: Sequence[Example]) -> Batch:
     """Stack clips; the labels are the [B] classes."""
-    return Batch(
-        [each.position for each in examples],
-        torch.stack([each.stills for each in examples]),
-        torch.zeros(0, 5),
-        torch.stack([each.labels for each in examples]),
-    )
+    labels = torch.stack([each.labels for each in examples])
+    return Batch(*stacked(examples), torch.zeros(0, 5), labels)
 
 
 def choose_clips(

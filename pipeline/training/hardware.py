@@ -4,7 +4,6 @@ import ctypes
 import os
 from contextlib import AbstractContextManager, nullcontext
 
-import cv2
 import torch
 
 from pipeline.sections import Precision
@@ -18,7 +17,6 @@ def set_up(threads: int, deterministic: bool, local_rank: int = 0) -> torch.devi
         local_rank: number of this process on its machine, which is the number of its GPU.
     """
     torch.set_num_threads(threads)
-    cv2.setNumThreads(1)
     _keep_memory()
     if not torch.cuda.is_available():
         return torch.device("cpu")

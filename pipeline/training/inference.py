@@ -1,6 +1,7 @@
 """Run a detector over a split's keyframes and collect what it finds, as AVA wants it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ from pipeline.models.detector import ActionDetector
 from pipeline.models.folding import without_batch_norm
 from pipeline.progress import track
 from pipeline.sections import Precision
+from pipeline.training.batches import collate
 from pipeline.training.hardware import in_precision
-from pipeline.training.keyframe_dataset import EvaluationKeyframes, Example, collate
+from pipeline.training.keyframe_dataset import EvaluationKeyframes
+from pipeline.training.prefetch import on_device
 from pipeline.training.processes import Processes
-from pipeline.training.transforms import normalise
 
 BOX = ["x1", "y1", "x2", "y2"]
 Found = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -77,18 +79,19 @@ def _rows(
     device: torch.device,
 ) -> Iterator[Found]:
     """Keyframe, box within the keyframe, action and score of each detection, batch by batch."""
-    loader: DataLoader[Example] = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         keyframes,
         batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
+        pin_memory=device.type == "cuda",
     )
-    for batch in track(loader, what, unit="batch", total=len(batches)):
+    for batch in track(on_device(loader, device), what, unit="batch", total=len(batches)):
         with torch.inference_mode():
-            logits = model(normalise(batch.clips.to(device)), batch.boxes.to(device))
+            logits = model(batch.shown(), batch.boxes)
         scores = logits.float().sigmoid().cpu().numpy()
-        place = batch.boxes[:, 0].long().numpy()
+        place = batch.boxes[:, 0].long().cpu().numpy()
         first = np.searchsorted(place, place)  # where the box's keyframe starts in the batch
         scores[:, 0] = 0  # no action has id 0
         box, action = np.nonzero(scores > min_score)

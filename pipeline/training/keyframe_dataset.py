@@ -6,26 +6,18 @@ batches or what was drawn before.
 T stills  G truth boxes  N boxes
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from pipeline.sampling import Sampling
+from pipeline.training.batches import Example, Frames, seen
 from pipeline.training.keyframe_index import Boxes, KeyframeIndex
 from pipeline.training.targets import sample_boxes
-from pipeline.training.transforms import (
-    Frames,
-    View,
-    random_view,
-    view_boxes,
-    view_frames,
-    whole_view,
-)
+from pipeline.training.transforms import View, random_view, view_boxes, whole_view
 
 
 class FrameSource(Protocol):
@@ -39,24 +31,6 @@ class Place(NamedTuple):
 
     epoch: int
     position: int  # row of the dataset
-
-
-class Example(NamedTuple):
-    """One keyframe, ready for the network."""
-
-    position: int
-    stills: Tensor  # [T, H, W, 3] uint8 RGB
-    boxes: Tensor  # [N, 4] float32, pixels of the stills
-    labels: Tensor  # [N, 81] float32, 0 or 1; [N, 0] in evaluation
-
-
-class Batch(NamedTuple):
-    """Keyframes whose stills have one size."""
-
-    positions: list[int]
-    clips: Tensor  # [B, T, H, W, 3] uint8 RGB
-    boxes: Tensor  # [N, 5] place in the batch, x1, y1, x2, y2 in pixels
-    labels: Tensor  # [N, 81], or [clips] of the class in pretraining
 
 
 class TrainingKeyframes(Dataset[Example]):
@@ -92,13 +66,14 @@ class TrainingKeyframes(Dataset[Example]):
         jitter = draw.integers(low, high + 1, self._sampling.num_frames)
         size = (int(index.size[row, 0]), int(index.size[row, 1]))
         view = random_view(size, self._short_side, self._crop, draw)
-        stills = show(index, row, self._frames, self._sampling, view, jitter)
+        numbers = self._sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
+        stills = self._frames.decode(index.clip[row], numbers)
         truth = view_boxes(index.truth(row), size, view)
         proposals = view_boxes(index.proposals(row, self._min_score), size, view)
         generator = torch.Generator().manual_seed(int(draw.integers(2**63)))
         boxes, people = sample_boxes(truth, proposals, self._max_boxes, generator)
         labels = torch.from_numpy(index.labels(row)[people])
-        return Example(row, stills, torch.from_numpy(boxes), labels)
+        return Example(row, *seen(stills, view), torch.from_numpy(boxes), labels)
 
 
 class EvaluationKeyframes(Dataset[Example]):
@@ -123,11 +98,13 @@ class EvaluationKeyframes(Dataset[Example]):
         return whole_view((int(width), int(height)), self._short_side)
 
     def __getitem__(self, row: int) -> Example:
-        view = self.view(row)
-        stills = show(self.index, row, self._frames, self._sampling, view, None)
-        width, height = self.index.size[row]
+        view, index = self.view(row), self.index
+        numbers = self._sampling.numbers(int(index.frame[row]), int(index.last_frame[row]))
+        stills = self._frames.decode(index.clip[row], numbers)
+        width, height = index.size[row]
         boxes = view_boxes(self.proposals(row), (int(width), int(height)), view)
-        return Example(row, stills, torch.from_numpy(boxes), torch.zeros(len(boxes), 0))
+        labels = torch.zeros(len(boxes), 0)
+        return Example(row, *seen(stills, view), torch.from_numpy(boxes), labels)
 
     def proposals(self, row: int) -> Boxes:
         """[N, 4] boxes that are scored, fractions of the still."""
@@ -137,35 +114,10 @@ class EvaluationKeyframes(Dataset[Example]):
         """Positions grouped so that each batch has one size of stills: nothing needs padding."""
         groups: dict[tuple[int, int], list[int]] = {}
         for row in range(len(self)):
-            view = self.view(row)
-            groups.setdefault((view.width, view.height), []).append(row)
+            width, height = self.index.size[row]
+            groups.setdefault((int(width), int(height)), []).append(row)
         return [
             rows[start : start + batch_size]
             for rows in groups.values()
             for start in range(0, len(rows), batch_size)
         ]
-
-
-def show(
-    index: KeyframeIndex,
-    row: int,
-    frames: FrameSource,
-    sampling: Sampling,
-    view: View,
-    jitter: npt.NDArray[np.int64] | None,
-) -> Tensor:
-    """[T, H, W, 3] uint8 stills of a keyframe under a view."""
-    numbers = sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
-    return torch.from_numpy(view_frames(frames.decode(index.clip[row], numbers), view))
-
-
-def collate(examples: Sequence[Example]) -> Batch:
-    """Stack examples whose stills have one size."""
-    places = [torch.full((len(each.boxes), 1), float(i)) for i, each in enumerate(examples)]
-    boxes = torch.cat([each.boxes for each in examples])
-    return Batch(
-        [each.position for each in examples],
-        torch.stack([each.stills for each in examples]),
-        torch.cat([torch.cat(places), boxes], dim=1),
-        torch.cat([each.labels for each in examples]),
-    )

@@ -18,9 +18,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from pipeline.progress import Progress
 from pipeline.sections import Optimisation
+from pipeline.training.batches import Batch, Example
 from pipeline.training.global_step import accumulate, share_of
-from pipeline.training.keyframe_dataset import Batch, Example, Place
+from pipeline.training.keyframe_dataset import Place
 from pipeline.training.losses import LossSum
+from pipeline.training.prefetch import on_device
 from pipeline.training.processes import Processes
 from pipeline.training.schedule import learning_rate, make_optimizer, update
 from pipeline.training.state import Position, SavedState
@@ -39,7 +41,7 @@ class Task:
         what: shown with the progress: "train focal".
         examples: indexed by `Place`.
         collate: makes a batch of examples.
-        loss: of a batch, on the model's device.
+        loss: of a batch that lies on the model's device.
         describe: names an example by its position, for messages.
         validate: mAP by split after an epoch (counted from 1), the split that judges first; empty
             when it is not validated. Every process calls it.
@@ -191,7 +193,7 @@ def _prepared(run: _Run, steps: Iterable[Sequence[list[Place]]]) -> Iterator[Bat
         multiprocessing_context="spawn" if workers else None,
         pin_memory=torch.cuda.is_available(),
     )
-    return iter(loader)
+    return on_device(loader, next(run.model.parameters()).device)
 
 
 def epoch_batches(num_examples: int, batch_size: int, seed: int, epoch: int) -> list[list[Place]]:

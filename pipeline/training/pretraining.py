@@ -18,14 +18,13 @@ from pipeline.sampling import Sampling
 from pipeline.sections import Pretrain, Pretrained
 from pipeline.summaries import write_summary
 from pipeline.tracking import tracked_run, version_of
+from pipeline.training.batches import Batch
 from pipeline.training.clip_dataset import LabelledClips, choose_clips, collate_clips
 from pipeline.training.hardware import in_precision, set_up
-from pipeline.training.keyframe_dataset import Batch
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, class_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
-from pipeline.training.transforms import normalise
 from pipeline.transfers.data_lock import DataLock, fetch_locked
 from pipeline.transfers.http_reader import Patience
 
@@ -68,8 +67,8 @@ def train_on_labels(args: argparse.Namespace, params: Params, processes: Process
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
         with in_precision(settings.precision, device):
-            logits = model(normalise(batch.clips.to(device, non_blocking=True)))
-        return class_loss(logits.float(), batch.labels.to(device))
+            logits = model(batch.shown())
+        return class_loss(logits.float(), batch.labels)
 
     task = Task(
         f"pretrain {args.name}",

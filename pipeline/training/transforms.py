@@ -1,19 +1,22 @@
 """Show a keyframe's stills to the network: resize, crop, flip, normalise; boxes go along.
 
-T stills  H, W pixels  B clips
+The work is split: a loader's worker decides what of a still is seen (`View`) and where its boxes
+go; the device that trains resamples the pixels, for a whole batch at once.
+
+T stills  H, W stored pixels  Y, X pixels of the view  B clips
 
 Source: mmaction2's Resize, RandomRescale, RandomCrop and Flip, with their rounding.
 """
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] RGB
+Floats = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float32]  # [N, 4] corners x1, y1, x2, y2
 
 MEAN = (123.675, 116.28, 103.53)  # of ImageNet's pixels, RGB
@@ -68,22 +71,39 @@ def random_view(
     return View(width, height, left, top, crop, crop, flip=bool(draw.random() < 0.5))
 
 
-def view_frames(frames: Frames, view: View) -> Frames:
-    """[T, crop_height, crop_width, 3] of stills [T, H, W, 3]."""
-    if frames.shape[1:3] != (view.height, view.width):
-        size = (view.width, view.height)
-        frames = np.stack(
-            [cv2.resize(still, size, interpolation=cv2.INTER_LINEAR) for still in frames]
-        )
-    rows = slice(view.top, view.top + view.crop_height)
-    columns = slice(view.left, view.left + view.crop_width)
-    kept = frames[:, rows, columns]
-    if not view.flip:
-        return np.ascontiguousarray(kept)
-    mirrored = np.empty(kept.shape, np.uint8)
-    for still, target in zip(kept, mirrored, strict=True):
-        cv2.flip(still, 1, target)  # several times as fast as a copy by a negative stride
-    return mirrored
+def source_pixels(size: tuple[int, int], view: View) -> tuple[Floats, Floats]:
+    """Where in a stored still the columns and rows of its view lie: bilinear resizing, cropping and
+    flipping in one.
+
+    Args:
+        size: stored width and height.
+
+    Returns: [crop_width] and [crop_height], in pixels of the stored still, inside it.
+    """
+    across = view.left + np.arange(view.crop_width)
+    down = view.top + np.arange(view.crop_height)
+    columns = ((across + 0.5) * (size[0] / view.width) - 0.5).clip(0, size[0] - 1)
+    rows = ((down + 0.5) * (size[1] / view.height) - 0.5).clip(0, size[1] - 1)
+    return (columns[::-1] if view.flip else columns).astype(np.float32), rows.astype(np.float32)
+
+
+def view_clips(clips_BTHWC: Tensor, columns_BX: Tensor, rows_BY: Tensor) -> Tensor:
+    """Stored stills under their views, all clips of a batch at once.
+
+    Args:
+        clips_BTHWC: [B, T, H, W, 3] uint8; smaller stills lie in the upper left corner.
+        columns_BX, rows_BY: `source_pixels` of each clip.
+
+    Returns: [B, T, 3, Y, X] grey levels as float32, not rounded; less than one from OpenCV's, which
+    weighs in 11 bits and keeps whole levels.
+    """
+    num_frames, height, width = clips_BTHWC.shape[1:4]
+    planes = clips_BTHWC.permute(0, 1, 4, 2, 3).flatten(1, 2).float()
+    across, down = (2 * columns_BX + 1) / width - 1, (2 * rows_BY + 1) / height - 1
+    shape = len(clips_BTHWC), down.shape[1], across.shape[1]
+    grid = torch.stack([across[:, None].expand(shape), down[:, :, None].expand(shape)], dim=-1)
+    seen = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
+    return seen.view(len(seen), num_frames, 3, *shape[1:])
 
 
 def view_boxes(fractions: npt.NDArray[np.floating], size: tuple[int, int], view: View) -> Boxes:
@@ -108,8 +128,10 @@ def view_boxes(fractions: npt.NDArray[np.floating], size: tuple[int, int], view:
     return boxes
 
 
-def normalise(clips_BTHWC: Tensor) -> Tensor:
-    """[B, 3, T, H, W] float32 of uint8 stills; its memory runs B, T, H, W, C."""
-    mean = torch.tensor(MEAN, device=clips_BTHWC.device)
-    std = torch.tensor(STD, device=clips_BTHWC.device)
-    return ((clips_BTHWC.float() - mean) / std).permute(0, 4, 1, 2, 3)
+def normalise(clips_BTCHW: Tensor) -> Tensor:
+    """[B, 3, T, H, W] of grey levels; its memory runs B, T, H, W, C, as the network likes it."""
+    mean, std = (
+        torch.tensor(each, device=clips_BTCHW.device)[:, None, None] for each in (MEAN, STD)
+    )
+    normal = (clips_BTCHW - mean).div_(std)
+    return normal.permute(0, 1, 3, 4, 2).contiguous().permute(0, 4, 1, 2, 3)

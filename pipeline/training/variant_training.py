@@ -20,14 +20,14 @@ from pipeline.sampling import Sampling
 from pipeline.sections import Train
 from pipeline.summaries import write_summary
 from pipeline.tracking import TrackedRun
+from pipeline.training.batches import Batch, collate
 from pipeline.training.hardware import in_precision, set_up
-from pipeline.training.keyframe_dataset import Batch, TrainingKeyframes, collate
+from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.training.keyframe_index import read_index
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, action_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
-from pipeline.training.transforms import normalise
 from pipeline.training.variants import detector_of, validate, validation_keyframes
 from pipeline.variant_run import RUN_KEY, epochs_to, variant_run
 
@@ -66,12 +66,9 @@ def task_of(
     gamma = settings.focal_gamma if settings.loss == "focal" else None
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
-        clips, boxes, labels = (
-            each.to(device, non_blocking=True) for each in (batch.clips, batch.boxes, batch.labels)
-        )
         with in_precision(settings.precision, device):
-            logits = model(normalise(clips), boxes)
-        return action_loss(logits.float(), labels, gamma)
+            logits = model(batch.shown(), batch.boxes)
+        return action_loss(logits.float(), batch.labels, gamma)
 
     def describe(position: int) -> str:
         keyframes = examples.index

@@ -18,12 +18,13 @@ from torch.utils.data import Dataset
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.params import load_params
-from pipeline.training.keyframe_dataset import Batch, Example, Place, collate
+from pipeline.training.batches import Batch, Example, collate, seen
+from pipeline.training.keyframe_dataset import Place
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, action_loss
 from pipeline.training.processes import joined
 from pipeline.training.state import SavedState
-from pipeline.training.transforms import normalise
+from pipeline.training.transforms import whole_view
 
 NUM_EXAMPLES = 11
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,9 +43,10 @@ class Squares(Dataset[Example]):
         corners = np.sort(draw.uniform(0, 32, (people, 2, 2)), axis=1).reshape(people, 4)
         labels = (draw.random((people, 81)) < 0.1).astype(np.float32)
         labels[:, 7] = 1
-        stills = torch.from_numpy(draw.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+        stills = draw.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+        shown = seen(stills, whole_view((32, 32), 32))
         boxes = torch.from_numpy(corners.astype(np.float32))
-        return Example(place.position, stills, boxes, torch.from_numpy(labels))
+        return Example(place.position, *shown, boxes, torch.from_numpy(labels))
 
 
 class StillNorm(nn.Module):
@@ -90,7 +92,7 @@ def main(out: Path, batch_size: int, clips_per_pass: int, epochs: int, norm: str
     examples, losses = Squares(), list[float]()
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
-        return action_loss(model(normalise(batch.clips), batch.boxes), batch.labels)
+        return action_loss(model(batch.shown(), batch.boxes), batch.labels)
 
     class Noted(SavedState):
         def after_step(self, *args: object) -> None:

@@ -1,5 +1,6 @@
 """Resizing, cropping, flipping and normalising, against the original's numbers."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,8 +10,9 @@ from pipeline.training.transforms import (
     normalise,
     random_view,
     resized,
+    source_pixels,
     view_boxes,
-    view_frames,
+    view_clips,
     whole_view,
 )
 from tests.reference_rule import numbers
@@ -48,12 +50,40 @@ def test_a_box_outside_the_crop_stays_without_area() -> None:
     assert shown.tolist() == [[0, 0, 0, 49]]
 
 
+def viewed(frames: np.ndarray, view: View) -> np.ndarray:
+    """[T, Y, X, 3] of stills [T, H, W, 3]."""
+    places = source_pixels((frames.shape[2], frames.shape[1]), view)
+    columns, rows = (torch.from_numpy(each)[None] for each in places)
+    return view_clips(torch.from_numpy(frames)[None], columns, rows)[0].permute(0, 2, 3, 1).numpy()
+
+
 def test_frames_are_cropped_then_flipped() -> None:
     frames = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
 
-    shown = view_frames(frames, View(4, 3, 1, 1, 2, 2, True))
+    shown = viewed(frames, View(4, 3, 1, 1, 2, 2, True))
 
-    assert shown.tolist() == frames[:, 1:3, [2, 1]].tolist()
+    assert abs(shown - frames[:, 1:3, [2, 1]]).max() < 0.01
+
+
+@pytest.mark.parametrize("size", [(340, 256), (200, 341), (128, 96)])
+def test_views_are_those_of_opencv_within_a_grey_level(size: tuple[int, int]) -> None:
+    draw = np.random.default_rng(0)
+    small = draw.integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
+    frames = np.stack([cv2.resize(still, size) for still in small])
+    for view in (random_view(size, (96, 320), 96, draw) for _ in range(20)):
+        shown = viewed(frames, view)
+
+        whole = [cv2.resize(still, (view.width, view.height)) for still in frames]
+        kept = np.stack(whole)[:, view.top : view.top + 96, view.left : view.left + 96]
+        expected = kept[:, :, ::-1] if view.flip else kept
+        assert abs(shown - expected.astype(float)).max() < 1
+        assert abs(shown - expected.astype(float)).mean() < 0.3
+
+
+def test_a_still_that_is_not_resized_keeps_its_values() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 180, 341, 3), dtype=np.uint8)
+
+    assert abs(viewed(frames, whole_view((341, 180), 180)) - frames).max() < 0.01
 
 
 def test_random_views_stay_inside_and_depend_on_the_draw_alone() -> None:
@@ -76,9 +106,9 @@ def test_the_whole_view_moves_no_box() -> None:
 
 def test_normalised_values_equal_the_original() -> None:
     stills_CTHW = ARRAYS["test/-5KQ66BBWC4,0902"][:, :, ::2, ::2]
-    clip_BTHWC = torch.from_numpy(stills_CTHW).permute(1, 2, 3, 0)[None]
+    clip_BTCHW = torch.from_numpy(stills_CTHW).transpose(0, 1)[None].float()
 
-    found = normalise(clip_BTHWC)[0].numpy()
+    found = normalise(clip_BTCHW)[0].numpy()
 
     expected = ARRAYS["preprocess.sub"][3][:, :, : found.shape[2]]
     assert abs(found - expected).max() < 1e-6
