@@ -35,6 +35,7 @@ SAMPLING = Sampling.parse("8x8")
 
 def rows() -> Iterator[Row]:
     set_up(threads=1, deterministic=True)
+    cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         index = write_clips(folder, NUM_CLIPS, WIDTH, HEIGHT)

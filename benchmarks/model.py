@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.plain_slow_only import PlainDetector, PlainSlowOnly
-from pipeline.models.detector import build_detector
+from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.heads import NUM_OUTPUTS, RoIHead
 from pipeline.models.slow_only import SlowOnly
 from pipeline.training.losses import action_loss
@@ -52,7 +52,7 @@ def equal_networks(
     width: int = 64,
     deterministic: bool = True,
     head: Mapping[str, bool] = MappingProxyType({}),
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[ActionDetector, nn.Module]:
     """Our detector and the plain one, with equal weights and without dropout; R50 by default.
 
     Args:

@@ -19,6 +19,7 @@ from benchmarks.model import (
     training_step,
 )
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
+from pipeline.models.folding import without_batch_norm
 from pipeline.training.hardware import in_precision, set_up
 
 TURNS = 5
@@ -40,13 +41,17 @@ def rows() -> Iterator[Row]:
     laid = batch.plainly_laid()
     has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     is_chosen = not isinstance(in_precision("auto", device), nullcontext)
-    for what, make in (("training step", training_step), ("inference", inference)):
+    folded = without_batch_norm(ours)  # as evaluation does
+    for what, make, mine in (
+        ("training step", training_step, ours),
+        ("inference", inference, folded),
+    ):
         contenders: dict[str, Callable[[], float]] = {
             "plain": cpu_seconds(make(plain, laid, batch, nullcontext)),
-            "ours": cpu_seconds(make(ours, batch.clip_BCTHW, batch, nullcontext)),
+            "ours": cpu_seconds(make(mine, batch.clip_BCTHW, batch, nullcontext)),
         }
         if has_bfloat16:
-            contenders["bfloat16"] = cpu_seconds(make(ours, batch.clip_BCTHW, batch, bfloat16))
+            contenders["bfloat16"] = cpu_seconds(make(mine, batch.clip_BCTHW, batch, bfloat16))
         measured = in_turn(contenders, TURNS)
         floats, halves = GOALS[what]
         yield compared(

@@ -8,6 +8,7 @@ Without a GPU every row is there and empty. Times are of the wall: the card is n
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 
 import torch
 
@@ -20,7 +21,9 @@ from benchmarks.model import (
     training_step,
 )
 from benchmarks.rows import Row, compared, in_turn, report
-from pipeline.training.hardware import in_precision, set_up
+from pipeline.models.detector import ActionDetector
+from pipeline.models.folding import without_batch_norm
+from pipeline.training.hardware import compile_backbone, in_precision, set_up
 
 CEILING = 790e12  # bfloat16 FLOP/s that an H200 reaches on large matrices
 FLOP = {4: 0.25e12, 8: 0.50e12, 16: 1.00e12}  # of a clip in a training step, by stills
@@ -39,6 +42,7 @@ def rows() -> Iterator[Row]:
             yield Row(f"training step, 8x8, batch {batch_size}", note="no GPU")
         for name in (*HEADS, "4x16", "16x4"):
             yield Row(f"training step, batch 8, {name}", note="no GPU")
+        yield Row("training step, batch 8, generated kernels", note="no GPU")
         yield Row("inference, 8x8, batch 8", note="no GPU")
         return
     device = set_up(threads=1, deterministic=False)
@@ -51,7 +55,8 @@ def rows() -> Iterator[Row]:
         yield share_of_ceiling(name, model.to(device), Batch(8, 8, SIDE).to(device), 8)
     for name, num_frames in (("4x16", 4), ("16x4", 16)):
         yield share_of_ceiling(name, ours, Batch(8, num_frames, SIDE).to(device), num_frames)
-    yield inference_row(device, ours, plain)
+    yield compiled_row(ours)
+    yield inference_row(device, without_batch_norm(ours), plain)
 
 
 def training_rows(
@@ -84,6 +89,23 @@ def share_of_ceiling(name: str, model: torch.nn.Module, batch: Batch, num_frames
     mine = in_turn({"ours": step}, TURNS)["ours"]
     ceiling = [CEILING / FLOP[num_frames]] * TURNS
     return compared(f"training step, batch 8, {name}", "790 TFLOP/s", "clips/s", mine, ceiling)
+
+
+def compiled_row(ours: ActionDetector) -> Row:
+    """What `compile: true` adds to a training step of 8 clips."""
+    generated = deepcopy(ours)
+    batch = Batch(8, 8, SIDE).to(next(ours.parameters()).device)
+    halves = bfloat16_on(batch.clip_BCTHW.device)
+    compile_backbone(generated.backbone, batch.clip_BCTHW.device)
+    measured = in_turn(
+        {
+            "generated": rate(training_step(generated, batch.clip_BCTHW, batch, halves), 8),
+            "ours": rate(training_step(ours, batch.clip_BCTHW, batch, halves), 8),
+        },
+        TURNS,
+    )
+    work = "training step, batch 8, generated kernels"
+    return compared(work, "without", "clips/s", measured["generated"], measured["ours"])
 
 
 def inference_row(device: torch.device, ours: torch.nn.Module, plain: torch.nn.Module) -> Row:

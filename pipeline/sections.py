@@ -109,6 +109,7 @@ class Optimisation(Section):
     save_every_minutes: PositiveFloat
     precision: Precision
     deterministic: bool  # have a GPU repeat its bits; a CPU always does
+    compile: bool  # generate kernels for the backbone (torch.compile); other roundings
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -79,12 +79,12 @@ MUTATIONS = [
     Mutation(
         "no weight decay on batch norms",
         "training/schedule.py",
-        "    return torch.optim.SGD("
-        "parameters, lr=0.0, momentum=momentum, weight_decay=weight_decay)",
-        "    all_of = list(parameters)\n"
+        "    return torch.optim.SGD(\n"
+        "        trained, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=on_gpu\n"
+        "    )",
         "    groups = [\n"
-        "        {'params': [p for p in all_of if p.ndim > 1], 'weight_decay': weight_decay},\n"
-        "        {'params': [p for p in all_of if p.ndim <= 1], 'weight_decay': 0.0},\n"
+        "        {'params': [p for p in trained if p.ndim > 1], 'weight_decay': weight_decay},\n"
+        "        {'params': [p for p in trained if p.ndim <= 1], 'weight_decay': 0.0},\n"
         "    ]\n"
         "    return torch.optim.SGD(groups, lr=0.0, momentum=momentum)",
         f"{MODEL} {DATA}",

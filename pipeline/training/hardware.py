@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import shutil
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import nn
 
 from pipeline.sections import Precision
 
@@ -41,6 +43,23 @@ def in_precision(precision: Precision, device: torch.device) -> AbstractContextM
     if precision == "float32" or (precision == "auto" and not _likes_bfloat16(device)):
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
+
+
+def compile_backbone(backbone: nn.Module, device: torch.device) -> None:
+    """Have kernels generated for a backbone at its first use, which takes minutes.
+
+    On a GPU they run as CUDA graphs where shapes allow it. The names of the weights stay.
+
+    Raises:
+        ValueError: the machine has no compiler for them.
+    """
+    variable, names = ("CC", ("cc", "gcc")) if device.type == "cuda" else ("CXX", ("c++", "g++"))
+    named = os.environ.get(variable)
+    if not any(map(shutil.which, (named,) if named else names)):
+        raise ValueError(
+            f"compile: found no {named or names[1]}, expected a compiler for generated kernels"
+        )
+    backbone.compile(dynamic=False, mode="reduce-overhead" if device.type == "cuda" else None)
 
 
 def _likes_bfloat16(device: torch.device) -> bool:

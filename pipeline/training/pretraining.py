@@ -20,7 +20,7 @@ from pipeline.summaries import write_summary
 from pipeline.tracking import tracked_run, version_of
 from pipeline.training.batches import Batch
 from pipeline.training.clip_dataset import LabelledClips, choose_clips, collate_clips
-from pipeline.training.hardware import in_precision, set_up
+from pipeline.training.hardware import compile_backbone, in_precision, set_up
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, class_loss
 from pipeline.training.processes import Processes
@@ -64,6 +64,8 @@ def train_on_labels(args: argparse.Namespace, params: Params, processes: Process
     torch.manual_seed(settings.seed)
     body = backbone(settings.backbone, CLASSIFIER_STRIDE)
     model = ClipRecognizer(body, len(labels), settings.dropout).to(device)
+    if settings.compile:
+        compile_backbone(model.backbone, device)
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
         with in_precision(settings.precision, device):

@@ -39,11 +39,15 @@ def make_optimizer(
         momentum: of the gradient's mean; AdamW keeps its usual 0.999 for the squares.
         weight_decay: acts on every parameter, batch norms and biases too.
     """
+    trained = list(parameters)
+    on_gpu = trained[0].is_cuda  # one kernel for all weights there
     if kind == "adamw":
         return torch.optim.AdamW(
-            parameters, lr=0.0, betas=(momentum, 0.999), weight_decay=weight_decay
+            trained, lr=0.0, betas=(momentum, 0.999), weight_decay=weight_decay, fused=on_gpu
         )
-    return torch.optim.SGD(parameters, lr=0.0, momentum=momentum, weight_decay=weight_decay)
+    return torch.optim.SGD(
+        trained, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=on_gpu
+    )
 
 
 def update(

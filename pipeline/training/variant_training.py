@@ -21,7 +21,7 @@ from pipeline.sections import Train
 from pipeline.summaries import write_summary
 from pipeline.tracking import TrackedRun
 from pipeline.training.batches import Batch, collate
-from pipeline.training.hardware import in_precision, set_up
+from pipeline.training.hardware import compile_backbone, in_precision, set_up
 from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.training.keyframe_index import read_index
 from pipeline.training.loop import Task, train
@@ -96,6 +96,8 @@ def run_training(args: argparse.Namespace, processes: Processes) -> None:
     model = detector_of(settings)
     load_start(model, read_weights(args.pretrained), str(args.pretrained))
     model.to(device)
+    if settings.compile:
+        compile_backbone(model.backbone, device)
     files = [args.pretrained, args.index / "train.parquet", *sorted(args.frames.glob("*.parquet"))]
     files += [ROOT / path for path in code_files("train")]
     values = params.train_values(args.variant)

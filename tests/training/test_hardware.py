@@ -1,12 +1,15 @@
 """Which precision a device computes in."""
 
+import shutil
+from copy import deepcopy
+
 import pytest
 import torch
 
 from pipeline.models.detector import build_detector
-from pipeline.models.slow_only import SlowOnly
+from pipeline.models.slow_only import ConvNorm, SlowOnly
 from pipeline.training import hardware
-from pipeline.training.hardware import in_precision
+from pipeline.training.hardware import compile_backbone, in_precision
 
 CPU = torch.device("cpu")
 
@@ -52,3 +55,28 @@ def test_bfloat16_moves_a_score_little() -> None:
     assert short.dtype == torch.float32
     assert not torch.equal(short, exact)
     assert (short - exact).abs().max() < 0.012 * exact.std()
+
+
+def test_generated_kernels_compute_the_same_and_weights_keep_their_names() -> None:
+    if not any(map(shutil.which, ("c++", "g++"))):
+        pytest.skip("this machine has no C++ compiler")
+    torch.manual_seed(0)
+    layer = ConvNorm(4, 3, time=3).train()
+    names, twin = list(layer.state_dict()), deepcopy(layer)
+    stills = torch.randn(4, 4, 5, 5)
+    compile_backbone(layer, CPU)
+
+    for each in (layer, twin):
+        each(stills, 2).square().mean().backward()
+
+    assert list(layer.state_dict()) == names
+    for mine, other in zip(layer.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(mine.grad, other.grad, rtol=1e-4, atol=1e-6)
+    assert torch.allclose(layer.bn.running_var, twin.bn.running_var)
+
+
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+
+    with pytest.raises(ValueError, match="compile: found no no-such-compiler, expected"):
+        compile_backbone(torch.nn.Linear(2, 2), CPU)
