@@ -1,10 +1,19 @@
 """What the benchmarks compare, and how; never how fast anything is."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from benchmarks import waiting
+from benchmarks.made_frames import write_clips
 from benchmarks.model import Batch, equal_networks, refuse_difference
 from benchmarks.rows import Row, compared, in_turn, markdown, table
+from pipeline.frames.frame_store import FrameStore
+from pipeline.models.detector import build_detector
+from pipeline.models.slow_only import slowonly_tiny
+from pipeline.sampling import Sampling
+from pipeline.training.keyframe_dataset import TrainingKeyframes
 
 
 def test_ratio_is_the_median_of_the_turns() -> None:
@@ -63,3 +72,17 @@ def test_unlike_networks_are_not_compared(
 
     with pytest.raises(RuntimeError, match="outputs differ by"):
         refuse_difference(ours, plain, Batch(2, 4, 32))
+
+
+def test_fed_training_is_measured_turn_by_turn(tmp_path: Path) -> None:
+    index = write_clips(tmp_path, 2, 64, 48)
+    store = FrameStore(tmp_path / "store")
+    dataset = TrainingKeyframes(index, store, Sampling(4, 16), 0, (32, 40), 32, 32, 0.9)
+    model = build_detector(slowonly_tiny).train()
+
+    fed, staying = waiting.measure(
+        model, dataset, torch.device("cpu"), workers=0, warm_passes=2, passes=2, turns=2
+    )
+
+    assert len(fed) == len(staying) == 2
+    assert min(fed + staying) > 0

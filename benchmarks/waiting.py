@@ -1,0 +1,129 @@
+"""How much of its time a GPU works: passes fed from stored frames, beside one that stays on it.
+
+    python -m benchmarks.waiting
+
+Training steps of the full 8x8 detector as the stage takes them: workers decode, the card resizes,
+crops, flips and normalises. Without a GPU the row is there and empty.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from benchmarks.made_frames import write_clips
+from benchmarks.rows import Row, compared, report
+from pipeline.frames.frame_store import FrameStore
+from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.slow_only import slowonly_r50
+from pipeline.sampling import Sampling
+from pipeline.training.batches import Batch, collate
+from pipeline.training.hardware import in_precision, set_up
+from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
+from pipeline.training.losses import action_loss
+from pipeline.training.prefetch import on_device
+from pipeline.training.schedule import make_optimizer, update
+
+WORK, AGAINST = "training passes of 8 clips, fed", "one batch that stays on the card"
+NUM_CLIPS, PASS_SIZE, STEP_PASSES = 32, 8, 8
+WARM_PASSES, PASSES, TURNS = 40, 80, 3
+GOAL = 0.95  # the card waits less than 5 % of the time
+
+
+def rows() -> Iterator[Row]:
+    if not torch.cuda.is_available():
+        yield Row(WORK, AGAINST, note="no GPU")
+        return
+    device = set_up(threads=1, deterministic=False)
+    model = build_detector(slowonly_r50, deterministic=False).to(device).train()
+    workers = min(16, os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        index = write_clips(folder, NUM_CLIPS, 340, 256)
+        store = FrameStore(folder / "store")
+        views = (256, 320), 256, 32, 0.9
+        dataset = TrainingKeyframes(index, store, Sampling.parse("8x8"), 0, *views)
+        fed, resting = measure(model, dataset, device, workers, WARM_PASSES, PASSES, TURNS)
+    note = f"{workers} workers"
+    yield compared(WORK, AGAINST, "clips/s", fed, resting, at_least=GOAL, note=note)
+
+
+def measure(
+    model: ActionDetector,
+    dataset: TrainingKeyframes,
+    device: torch.device,
+    workers: int,
+    warm_passes: int,
+    passes: int,
+    turns: int,
+) -> tuple[list[float], list[float]]:
+    """Clips per second of each turn: fed by workers, and on a batch that stays."""
+    train = passes_of(model)
+    stream = fed_batches(dataset, device, workers, warm_passes + turns * passes)
+    staying = next(stream)
+    train(repeat(staying), warm_passes // 2)
+    train(stream, warm_passes // 2)
+    fed, resting = [], []
+    for _ in range(turns):
+        fed.append(rate(lambda: train(stream, passes), passes * PASS_SIZE))
+        resting.append(rate(lambda: train(repeat(staying), passes), passes * PASS_SIZE))
+    return fed, resting
+
+
+def fed_batches(
+    dataset: TrainingKeyframes, device: torch.device, workers: int, number: int
+) -> Iterator[Batch]:
+    """Batches as training gets them, of all keyframes in turn."""
+    places = [
+        [
+            Place(epoch, position=(epoch * PASS_SIZE + clip) % len(dataset))
+            for clip in range(PASS_SIZE)
+        ]
+        for epoch in range(number)
+    ]
+    loader: DataLoader[Any] = DataLoader(
+        dataset,
+        batch_sampler=places,
+        collate_fn=collate,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+        pin_memory=device.type == "cuda",
+    )
+    return on_device(loader, device)
+
+
+def passes_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]:
+    """Trains on so many batches, with an update after every `STEP_PASSES`."""
+    parameters = list(model.parameters())
+    device = parameters[0].device
+    optimizer = make_optimizer(parameters, "sgd", 0.9, 1e-5)
+
+    def train(batches: Iterable[Batch], number: int) -> None:
+        for done, batch in zip(range(1, number + 1), batches, strict=False):
+            with in_precision("auto", device):
+                logits = model(batch.shown(), batch.boxes)
+            loss = action_loss(logits.float(), batch.labels).mean
+            loss.backward()  # type: ignore[no-untyped-call]
+            if done % STEP_PASSES == 0:
+                update(optimizer, parameters, 1e-3, clip_norm=40.0)
+
+    return train
+
+
+def rate(train: Callable[[], None], num_clips: int) -> float:
+    """Clips per second by the wall's clock."""
+    start = time.perf_counter()
+    train()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return num_clips / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    report(rows)
