@@ -6,7 +6,6 @@ Source: mmaction2's AVARoIHead, SingleRoIExtractor3D and BBoxHeadAVA; the parame
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import init
 
@@ -75,5 +74,25 @@ class RoIHead(nn.Module):
         crops_NCPP = roi_align(image_BCHW, boxes_N5, self.deterministic)
         if not self.context:
             return crops_NCPP
-        around_BCPP = F.adaptive_avg_pool2d(image_BCHW, POOLED_SIDE)
+        around_BCPP = average_grid(image_BCHW)
         return torch.cat([crops_NCPP, around_BCPP[boxes_N5[:, 0].long()]], dim=1)
+
+
+def average_grid(features_BCHW: Tensor) -> Tensor:
+    """Means over a grid of 8 x 8 overlapping bins, as `adaptive_avg_pool2d` has them: [B, C, 8, 8].
+
+    Two matrix products, like RoIAlign: the library's gradient is not deterministic on a GPU, and
+    takes longer on a CPU.
+    """
+    height, width = features_BCHW.shape[2:]
+    rows_PH, columns_PW = (bins(side).to(features_BCHW) for side in (height, width))
+    rows_done = torch.einsum("ph,bchw->bcpw", rows_PH, features_BCHW)
+    return torch.einsum("qw,bcpw->bcpq", columns_PW, rows_done)
+
+
+def bins(side: int) -> Tensor:
+    """[P, side] weights of the cells of one axis in each bin."""
+    cell = torch.arange(side)
+    bin_P1 = torch.arange(POOLED_SIDE)[:, None]
+    first, stop = bin_P1 * side // POOLED_SIDE, -(-(bin_P1 + 1) * side // POOLED_SIDE)
+    return ((cell >= first) & (cell < stop)).double() / (stop - first)

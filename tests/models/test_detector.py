@@ -9,6 +9,7 @@ from torch import nn
 
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.folding import without_batch_norm
+from pipeline.models.heads import average_grid
 from pipeline.models.slow_only import BACKBONES, FoldedConv3d, slowonly_r50
 from pipeline.training.hardware import in_precision
 from tests.reference_rule import BOXES, CLIPS, clip, distance, numbers, weight
@@ -129,6 +130,15 @@ def test_a_kernel_in_time_is_the_same_convolution_on_every_device(num_frames: in
     for found in (conv.as_products(stills, num_frames), conv.in_time(stills, num_frames)):
         found_BCTHW = found.unflatten(0, (2, num_frames)).transpose(1, 2)
         assert (found_BCTHW - expected).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("size", [(16, 16), (6, 6), (16, 21), (3, 40), (8, 1)])
+def test_the_whole_frame_is_averaged_as_by_the_library(size: tuple[int, int]) -> None:
+    features = torch.rand(2, 3, *size, dtype=torch.float64)
+
+    found = average_grid(features)
+
+    assert (found - F.adaptive_avg_pool2d(features, 8)).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("name", BACKBONES)
