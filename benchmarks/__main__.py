@@ -12,7 +12,15 @@ from pathlib import Path
 
 from benchmarks.rows import ROOT, Row, markdown, show, table
 
-BENCHMARKS = ("start_up", "model_on_cpu", "model_on_gpu", "feeding", "waiting", "evaluation")
+BENCHMARKS = (
+    "start_up",
+    "keyframe_window",
+    "model_on_cpu",
+    "model_on_gpu",
+    "feeding",
+    "waiting",
+    "evaluation",
+)
 
 
 def run(name: str) -> list[Row]:

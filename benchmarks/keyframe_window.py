@@ -1,30 +1,28 @@
 """CPU and bytes of one keyframe window, beside decoding it and beside two runs of ffmpeg.
 
-    python -m benchmarks.keyframe_window [--video FILE] [--quality QUALITY]
+    python -m benchmarks.keyframe_window [--video FILE]
 
 The window is what an 8x8 model may look at around second 5. Without a file, a clip of ten seconds
 is made twice, 340x256 and 30 fps in H.264: as ffmpeg codes it when nothing is asked for (a keyframe
 every 250 pictures at least), and with one every second. Peers, all on one thread:
 
-    decode, PyAV      seek and decode the window in this process: what nobody can do without
-    decode, ffmpeg    the same by the program
-    two passes        the published preparation: cut two seconds on either side, coded anew, then
-                      JPEGs at 30 fps and -q:v 1
+    decoding      seek and decode the window in this process: what nobody can do without
+    two passes    the published preparation: cut two seconds on either side, coded anew, then
+                  JPEGs at 30 fps and -q:v 1
 """
 
 import argparse
 import resource
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import av
+import cv2
 
+from benchmarks.rows import ROOT, Row, compared, cpu_seconds, in_turn, report
 from pipeline.frames.cutting import cut_clip
 from pipeline.frames.ffmpeg_binary import ffmpeg_binary
 from pipeline.frames.frame_store import FrameStoreWriter
@@ -33,17 +31,44 @@ from pipeline.params import load_params
 from pipeline.sampling import FPS, Sampling, keyframe_number
 from pipeline.sections import ExtractFrames
 
-PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
 SOURCE = "mandelbrot=s=340x256:r=30:maxiter=300,noise=alls=6:allf=t"  # moves, and has a grain
-SHORT_SIDE_PX = 320
 KEYFRAME_SECONDS = 5
-CLIPS = 12  # to a shard: a table is written once for all of them
+CLIPS = 8  # to a shard: a table is written once for all of them
 AROUND_SECONDS = 2  # of the keyframe, in the published preparation
+QUALITY = load_params(ROOT / "params.yaml").extract_frames.jpeg_quality
+SETTINGS = ExtractFrames(short_side_px=320, jpeg_quality=QUALITY)  # at the clip's own size
+TURNS, TURNS_OF_PROGRAMS = 12, 3
 
 
-class Cost(NamedTuple):
-    cpu_seconds: float
-    num_bytes: int  # of the stills
+def rows(video: Path | None = None) -> Iterator[Row]:
+    cv2.setNumThreads(1)  # as extract_frames does
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        videos = {"clip": video} if video else {
+            "clip of default coding": make_clip(folder / "default.mp4"),
+            "clip, keyframe each second": make_clip(folder / "each_second.mp4", "-g", "30"),
+        }  # fmt: skip
+        for name, path in videos.items():
+            yield from compare(name, path, folder)
+
+
+def compare(name: str, video: Path, folder: Path) -> Iterator[Row]:
+    """The rows of one video. Times are those of `CLIPS` windows."""
+    cut_extract_decode(video, folder)  # does not count
+    ours, decoding = zip(*(cut_extract_decode(video, folder) for _ in range(TURNS)), strict=True)
+    work = f"keyframe window, {name}"
+    yield compared(work, "decoding it", "CPU s", ours, decoding, at_most=1.5)
+    contenders = {
+        "ours": lambda: cut_extract_decode(video, folder)[0],
+        "passes": lambda: CLIPS * two_passes(video, folder),
+    }
+    measured = in_turn(contenders, TURNS_OF_PROGRAMS)
+    peer = "two ffmpeg passes"
+    yield compared(work, peer, "CPU s", measured["ours"], measured["passes"], at_most=0.25)
+    stored = (folder / "00.tar").stat().st_size / CLIPS
+    theirs = sum(path.stat().st_size for path in (folder / "stills").iterdir())
+    work = f"bytes of a window, {name}"
+    yield compared(work, peer, "bytes", [stored], [theirs], at_most=0.55)
 
 
 def window() -> tuple[int, int]:
@@ -53,10 +78,23 @@ def window() -> tuple[int, int]:
     return centre - before, centre + after
 
 
-def decode(video: Path, folder: Path) -> Cost:
+def cut_extract_decode(video: Path, folder: Path) -> tuple[float, float]:
+    """CPU seconds of a shard of `CLIPS` windows, and of decoding as many, clip by clip in turn."""
+    first, last = window()
+    numbers = list(range(first, last + 1))
+    decoding = cpu_seconds(lambda: decode(video))
+    started, floor = time.process_time(), 0.0
+    with FrameStoreWriter(folder / "00.tar", folder / "00.parquet") as store:
+        for number in range(CLIPS):
+            cut = cut_clip(video, folder, f"clip{number}", [(first, last)], 0.0)
+            floor += decoding()
+            extract_clip(cut, folder, numbers, store, SETTINGS)
+    return time.process_time() - started - floor, floor
+
+
+def decode(video: Path) -> None:
     """The floor: pictures are decoded and thrown away."""
     first, last = window()
-    start = time.process_time()
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1
@@ -65,91 +103,40 @@ def decode(video: Path, folder: Path) -> Cost:
         for frame in container.decode(stream):
             if frame.time is not None and frame.time >= (last - 0.5) / FPS:
                 break
-    return Cost(time.process_time() - start, 0)
 
 
-def decode_by_program(video: Path, folder: Path) -> Cost:
-    first, last = window()
-    cut = ["-ss", f"{(first - 1) / FPS}", "-t", f"{(last - first + 1) / FPS}"]
-    return _programs([[*cut, "-i", video, "-f", "null", "-"]])
-
-
-def two_passes(video: Path, folder: Path) -> Cost:
+def two_passes(video: Path, folder: Path) -> float:
+    """CPU seconds of the published preparation; its stills are left in the folder."""
     part, stills = folder / "part.mp4", folder / "stills"
     stills.mkdir(exist_ok=True)
     start, length = KEYFRAME_SECONDS - AROUND_SECONDS, 2 * AROUND_SECONDS
     cut = ["-ss", start, "-t", length, "-i", video, "-r", "30", "-threads", "1", part]
     still = ["-i", part, "-r", "30", "-q:v", "1", "-threads", "1", stills / "img_%05d.jpg"]
-    cpu_seconds = _programs([cut, still]).cpu_seconds
-    return Cost(cpu_seconds, sum(path.stat().st_size for path in stills.iterdir()))
-
-
-def _programs(commands: list[list[object]]) -> Cost:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for arguments in commands:
-        head = [ffmpeg_binary(), "-v", "error", "-y", "-threads", "1"]
-        subprocess.run([*head, *map(str, arguments)], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(used, 0)
-
-
-def ours(video: Path, folder: Path, quality: int) -> Cost:
-    """Cut and extract, the mean of a shard of clips."""
-    first, last = window()
-    settings = ExtractFrames(short_side_px=SHORT_SIDE_PX, jpeg_quality=quality)
-    tar = folder / "00.tar"
-    start = time.process_time()
-    names = [f"clip{number:02d}" for number in range(CLIPS)]
-    cuts = [cut_clip(video, folder, name, [(first, last)], 0.0) for name in names]
-    with FrameStoreWriter(tar, folder / "00.parquet") as store:
-        for cut in cuts:
-            extract_clip(cut, folder, list(range(first, last + 1)), store, settings)
-    return Cost((time.process_time() - start) / CLIPS, tar.stat().st_size // CLIPS)
+    return run_ffmpeg(cut) + run_ffmpeg(still)
 
 
 def make_clip(path: Path, *options: str) -> Path:
     source = ["-f", "lavfi", "-i", SOURCE, "-t", "10", "-pix_fmt", "yuv420p"]
     coder = ["-c:v", "libx264", "-crf", "28", *options]  # half a megabyte, as such clips are
-    _programs([[*source, *coder, path]])
+    run_ffmpeg([*source, *coder, path])
     return path
 
 
-def compare(video: Path, folder: Path, quality: int, runs: int) -> None:
-    ways: dict[str, Callable[[], Cost]] = {
-        "decode, PyAV": lambda: decode(video, folder),
-        "decode, ffmpeg": lambda: decode_by_program(video, folder),
-        "two passes": lambda: two_passes(video, folder),
-        f"ours, quality {quality}": lambda: ours(video, folder, quality),
-    }
-    costs: dict[str, list[Cost]] = {name: [] for name in ways}
-    for _ in range(runs):  # in turn, so that all see the same machine
-        for name, way in ways.items():
-            costs[name].append(way())
-    cpu = {name: statistics.median(cost.cpu_seconds for cost in costs[name]) for name in ways}
-    floor, _, passes, _ = cpu.values()
-    most = costs["two passes"][0].num_bytes
-    sys.stdout.write(f"{video.name}, median of {runs}: x decode  x two passes  x its bytes\n")
-    for name, seconds in cpu.items():
-        share = costs[name][0].num_bytes / most
-        sys.stdout.write(f"{name:24}{seconds / floor:17.2f}{seconds / passes:14.3f}{share:13.2f}\n")
+def run_ffmpeg(arguments: list[object]) -> float:
+    """CPU seconds of one run; CalledProcessError when it fails."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    head = [ffmpeg_binary(), "-v", "error", "-y", "-threads", "1"]
+    subprocess.run([*head, *map(str, arguments)], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     flags.add_argument("--video", type=Path, help="a clip of at least seven seconds")
-    flags.add_argument("--quality", type=int, help="of the JPEGs; default: that of params.yaml")
-    flags.add_argument("--runs", type=int, default=7)
+    flags.add_argument("--json", action="store_true", help="print rows as JSON")
     args = flags.parse_args()
-    quality = args.quality or load_params(PARAMS).extract_frames.jpeg_quality
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        videos = [args.video] if args.video else [
-            make_clip(folder / "as_coded_by_default.mp4"),
-            make_clip(folder / "keyframe_each_second.mp4", "-g", "30"),
-        ]  # fmt: skip
-        for video in videos:
-            compare(video, folder, quality, args.runs)
+    report(lambda: rows(args.video))
 
 
 if __name__ == "__main__":

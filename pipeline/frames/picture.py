@@ -127,15 +127,28 @@ def to_rgb(frame: VideoFrame, look: Look, short_side_px: int) -> Image:
 def _first_frame(
     packets: Iterable["Packet[VideoStream]"], stream: VideoStream
 ) -> VideoFrame | None:
+    packets = iter(packets)
     try:
-        for packet in chain(
-            islice(packets, _MOST_PACKETS), [None]
-        ):  # None: hand out what is still held back
-            with suppress(av.error.FFmpegError):  # damaged here; the next packets may do
-                for frame in stream.codec_context.decode(packet):
-                    return frame
+        first = list(islice(packets, 1))
+        # Most often the first packet is a whole picture: asked for it at once, the decoder does not
+        # wait for those that may come on screen before it.
+        if (frame := _decoded_first([*first, None], stream)) is not None:
+            return frame
+        stream.codec_context.flush_buffers()
+        more = islice(packets, _MOST_PACKETS - 1)
+        return _decoded_first(chain(first, more, [None]), stream)
     except av.error.FFmpegError:
-        pass  # the file breaks off
+        return None  # the file breaks off
+
+
+def _decoded_first(
+    packets: Iterable["Packet[VideoStream] | None"], stream: VideoStream
+) -> VideoFrame | None:
+    """The first picture that comes out of the decoder; None hands out what it holds back."""
+    for packet in packets:
+        with suppress(av.error.FFmpegError):  # damaged here; the next packets may do
+            for frame in stream.codec_context.decode(packet):
+                return frame
     return None
 
 

@@ -3,13 +3,14 @@
 import argparse
 import csv
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import av
 import cv2
 import simplejpeg
+from av.video.frame import VideoFrame
 
 from pipeline.atomic import written
 from pipeline.clips import parse_windows, read_windows
@@ -23,6 +24,10 @@ from pipeline.progress import track
 from pipeline.sections import ExtractFrames
 
 logger = logging.getLogger(__name__)
+
+_BATCH_PIXELS = 1 << 20  # twelve pictures of 340x256, one of Full HD
+
+_Shown = tuple[VideoFrame, list[int]]  # a picture and the stored frames that show it
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def extract_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
 def extract_clip(
     cut: Cut, folder: Path, numbers: list[int], store: FrameStoreWriter, settings: ExtractFrames
 ) -> ClipReport:
-    """Store a clip's frames; only one decoded picture is held at a time.
+    """Store a clip's frames; a few decoded pictures are held at a time.
 
     Args:
         cut: the clip's row; its file lies in `folder`.
@@ -70,11 +75,12 @@ def extract_clip(
     last, stored, damage, broken = 0, 0, Damage(), ""
     look = cut.look
     try:
-        for frame, shown_in in read_frames(folder / cut.path, cut, numbers, damage):
-            jpeg = to_jpeg(frame, look, settings.short_side_px, settings.jpeg_quality)
-            for last in shown_in:
-                store.add(cut.clip, last, *jpeg)
-            stored += len(shown_in)
+        for shown in _batches(read_frames(folder / cut.path, cut, numbers, damage)):
+            for frame, shown_in in shown:
+                jpeg = to_jpeg(frame, look, settings.short_side_px, settings.jpeg_quality)
+                for last in shown_in:
+                    store.add(cut.clip, last, *jpeg)
+                stored += len(shown_in)
     except ValueError as error:  # the cut file has nothing that can be opened
         broken = str(error)
     status, reasons = "ok", [cut.reason, str(damage), broken]
@@ -87,6 +93,19 @@ def extract_clip(
         reasons.append(f"{look.transfer.upper()} brightness was mapped to an ordinary screen's")
     reason = "; ".join(part for part in reasons if part)
     return ClipReport(cut.clip, status, len(numbers), stored, reason)
+
+
+def _batches(frames: Iterable[_Shown]) -> Iterator[list[_Shown]]:
+    """Join small pictures: decoder and coder, in turn, would drive each other out of the cache."""
+    held: list[_Shown] = []
+    num_pixels = 0
+    for shown in frames:
+        held.append(shown)
+        num_pixels += shown[0].width * shown[0].height
+        if num_pixels >= _BATCH_PIXELS:
+            yield held
+            held, num_pixels = [], 0
+    yield held
 
 
 def extract_frames(

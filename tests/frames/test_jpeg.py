@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from pipeline.frames import jpeg
 from pipeline.frames.jpeg import is_plain, jpeg_planes, to_jpeg
 from pipeline.frames.picture import LUMA_WEIGHTS, Look, to_rgb
 from tests.counter_videos import ffmpeg
@@ -46,11 +47,27 @@ def test_planes_show_the_same_as_rgb(pictures, size, matrix, full_range):
 def test_jpeg_of_a_plain_picture_is_close_to_that_through_rgb(pictures):
     frame, look = pictures["1280x720"], Look(matrix="bt709")
 
-    jpeg = to_jpeg(frame, look, 320, 95)
+    made = to_jpeg(frame, look, 320, 95)
 
-    image = simplejpeg.decode_jpeg(jpeg.coded)
-    assert image.shape == (jpeg.height, jpeg.width, 3) == (320, 569, 3)
+    image = simplejpeg.decode_jpeg(made.coded)
+    assert image.shape == (made.height, made.width, 3) == (320, 569, 3)
     assert np.abs(image.astype(int) - to_rgb(frame, look, 320)).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(12, 17), (13, 16), (13, 17)])
+def test_jpeg_does_not_show_what_lies_behind_odd_planes(size, monkeypatch):
+    height, width = size
+    chroma = np.full(((height + 1) // 2, (width + 1) // 2), 90, np.uint8)
+    coded = set()
+    for behind in (0, 100, 255):
+        memory = np.full((height + 1, width + 1), behind, np.uint8)
+        memory[:height, :width] = 100
+        planes = memory[:height, :width], chroma, chroma
+        monkeypatch.setattr(jpeg, "jpeg_planes", lambda *_, planes=planes: planes)
+        coded.add(to_jpeg(av.VideoFrame(width, height, "yuv420p"), Look(), 320, 90).coded)
+
+    assert len(coded) == 1
+    assert simplejpeg.decode_jpeg(*coded, "GRAY").shape == (height, width, 1)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +77,12 @@ def test_jpeg_of_a_plain_picture_is_close_to_that_through_rgb(pictures):
 def test_other_pictures_go_through_rgb(pictures, look):
     frame = pictures["341x255"]
 
-    jpeg = to_jpeg(frame, look, 128, 100)
+    made = to_jpeg(frame, look, 128, 100)
 
     assert not is_plain(frame, look)
     assert is_plain(frame, Look())
     assert not is_plain(frame.reformat(format="yuv444p"), Look())
     expected = to_rgb(frame, look, 128)
-    image = simplejpeg.decode_jpeg(jpeg.coded)
+    image = simplejpeg.decode_jpeg(made.coded)
     assert image.shape == expected.shape
     assert np.abs(image.astype(int) - expected).mean() < 3
