@@ -17,6 +17,8 @@ LATE = (
     "pipeline.frames.shard_cutting",
     "pipeline.frames.shard_extraction",
     "pipeline.annotations.index_files",
+    "pipeline.transfers.mirror_server",
+    "pipeline.transfers.shard_download",
     "pipeline.params",
 )
 # Libraries that would start threads at import.
