@@ -105,19 +105,6 @@ MISTAKES = {
         99,
         r"warmup_epochs 99, expected below",
     ),
-    "archives and YouTube": (
-        "datasets.demo.parts",
-        [
-            {
-                "name": "a",
-                "split": "train",
-                "truth": "a.csv",
-                "proposals": "detect",
-                "sources": [{"kind": "archives", "list": "x"}, {"kind": "youtube"}],
-            }
-        ],
-        r"parts\.0: sources: found both archives and youtube, expected one of them",
-    ),
     "bad hash": (
         "datasets.demo.annotation_files",
         [{"url": "x", "sha256": "abc"}],

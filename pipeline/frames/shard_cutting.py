@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,9 +19,8 @@ logger = logging.getLogger(__name__)
 
 def cut_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
     """Cut what the flags of the stage name, write its table, and return counts."""
-    text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
-    downloaded = pd.read_csv(args.downloaded, dtype=text, keep_default_na=False)
-    cuts = cut_clips(read_clips(args.clips), downloaded, args.videos, args.cut, guard)
+    downloaded = _read_downloaded(args.videos, args.downloaded)
+    cuts = cut_clips(read_clips(args.clips), downloaded, args.cut, guard)
     write_cuts(cuts, args.report)
     return {
         "clips": len(cuts),
@@ -29,15 +29,13 @@ def cut_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
     }
 
 
-def cut_clips(
-    clips: pd.DataFrame, downloaded: pd.DataFrame, videos: Path, cut: Path, guard: Guard
-) -> list[Cut]:
+def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, cut: Path, guard: Guard) -> list[Cut]:
     """Cut every video that was downloaded.
 
     Args:
         clips: the clip table.
-        downloaded: the shard's rows of `clip`, `path` below `videos`, `status`, and
-            `offset_seconds`, where the clip starts inside its file.
+        downloaded: the shard's rows of `clip`, `path`, `status`, and `offset_seconds`, where the
+            clip starts inside its file.
         cut: folder for the cut files; it is replaced as a whole.
         guard: hears of each clip before it is touched.
 
@@ -55,7 +53,17 @@ def cut_clips(
                 if crash := guard.begin(clip):
                     cuts.append(Cut(clip, status="damaged", reason=crash))
                 else:
-                    cuts.append(cut_clip(videos / path, folder, clip, stretches, float(offset)))
+                    cuts.append(cut_clip(Path(path), folder, clip, stretches, float(offset)))
                 if cuts[-1].reason:
                     logger.warning("%s: %s", clip, cuts[-1].reason)
     return cuts
+
+
+def _read_downloaded(videos: Sequence[Path], tables: Sequence[Path]) -> pd.DataFrame:
+    """The rows of all rounds, with whole paths; no clip is there in two rounds."""
+    text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
+    rounds = []
+    for folder, path in zip(videos, tables, strict=True):
+        table = pd.read_csv(path, dtype=text, keep_default_na=False)
+        rounds.append(table.assign(path=f"{folder}/" + table["path"]))
+    return pd.concat(rounds, ignore_index=True)

@@ -1,45 +1,43 @@
-"""Fetch the videos of one shard: single files, local folders, and its share of the archives.
+"""Fetch the videos of one batch: what one shard has to fetch in one round of the sources.
 
-In: the clip table and the raw annotations' lists. Out: a folder with exactly the shard's videos,
-and a table with one row per clip that the shard answers for: where its file came from, or why
-there is none.
+In: the clip table, the raw annotations' lists, and the tables of the rounds before. Out: a folder
+with exactly the batch's videos, and a table with one row per clip that the batch answers for: where
+its file came from, or why there is none.
 
-Clips that only archives can give belong to whichever shard reads the archive that holds them: shard
-i of n reads archives i, i + n, ... of each part. Such a clip has a row only where it was found.
+A round asks for the clips that the rounds before lack. Clips that only archives can give belong to
+whichever shard reads the archive that holds them: shard i of n reads archives i, i + n, ... of each
+part. Such a clip has a row only where it was found.
 """
 
 import contextlib
-import csv
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from pipeline.atomic import written, written_folder
+from pipeline.atomic import written_folder
 from pipeline.clips import read_clips
 from pipeline.command import parser, run
 from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
 from pipeline.transfers.data_lock import ACCEPT, DataLock, add_lock_flags, lock_of
 from pipeline.transfers.download_job import Manners
-from pipeline.transfers.download_journal import Fetched
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.local_files import keep_links_only, link_or_copy
 from pipeline.transfers.mirror_server import serve
-from pipeline.transfers.shard_download import Outcome, fetch_shard
+from pipeline.transfers.shard_download import fetch_shard
 from pipeline.transfers.single_clips import SingleClip
-from pipeline.transfers.sources import PartSources, WantedClip, open_sources
+from pipeline.transfers.sources import Round, WantedClip, open_round
+from pipeline.transfers.video_table import clips_there, write_videos
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = ("clip", "path", "status", "bytes", "sha256", "source", "offset_seconds", "reason")
 
 
 def download(
     clips: pd.DataFrame,
-    sources: Mapping[str, PartSources],
+    sources: Mapping[str, Round],
     shard: int,
     num_shards: int,
     videos: Path,
@@ -49,11 +47,11 @@ def download(
     lock: DataLock,
     mirror: str | None = None,
 ) -> dict[str, float]:
-    """Make the folder `videos` and the table `report` of one shard; return counts.
+    """Make the folder `videos` and the table `report` of one batch; return counts.
 
     Args:
-        clips: the clip table, of all shards.
-        sources: the sources of each part in it.
+        clips: the clip table, of all shards, without what earlier rounds have.
+        sources: those of this round, by part; parts that have no more are left out.
         shard: this shard's number, from 0.
         lock: the hashes of what was downloaded before; a video that differs is not taken.
         mirror: address that stands for `{mirror}`.
@@ -70,8 +68,8 @@ def download(
         if "sha256" in reason:
             logger.warning("%s: %s; %s=1 in the environment takes it", clip, reason, ACCEPT)
     lock.add({row.address: row.file for row in outcome.fetched.values() if row.address})
-    with written(report) as temporary:
-        _write_report(outcome, clips, temporary)
+    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
+    write_videos(report, outcome.fetched.values(), outcome.reasons, offsets)
     with written_folder(videos) as folder:
         for row in outcome.fetched.values():
             link_or_copy(working / row.path, folder / Path(row.path).name)
@@ -90,65 +88,40 @@ def download(
 
 
 def plan(
-    clips: pd.DataFrame, sources: Mapping[str, PartSources], shard: int, num_shards: int
+    clips: pd.DataFrame, sources: Mapping[str, Round], shard: int, num_shards: int
 ) -> tuple[list[SingleClip], dict[str, set[str]]]:
-    """Which clips a shard fetches one by one, and which archives it searches for which clips.
-
-    A clip of a part with archives that no file list or folder names is left to the archives, and so
-    to all shards.
-    """
+    """Which clips a shard fetches one by one, and which archives it searches for which clips."""
     singles: dict[str, SingleClip] = {}
-    left: dict[str, set[str]] = {part: set() for part in sources}
+    wanted: dict[str, set[str]] = {part: set() for part in sources}
     names = ("clip", "video_id", "start_seconds", "end_seconds", "offset_seconds")
+    clips = clips[clips["part"].isin(list(sources))]
     rows = zip(*(clips[name].tolist() for name in names), strict=True)
     for part, owner, row in zip(clips["part"].tolist(), clips["shard"].tolist(), rows, strict=True):
-        source, want = sources[part], WantedClip(*row)
-        if source.archives and (not owner or not source.finds(want)):
-            left[part].add(want.clip)
+        if sources[part].archives:
+            wanted[part].add(row[0])
         elif owner and int(owner) == shard:
             # Parts may share a clip: any of their sources will do.
-            single = singles.setdefault(want.clip, SingleClip(want, []))
-            single.sources.extend(source.single)
+            single = singles.setdefault(row[0], SingleClip(WantedClip(*row), []))
+            single.sources.extend(sources[part].single)
     archives: dict[str, set[str]] = {}
-    for part, wanted in left.items():
-        for archive in sources[part].archives[shard::num_shards] if wanted else []:
-            archives.setdefault(archive, set()).update(wanted)
+    for part, names_wanted in wanted.items():
+        for archive in sources[part].archives[shard::num_shards] if names_wanted else []:
+            archives.setdefault(archive, set()).update(names_wanted)
     return list(singles.values()), archives
 
 
-def _write_report(outcome: Outcome, clips: pd.DataFrame, path: Path) -> None:
-    """Write the table sorted by clip; equal outcomes give equal bytes."""
-    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
-    rows = [*_found(outcome.fetched.values(), offsets), *_missing(outcome.reasons)]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        table.writerows(sorted(rows))
-
-
-def _found(rows: Iterable[Fetched], offsets: Mapping[str, float]) -> Iterable[tuple[str, ...]]:
-    for row in rows:
-        offset = offsets[row.clip] if row.offset_seconds is None else row.offset_seconds
-        file = Path(row.path).name, "ok", str(row.bytes), row.sha256
-        yield row.clip, *file, row.source, str(float(offset)), ""
-
-
-def _missing(reasons: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
-    for clip, reason in reasons.items():
-        yield clip, "", "missing", "0", "", "", "", reason
-
-
-def _shard_number(name: str, params: Params) -> int:
-    if name not in params.shards:
-        raise ValueError(f"--shard: found {name!r}, expected one of {params.shards}")
-    return params.shards.index(name)
+def sources_of(params: Params, number: int, raw: Path) -> dict[str, Round]:
+    """The sources that are asked in a round, counted from 0, by part."""
+    parts = [part for part in params.data.parts if number < len(part.rounds)]
+    return {part.name: open_round(part.rounds[number], raw) for part in parts}
 
 
 def main(argv: list[str] | None = None) -> None:
     flags = parser(__doc__)
     flags.add_argument("--clips", type=Path, required=True, help="the clip table")
     flags.add_argument("--raw", type=Path, required=True, help="folder of the raw annotations")
-    flags.add_argument("--shard", required=True, help='such as "00"')
+    flags.add_argument("--batch", required=True, help='shard and round, such as "00" or "00_2"')
+    flags.add_argument("--earlier", type=Path, required=True, help="folder of the tables before")
     flags.add_argument("--videos", type=Path, required=True, help="the folder to make")
     flags.add_argument("--report", type=Path, required=True, help="the table to write")
     flags.add_argument("--mirror", type=Path, help="folder to serve on loopback as {mirror}")
@@ -156,11 +129,15 @@ def main(argv: list[str] | None = None) -> None:
     args = flags.parse_args(argv)
     params = load_params(args.params)
     section = params.download
+    number, shard = params.place_of(args.batch)
+    clips = read_clips(args.clips)
+    before = [batch for batches in params.batches[:number] for batch in batches]
+    there = clips_there(args.earlier / f"{batch}.csv" for batch in before)
     with serve(args.mirror) if args.mirror else contextlib.nullcontext() as mirror:
         counts = download(
-            read_clips(args.clips),
-            {part.name: open_sources(part, args.raw) for part in params.data.parts},
-            _shard_number(args.shard, params),
+            clips[~clips["clip"].isin(there)],
+            sources_of(params, number, args.raw),
+            shard,
             params.data.num_shards,
             args.videos,
             args.report,

@@ -26,7 +26,7 @@ def run_on_small_disk(world: World, folder: Path, size_kb: int) -> None:
     disk = folder / "disk"
     disk.mkdir()
     (folder / "result").mkdir()
-    world.videos, world.report = disk / "out" / "00", disk / "out" / "00.csv"
+    world.out = disk / "out"
     command = [sys.executable, "-m", "pipeline.stages.download"]
     command += arguments(world, params_file(world))
     job = shlex.join(command)

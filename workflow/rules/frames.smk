@@ -1,18 +1,24 @@
 """
 Keep the seconds that matter and turn them into stills, shard by shard.
 
-INPUT   data/<dataset>/videos/<shard>/, videos/<shard>.csv, clips.csv
+INPUT   data/<dataset>/videos/<batch>/, videos/<batch>.csv, clips.csv
 OUTPUT  data/<dataset>/clips/<shard>/, clips/<shard>.csv
         data/<dataset>/frames/<shard>.tar, frames/<shard>.parquet, frames/<shard>.csv
 """
+
+
+def videos_of(shard, suffix):
+    """What a shard has downloaded, round by round."""
+    number = PARAMS.shards.index(shard)
+    return [f"{DATA}/videos/{batches[number]}{suffix}" for batches in PARAMS.batches]
 
 
 rule cut_clips:
     input:
         code=code("cut_clips"),
         clips=f"{DATA}/clips.csv",
-        videos=f"{DATA}/videos/{{shard}}",
-        downloaded=f"{DATA}/videos/{{shard}}.csv",
+        videos=lambda wildcards: videos_of(wildcards.shard, ""),
+        downloaded=lambda wildcards: videos_of(wildcards.shard, ".csv"),
     output:
         cut=directory(f"{DATA}/clips/{{shard}}"),
         report=f"{DATA}/clips/{{shard}}.csv",
