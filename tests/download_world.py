@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -122,6 +123,10 @@ class World:
                 there |= found
         return there
 
+    def forget(self) -> None:
+        """As on another machine: nothing is there but the data lock."""
+        shutil.rmtree(self.out)
+
     @property
     def videos(self) -> Path:
         return self.out / self.batch
@@ -139,7 +144,7 @@ class World:
     def files(self) -> dict[str, bytes]:
         """What lies in the folder of videos; nothing may lie in the working folder but notes."""
         working = self.out / f".{self.batch}.partial"
-        assert not [path for path in working.rglob("*") if path.suffix == ".part"]
+        assert all(path.suffix in (".json", ".jsonl") for path in working.rglob("*"))
         return {path.name: path.read_bytes() for path in self.videos.iterdir()}
 
 

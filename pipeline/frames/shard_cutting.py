@@ -60,10 +60,19 @@ def cut_clips(clips: pd.DataFrame, downloaded: pd.DataFrame, cut: Path, guard: G
 
 
 def _read_downloaded(videos: Sequence[Path], tables: Sequence[Path]) -> pd.DataFrame:
-    """The rows of all rounds, with whole paths; no clip is there in two rounds."""
+    """The rows of all rounds, with whole paths; no clip is there in two rounds.
+
+    Raises:
+        ValueError: a table without its folder.
+    """
     text = dict.fromkeys(("clip", "path", "status", "offset_seconds"), "str")
     rounds = []
     for folder, path in zip(videos, tables, strict=True):
+        if not folder.is_dir():
+            raise ValueError(
+                f"{folder}: found no folder, expected the videos of {path}; "
+                "without that table they are downloaded again"
+            )
         table = pd.read_csv(path, dtype=text, keep_default_na=False)
         rounds.append(table.assign(path=f"{folder}/" + table["path"]))
     return pd.concat(rounds, ignore_index=True)

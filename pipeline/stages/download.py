@@ -11,7 +11,6 @@ part. Such a clip has a row only where it was found.
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,8 +23,9 @@ from pipeline.params import Params, load_params
 from pipeline.summaries import write_summary
 from pipeline.transfers.data_lock import ACCEPT, DataLock, add_lock_flags, lock_of
 from pipeline.transfers.download_job import Manners
+from pipeline.transfers.download_journal import Journal
 from pipeline.transfers.http_reader import Patience
-from pipeline.transfers.local_files import keep_links_only, link_or_copy
+from pipeline.transfers.local_files import link_or_copy
 from pipeline.transfers.mirror_server import serve
 from pipeline.transfers.shard_download import fetch_shard
 from pipeline.transfers.single_clips import SingleClip
@@ -61,23 +61,21 @@ def download(
         OSError: the disk is full or not writable; the next run goes on from there.
     """
     singles, archives = plan(clips, sources, shard, num_shards)
-    # Beside the outputs, not in them: Snakemake deletes the outputs of a job that was killed.
-    working = videos.with_name(f".{videos.name}.partial")
-    outcome = fetch_shard(singles, archives, working, manners, lock, mirror)
+    # Beside the outputs, not in them: Snakemake deletes the outputs of a job before it runs it.
+    journal = Journal(videos.with_name(f".{videos.name}.partial"))
+    journal.adopt(videos)
+    outcome = fetch_shard(singles, archives, journal, manners, lock, mirror)
     for clip, reason in outcome.reasons.items():
         if "sha256" in reason:
             logger.warning("%s: %s; %s=1 in the environment takes it", clip, reason, ACCEPT)
     lock.add({row.address: row.file for row in outcome.fetched.values() if row.address})
-    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
-    write_videos(report, outcome.fetched.values(), outcome.reasons, offsets)
     with written_folder(videos) as folder:
         for row in outcome.fetched.values():
-            link_or_copy(working / row.path, folder / Path(row.path).name)
-    if outcome.is_unfinished:
-        # A later run asks again for the rest: what is here then comes from here.
-        keep_links_only(working)
-    else:
-        shutil.rmtree(working)
+            link_or_copy(journal.folder / row.path, folder / Path(row.path).name)
+    # Last: where the table is, the folder is whole.
+    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
+    write_videos(report, outcome.fetched.values(), outcome.reasons, offsets)
+    journal.tidy(outcome.fetched.values())
     return {
         "clips": len(outcome.fetched),
         "missing": len(outcome.reasons),

@@ -35,24 +35,27 @@ class FromArchive:
         clips: clip to its file.
         reasons: clip to why it was refused.
         trouble: what is wrong with the archive, or empty.
-        is_passing: whether the trouble may be over in a later run.
     """
 
     clips: dict[str, Fetched] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     trouble: str = ""
-    is_passing: bool = False
 
 
 def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchive:
     """Take the wanted clips out of an archive."""
-    noted = job.journal.from_source(archive)
-    clips = {clip: row for clip, row in noted.items() if clip in wanted}
     before = job.journal.finished(archive, wanted)
+    if before is not None and before.version != _local_version(archive):
+        noted, before = {}, None
+    else:
+        noted = job.earlier_from(archive)
+    clips = {clip: row for clip, row in noted.items() if clip in wanted}
     if clips.keys() == wanted:
         return FromArchive(clips)
-    if before is not None and before.num_clips == len(clips):
-        return FromArchive(clips, before.reasons)
+    if before is not None and clips.keys() == wanted.intersection(before.clips):
+        return FromArchive(
+            clips, {clip: before.reasons[clip] for clip in wanted & before.reasons.keys()}
+        )
     reading = _Reading(job, archive, wanted, clips)
     if len(noted) < job.journal.num_noted(archive):
         reading.checkpoint.forget()  # a file is lost that may stand before it
@@ -70,7 +73,7 @@ def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchi
             found.trouble = str(error)
             reading.start_over()
         except TransferError as error:
-            found.trouble, found.is_passing = error.reason, not error.permanent
+            found.trouble = error.reason
             break  # has been tried often enough
         else:
             found.trouble = ""
@@ -126,8 +129,12 @@ class _Reading:
         clips = self.found.clips
         reasons = {clip: why for clip, why in self.found.reasons.items() if clip not in clips}
         self.found.reasons = reasons
-        self._job.journal.finish(FinishedArchive(self._archive, self._digest, len(clips), reasons))
         self.checkpoint.forget()
+        # What differs from the data lock may be taken in a later run, if the user says so.
+        if not any(why.startswith("sha256 ") for why in reasons.values()):
+            version = _local_version(self._archive)
+            read = FinishedArchive(self._archive, self._digest, sorted(clips), reasons, version)
+            self._job.journal.finish(read, self._wanted)
 
     def start_over(self) -> None:
         self.found.clips.clear()
@@ -185,11 +192,10 @@ class _Reading:
         path = Path(self._archive)
         if not path.is_file():
             raise TransferError("no such file", permanent=True)
-        status = path.stat()
-        self._validator = f"{status.st_mtime_ns}-{status.st_size}"
+        self._validator = _local_version(self._archive)
         if validator not in (None, self._validator):
             raise StaleError("changed while it was read")
-        self._watch.announced(status.st_size - start)
+        self._watch.announced(path.stat().st_size - start)
         with path.open("rb") as file:
             file.seek(start)
             while block := file.read(BLOCK_BYTES):
@@ -199,3 +205,12 @@ class _Reading:
     def _opened(self, opening: Opening) -> None:
         self._validator = opening.validator
         self._watch.opened(opening)
+
+
+def _local_version(archive: str) -> str:
+    """Something that changes with a local file; empty for addresses and where there is none."""
+    path = Path(archive)
+    if is_address(archive) or not path.is_file():
+        return ""
+    status = path.stat()
+    return f"{status.st_mtime_ns}-{status.st_size}"

@@ -4,6 +4,9 @@ and, where a part's sources mix archives with others, for each round of them.
 
 INPUT   data/<dataset>/mirror/ (demo), or the addresses and folders in params.yaml
 OUTPUT  data/<dataset>/annotations/raw/, clips.csv, videos/<batch>/, videos/<batch>.csv
+
+The folder videos/<batch>/ is no output that Snakemake knows of, or it would be deleted before the
+job runs again: what it holds is not to be downloaded twice. Where its table is, it is whole.
 """
 
 
@@ -59,7 +62,6 @@ rule download:
             batch=sum(PARAMS.batches[: PARAMS.place_of(wildcards.batch)[0]], []),
         ),
     output:
-        videos=directory(f"{DATA}/videos/{{batch}}"),
         report=f"{DATA}/videos/{{batch}}.csv",
     log:
         f"{LOGS}/download/{{batch}}.log",
@@ -74,7 +76,7 @@ rule download:
     shell:
         "python -m pipeline.stages.download --clips {input.clips} --raw {input.raw}"
         " --batch {wildcards.batch} --earlier {params.folder}"
-        " --videos {output.videos} --report {output.report}"
+        " --videos {params.folder}/{wildcards.batch} --report {output.report}"
         " --mirror {input.mirror} --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
