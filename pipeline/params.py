@@ -139,13 +139,21 @@ class Params:
         later = [[f"{shard}_{n}" for shard in self.shards] for n in range(2, num_rounds + 1)]
         return [self.shards, *later]
 
+    @property
+    def every_batch(self) -> list[str]:
+        """The download jobs of all rounds."""
+        return [batch for batches in self.batches for batch in batches]
+
     def place_of(self, batch: str) -> tuple[int, int]:
         """Round and shard of a download job, both from 0; ValueError names the known ones."""
-        for number, names in enumerate(self.batches):
-            if batch in names:
-                return number, names.index(batch)
-        known = [name for names in self.batches for name in names]
-        raise ValueError(f"batch: found {batch!r}, expected one of {known}")
+        for number, batches in enumerate(self.batches):
+            if batch in batches:
+                return number, batches.index(batch)
+        raise ValueError(f"batch: found {batch!r}, expected one of {self.every_batch}")
+
+    def batches_before(self, batch: str) -> list[str]:
+        """The download jobs of the rounds before a job's own."""
+        return self.every_batch[: self.place_of(batch)[0] * self.data.num_shards]
 
     @property
     def splits(self) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.command import run
 from pipeline.params import load_params
 from pipeline.plan_figures import GB
-from pipeline.plan_steps import Means, Step, plan_steps, shards_to_ask_again
+from pipeline.plan_steps import Means, Step, plan_steps, tables_to_ask_again
 
 
 def table(steps: Sequence[Step]) -> str:
@@ -78,7 +78,8 @@ def main(argv: list[str] | None = None) -> None:
     if num_copies > 1:
         lines.append("DVC's cache holds a second copy, unless the file system makes reflinks.")
     lines.append(f"free on this disk: {_amount(shutil.disk_usage(args.root).free)}")
-    if again := shards_to_ask_again(args.root / "data" / params.dataset / "videos"):
+    videos = args.root / "data" / params.dataset / "videos"
+    if again := tables_to_ask_again(videos, params.every_batch):
         lines.append(
             "clips that may come in a later run: snakemake --cores 4 --forcerun "
             + " ".join(map(str, again))

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -128,7 +129,7 @@ def _videos(
             if isinstance(each, ArchivesSource):  # read whole, were it for one clip
                 archives |= _archives(each, data, sizes, params.data.synthetic)
     step.download_bytes += sum(archives.values())
-    batches = [batch for each in params.batches for batch in each]
+    batches = params.every_batch
     share = sum((data / "videos" / f"{each}.csv").is_file() for each in batches) / len(batches)
     step.download_bytes *= 1 - share
     step.notes += [f"{share:.0%} of the shards are there"] if share else []
@@ -233,11 +234,12 @@ def _content_length(client: httpx.Client, address: str) -> float | None:
     return float(length) if answer.is_success and length.isdecimal() else None
 
 
-def shards_to_ask_again(videos: Path) -> list[Path]:
-    """Tables of videos with clips that nobody has given and a later run may get."""
+def tables_to_ask_again(videos: Path, batches: Iterable[str]) -> list[Path]:
+    """Those of the tables of videos with clips that nobody has given and a later run may get."""
     there: set[str] = set()
     open_: dict[Path, set[str]] = {}
-    for path in sorted(videos.glob("*.csv")):
+    paths = [videos / f"{batch}.csv" for batch in batches]
+    for path in filter(Path.is_file, paths):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 reason = row.get("reason") or ""

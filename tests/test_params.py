@@ -157,3 +157,17 @@ def test_shards_are_named_by_number(raw: dict[str, Any]) -> None:
 
     assert shards[:2] == ["000", "001"]
     assert shards[-1] == "100"
+
+
+def test_archives_among_other_sources_make_rounds(raw: dict[str, Any]) -> None:
+    raw["datasets"]["demo"]["num_shards"] = 2
+    raw["datasets"]["demo"]["parts"][3]["sources"].append({"kind": "youtube"})
+
+    params = Params(raw, "params.yaml")
+
+    assert params.batches == [["00", "01"], ["00_2", "01_2"]]
+    assert params.place_of("01_2") == (1, 1)
+    assert params.batches_before("01") == []
+    assert params.batches_before("00_2") == ["00", "01"]
+    with pytest.raises(ValueError, match="batch: found '00_3', expected one of"):
+        params.place_of("00_3")

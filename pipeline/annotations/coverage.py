@@ -4,7 +4,7 @@ Each stage between the clip table and the frame store leaves a report per shard,
 reason per clip. Here the reports of all shards are joined into one row per clip.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,8 +21,11 @@ NOT_FOUND = "found in no source"
 NO_FRAME = "no frame stored"
 
 
-def read_reports(folder: Path) -> pd.DataFrame:
+def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataFrame:
     """The reports of all shards in a folder.
+
+    Args:
+        names: read these only; others may be left of other settings.
 
     Returns: index clip; status, reason. A clip that several tables report (sources are asked in
         rounds, and each shard looks into its own archives) is ok when it is in one of them; else
@@ -33,7 +36,8 @@ def read_reports(folder: Path) -> pd.DataFrame:
     """
     reports = []
     columns = ["clip", "status", "reason"]
-    for path in sorted(folder.glob("*.csv"), key=_round_and_shard):
+    paths = [path for path in folder.glob("*.csv") if names is None or path.stem in names]
+    for path in sorted(paths, key=_round_and_shard):
         options = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.string()),
             include_columns=columns,

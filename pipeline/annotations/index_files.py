@@ -45,7 +45,7 @@ def merge_annotations(
     clips, stored = read_clips(inputs.clips), read_stored_frames(inputs.frames)
     lost = lost_clips(
         clips["clip"].drop_duplicates(),
-        read_reports(inputs.videos),
+        read_reports(inputs.videos, params.every_batch),
         read_reports(inputs.cut),
         read_reports(inputs.frames),
         stored,

@@ -129,7 +129,7 @@ def main(argv: list[str] | None = None) -> None:
     section = params.download
     number, shard = params.place_of(args.batch)
     clips = read_clips(args.clips)
-    before = [batch for batches in params.batches[:number] for batch in batches]
+    before = params.batches_before(args.batch)
     there = clips_there(args.earlier / f"{batch}.csv" for batch in before)
     with serve(args.mirror) if args.mirror else contextlib.nullcontext() as mirror:
         counts = download(

@@ -1,6 +1,5 @@
 """Fetch clips out of archives, which are streamed and never stored."""
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Generator, Iterator
@@ -8,7 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.transfers.archive_checkpoint import Checkpoint, CheckpointFile
+from pipeline.transfers.archive_checkpoint import (
+    Checkpoint,
+    CheckpointFile,
+    archive_folder,
+    checkpoint_path,
+)
 from pipeline.transfers.archives import Member, keep_members
 from pipeline.transfers.download_job import DownloadJob
 from pipeline.transfers.download_journal import Fetched, FinishedArchive, digest
@@ -44,18 +48,13 @@ class FromArchive:
 
 def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchive:
     """Take the wanted clips out of an archive."""
-    before = job.journal.finished(archive, wanted)
-    if before is not None and before.version != _local_version(archive):
-        noted, before = {}, None
-    else:
-        noted = job.earlier_from(archive)
+    noted, before = _earlier(job, archive, wanted)
     clips = {clip: row for clip, row in noted.items() if clip in wanted}
     if clips.keys() == wanted:
         return FromArchive(clips)
     if before is not None and clips.keys() == wanted.intersection(before.clips):
-        return FromArchive(
-            clips, {clip: before.reasons[clip] for clip in wanted & before.reasons.keys()}
-        )
+        refused = wanted & before.reasons.keys()
+        return FromArchive(clips, {clip: before.reasons[clip] for clip in refused})
     reading = _Reading(job, archive, wanted, clips)
     if len(noted) < job.journal.num_noted(archive):
         reading.checkpoint.forget()  # a file is lost that may stand before it
@@ -83,6 +82,18 @@ def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchi
     return found
 
 
+def _earlier(
+    job: DownloadJob, archive: str, wanted: set[str]
+) -> tuple[dict[str, Fetched], FinishedArchive | None]:
+    """What earlier runs took out of an archive, and how they ended if they looked for all this."""
+    before = job.journal.finished(archive)
+    if before is None:
+        return job.earlier_from(archive), None
+    if before.version != _local_version(archive):
+        return {}, None
+    return job.earlier_from(archive), before if job.journal.looked_for(before, wanted) else None
+
+
 class _Reading:
     """The reading of one archive, from its start or from where an earlier run was killed."""
 
@@ -91,10 +102,10 @@ class _Reading:
     ) -> None:
         self._job, self._archive, self._wanted = job, archive, wanted
         self._digest = digest(wanted)
-        self._place = Path(f"archive-{hashlib.sha256(archive.encode()).hexdigest()[:16]}")
+        self._place = Path(archive_folder(archive))
         self._watch = job.watch()
         self._validator: str | None = None
-        self.checkpoint = CheckpointFile(job.folder / f"{self._place}.json")
+        self.checkpoint = CheckpointFile(checkpoint_path(job.folder, archive))
         self.found = FromArchive(clips)
 
     def read(self) -> None:

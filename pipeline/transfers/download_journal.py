@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.atomic import sync, written
+from pipeline.transfers.archive_checkpoint import checkpoint_path
+from pipeline.transfers.data_lock import is_lockable
 from pipeline.transfers.local_files import link_or_copy
+from pipeline.transfers.sources import MIRROR
 from pipeline.transfers.transfer import Transferred, hash_file
 
 
@@ -135,22 +138,28 @@ class Journal:
         names = self._wanted / f"{read.wanted}.txt"
         with self._lock:
             if not names.exists():
-                with written(names) as temporary:
+                names.parent.mkdir(exist_ok=True)
+                # Begun in the job's own folder: other jobs may be writing the same list.
+                with written(self.folder / "wanted.txt") as temporary:
                     temporary.write_text("".join(f"{name}\n" for name in sorted(wanted)))
+                (self.folder / "wanted.txt").replace(names)
             self._finished[read.archive] = read
             self._append(asdict(read))
 
-    def finished(self, archive: str, wanted: Collection[str]) -> FinishedArchive | None:
-        """How an earlier run's search of an archive for these clips, or for more, ended."""
+    def finished(self, archive: str) -> FinishedArchive | None:
+        """How an earlier run's search of an archive ended, if it did."""
         with self._lock:
-            read = self._finished.get(archive)
-        if read is None or read.wanted == digest(wanted):
-            return read
+            return self._finished.get(archive)
+
+    def looked_for(self, read: FinishedArchive, wanted: Collection[str]) -> bool:
+        """Whether a search was for all of these clips, if not for more."""
+        if read.wanted == digest(wanted):
+            return True
         try:
             names = (self._wanted / f"{read.wanted}.txt").read_text().splitlines()
         except FileNotFoundError:
-            return None
-        return read if set(wanted) <= set(names) else None
+            return False
+        return set(wanted) <= set(names)
 
     def adopt(self, videos: Path) -> None:
         """Have at hand what earlier runs have left in the folder of videos."""
@@ -161,13 +170,24 @@ class Journal:
                 link_or_copy(there, path)
 
     def tidy(self, rows: Iterable[Fetched]) -> None:
-        """Remove all but the notes, once these files lie in the folder of videos."""
-        events = [asdict(row) for row in rows]
-        events += [asdict(refusal) for refusal in self._refusals.values()]
-        events += [asdict(read) for read in self._finished.values()]
+        """Remove all but the notes, once these files lie in the folder of videos.
+
+        Kept is what a later download would have to be equal to. Local files may change, and are had
+        again at no cost, unless an archive would have to be read; so may the demo's mirror.
+        """
+        read = [each for each in self._finished.values() if MIRROR not in each.archive]
+        archives = {each.archive for each in read}
+        kept = [row for row in rows if is_lockable(row.source) or row.source in archives]
+        for _, source in self._fetched.keys() - {(row.clip, row.source) for row in kept}:
+            # Or the reading would go on behind a clip that is not there.
+            checkpoint_path(self.folder, source).unlink(missing_ok=True)
+        refusals = [each for each in self._refusals.values() if is_lockable(each.refused_by)]
+        events = [asdict(row) for row in kept]
+        events += [asdict(each) for each in refusals] + [asdict(each) for each in read]
         with written(self._path) as temporary:
             lines = sorted(map(json.dumps, events))
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        (self.folder / "wanted.txt").unlink(missing_ok=True)
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)

@@ -107,6 +107,22 @@ def test_a_local_archive_that_changed_is_read_again(world):
     assert world.files == {"a.mp4": video("y/a.mp4")}
 
 
+def test_a_broken_local_archive_is_read_from_its_start_again(world):
+    names = [f"{number}.mp4" for number in range(4)]
+    world.publish_archives(names)
+    archive = world.mirror / "0.tar.gz"
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: len(whole) // 2])
+    (world.raw / "paths.txt").write_text(f"{archive}\n")
+    world.want(*[Path(name).stem for name in names], shard="")
+    assert world.download()["archives_broken"] == 1
+    archive.write_bytes(whole)
+
+    world.download()
+
+    assert world.files == {name: video(name) for name in names}
+
+
 def test_an_archive_is_not_opened_for_fewer_clips_and_is_for_more(world, server):
     serve_archive(server, world, "a.mp4", "b.mp4", "c.mp4")
     world.want("a", "b", "none", shard="")
@@ -123,17 +139,38 @@ def test_an_archive_is_not_opened_for_fewer_clips_and_is_for_more(world, server)
     assert server.counts["/0.tar.gz"] == 2
 
 
-def test_what_youtube_gave_is_kept_when_its_video_is_gone(world):
-    write_video(world.mirror / "abc.mp4", "25", 500)
-    world.sources.append({"kind": "youtube", "url": "{mirror}/{video_id}.mp4"})
+def test_what_youtube_gave_is_kept_when_its_video_is_gone(world, server):
+    write_video(world.folder / "abc.mp4", "25", 500)
+    content = (world.folder / "abc.mp4").read_bytes()
+    server.answers["/abc.mp4"] = lambda handler, count: handler.reply(
+        200, content, {"Content-Type": "video/mp4"}
+    )
+    world.sources.append({"kind": "youtube", "url": f"{server.base}/{{video_id}}.mp4"})
     world.want("abc_000004_000008", video_id="abc", start=4.0, end=8.0)
     world.download()
     before = world.files
-    (world.mirror / "abc.mp4").unlink()
+    del server.answers["/abc.mp4"]
 
     world.download()
 
+    assert list(before) == ["abc_000004_000008.mp4"]
     assert world.files == before
+
+
+def test_mirror_that_was_drawn_anew_is_read_anew(world):
+    world.publish("a.mp4")
+    world.publish_archives(["b.mp4"])
+    world.want("a", "b", shard="00")
+    world.download_all()
+    (world.mirror / "a.mp4").write_bytes(b"new")
+    world.publish_archives(["new/b.mp4"])
+
+    world.sources.pop()
+    world.download_all()
+
+    assert world.files == {"b.mp4": video("new/b.mp4")}
+    world.batch = "00"
+    assert world.files == {"a.mp4": b"new"}
 
 
 def test_archives_are_not_read_again_when_youtube_gives_one_more(world, server):

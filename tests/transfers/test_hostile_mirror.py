@@ -85,13 +85,15 @@ def test_archive_gives_what_can_be_relied_on_or_a_line(world, archive):
 def test_nothing_is_written_elsewhere_and_nothing_half_is_left(world):
     top = world.folder.parents[1]
     found = {path.relative_to(world.folder) for path in top.rglob("*") if path.is_file()}
+    notes = {path for path in found if path.match("out/.*.partial/*")}
+    assert {path.suffix for path in notes} <= {".json", ".jsonl", ".txt"}
 
     videos, tables = set(), {Path("out/00.csv"), Path("out/00_2.csv")}
     for world.batch in ("00", "00_2"):
         videos |= {Path("out", world.batch, name) for name in world.files}
     others = {Path("raw/names.txt"), Path("raw/paths.txt"), *tables}
     locks = {Path("locks/00.csv"), Path("locks/.00.csv.held")}
-    assert found - videos == others | locks
+    assert found - videos - notes == others | locks
     assert not list(top.rglob("evil*"))
 
 

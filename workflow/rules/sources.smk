@@ -59,7 +59,7 @@ rule download:
         clips=f"{DATA}/clips.csv",
         earlier=lambda wildcards: expand(
             f"{DATA}/videos/{{batch}}.csv",
-            batch=sum(PARAMS.batches[: PARAMS.place_of(wildcards.batch)[0]], []),
+            batch=PARAMS.batches_before(wildcards.batch),
         ),
     output:
         report=f"{DATA}/videos/{{batch}}.csv",
@@ -82,5 +82,5 @@ rule download:
 
 rule all_videos:
     input:
-        expand(f"{DATA}/videos/{{batch}}.csv", batch=sum(PARAMS.batches, [])),
+        expand(f"{DATA}/videos/{{batch}}.csv", batch=PARAMS.every_batch),
     localrule: True
