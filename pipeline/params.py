@@ -133,6 +133,29 @@ class Params:
         return shard_names(self.data.num_shards)
 
     @property
+    def batches(self) -> list[list[str]]:
+        """The download jobs of each round, one a shard: "00", "01"... and then "00_2", "01_2"..."""
+        num_rounds = max(len(part.rounds) for part in self.data.parts)
+        later = [[f"{shard}_{n}" for shard in self.shards] for n in range(2, num_rounds + 1)]
+        return [self.shards, *later]
+
+    @property
+    def every_batch(self) -> list[str]:
+        """The download jobs of all rounds."""
+        return [batch for batches in self.batches for batch in batches]
+
+    def place_of(self, batch: str) -> tuple[int, int]:
+        """Round and shard of a download job, both from 0; ValueError names the known ones."""
+        for number, batches in enumerate(self.batches):
+            if batch in batches:
+                return number, batches.index(batch)
+        raise ValueError(f"batch: found {batch!r}, expected one of {self.every_batch}")
+
+    def batches_before(self, batch: str) -> list[str]:
+        """The download jobs of the rounds before a job's own."""
+        return self.every_batch[: self.place_of(batch)[0] * self.data.num_shards]
+
+    @property
     def splits(self) -> list[str]:
         """Index files to make, each once, in the order of the parts."""
         return list(dict.fromkeys(part.split for part in self.data.parts))

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
     args = flags.parse_args(argv)
     from pipeline.params import load_params
-    from pipeline.plan_steps import Means, plan_steps, shards_to_ask_again
+    from pipeline.plan_steps import Means, plan_steps
 
     params = load_params(args.params)
     means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)
@@ -83,7 +83,8 @@ def main(argv: list[str] | None = None) -> None:
     if num_copies > 1:
         lines.append("DVC's cache holds a second copy, unless the file system makes reflinks.")
     lines.append(f"free on this disk: {_amount(shutil.disk_usage(args.root).free)}")
-    if again := shards_to_ask_again(args.root / "data" / params.dataset / "videos"):
+    videos = args.root / "data" / params.dataset / "videos"
+    if again := tables_to_ask_again(videos, params.every_batch):
         lines.append(
             "clips that may come in a later run: snakemake --cores 4 --forcerun "
             + " ".join(map(str, again))

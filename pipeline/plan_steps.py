@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from pipeline.sampling import FPS, Sampling
 from pipeline.sections import ArchivesSource, DrawWorld, FilesSource, Part, YouTubeSource
 from pipeline.transfers.http_reader import Patience, open_client
 from pipeline.transfers.sources import MIRROR, is_address, is_video, read_lines
-from pipeline.transfers.youtube_refusals import FINAL, is_verdict
+from pipeline.transfers.youtube_refusals import may_come_later
 
 
 @dataclass(frozen=True)
@@ -116,23 +117,20 @@ def _videos(
         num_clips = parts[part.name].clips
         if not num_clips:
             step.notes.append(f"{part.name}: size unknown until its clips are listed")
-        source = part.sources[0]  # the others give what it lacks
-        if any(isinstance(each, ArchivesSource) for each in part.sources):
-            for each in part.sources:
-                if isinstance(each, ArchivesSource):
-                    archives |= _archives(each, data, sizes, params.data.synthetic)
-            size = known.DRAWN_VIDEO_BYTES if params.data.synthetic else known.KINETICS_CLIP_BYTES
-            step.disk_bytes += num_clips * size
-            continue
         bytes_ = num_clips * _video_bytes(params, part)
+        source = part.sources[0]  # the others give what it lacks
         if isinstance(source, FilesSource):
             told = [size for url, size in sizes.items() if url.startswith(source.url)]
             bytes_ = num_clips * sum(told) / len(told) if told else bytes_
         step.disk_bytes += bytes_
         if isinstance(source, FilesSource | YouTubeSource):
             step.download_bytes += bytes_
+        for each in part.sources:
+            if isinstance(each, ArchivesSource):  # read whole, were it for one clip
+                archives |= _archives(each, data, sizes, params.data.synthetic)
     step.download_bytes += sum(archives.values())
-    share = _share_done(data / "videos", params.shards)
+    batches = params.every_batch
+    share = sum((data / "videos" / f"{each}.csv").is_file() for each in batches) / len(batches)
     step.download_bytes *= 1 - share
     step.notes += [f"{share:.0%} of the shards are there"] if share else []
     return step
@@ -236,19 +234,20 @@ def _content_length(client: httpx.Client, address: str) -> float | None:
     return float(length) if answer.is_success and length.isdecimal() else None
 
 
-def _share_done(videos: Path, shards: list[str]) -> float:
-    return sum((videos / f"{shard}.csv").is_file() for shard in shards) / len(shards)
-
-
-def shards_to_ask_again(videos: Path) -> list[Path]:
-    """Reports of shards with clips that a later run may get."""
-    found = []
-    for path in sorted(videos.glob("*.csv")):
+def tables_to_ask_again(videos: Path, batches: Iterable[str]) -> list[Path]:
+    """Those of the tables of videos with clips that nobody has given and a later run may get."""
+    there: set[str] = set()
+    open_: dict[Path, set[str]] = {}
+    paths = [videos / f"{batch}.csv" for batch in batches]
+    for path in filter(Path.is_file, paths):
         with path.open(encoding="utf-8", newline="") as file:
-            reasons = [row.get("reason") or "" for row in csv.DictReader(file)]
-        open_ = [each for each in reasons if is_verdict(each) and not each.startswith(FINAL)]
-        found += [path] if open_ else []
-    return found
+            for row in csv.DictReader(file):
+                reason = row.get("reason") or ""
+                if row.get("status") == "ok":
+                    there.add(row["clip"])
+                elif may_come_later(reason):
+                    open_.setdefault(path, set()).add(row["clip"])
+    return [path for path, clips in open_.items() if clips - there]
 
 
 def _folder_bytes(folder: Path) -> float:

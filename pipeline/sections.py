@@ -3,6 +3,7 @@
 Imports no torch: Snakemake reads the settings again in every job.
 """
 
+from itertools import groupby
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -223,11 +224,17 @@ class Part(Section):
                 raise ValueError("found both span_seconds and clip_list, expected one or neither")
             if not 0 <= self.span_seconds[0] < self.span_seconds[1]:
                 raise ValueError(f"span_seconds {self.span_seconds}, expected [start, later end]")
-        kinds = {source.kind for source in self.sources}
-        if {"archives", "youtube"} <= kinds:
-            # Only reading all archives tells what they lack, and YouTube has to be asked for it.
-            raise ValueError("sources: found both archives and youtube, expected one of them")
         return self
+
+    @property
+    def rounds(self) -> list[list[Source]]:
+        """The sources in rounds, each for what those before lack: archives apart from others.
+
+        No shard knows what the archives of another one hold: what is left for the next source only
+        the tables of all shards tell.
+        """
+        grouped = groupby(self.sources, key=lambda source: source.kind == "archives")
+        return [list(sources) for _, sources in grouped]
 
 
 class Pretrained(Section):

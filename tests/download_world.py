@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import yaml
 
 from pipeline.clips import COLUMNS, write_clips
 from pipeline.sections import Part, YouTube
-from pipeline.stages.download import download
+from pipeline.transfers.batch_download import download
 from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_job import Manners
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.mirror_server import serve
-from pipeline.transfers.sources import open_sources
+from pipeline.transfers.sources import open_round
+from pipeline.transfers.video_table import clips_there
 from tests.conftest import ROOT
 
 PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
@@ -34,7 +36,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.mirror, self.raw = folder, folder / "mirror", folder / "raw"
-        self.videos, self.report = folder / "out" / "00", folder / "out" / "00.csv"
+        self.out, self.batch = folder / "out", "00"
         self.mirror.mkdir(parents=True)
         self.raw.mkdir()
         self.sources: list[dict[str, str]] = []
@@ -88,12 +90,18 @@ class World:
             "sources": self.sources,
         }
 
-    def download(self, shard: int = 0, num_shards: int = 1) -> dict[str, float]:
-        sources = {"a": open_sources(Part.model_validate(self.part), self.raw)}
+    def download(self, shard: int = 0, num_shards: int = 1, number: int = 0) -> dict[str, float]:
+        """Run one job of a round, counted from 0; `rows` and `files` are of the last one."""
+        rounds = Part.model_validate(self.part).rounds
+        names = [f"{each:02d}" for each in range(num_shards)]
+        suffixes = ["", *(f"_{later}" for later in range(2, len(rounds) + 1))]
+        earlier = [self.out / f"{name}{end}.csv" for end in suffixes[:number] for name in names]
+        self.batch = names[shard] + suffixes[number]
+        clips = self.table
         with serve(self.mirror) as base:
             return download(
-                self.table,
-                sources,
+                clips[~clips["clip"].isin(clips_there(earlier))],
+                {"a": open_round(rounds[number], self.raw)},
                 shard,
                 num_shards,
                 self.videos,
@@ -103,6 +111,30 @@ class World:
                 mirror=base,
             )
 
+    def download_all(self, num_shards: int = 1) -> dict[str, dict[str, str]]:
+        """Run all rounds of all shards; return the rows of what is there."""
+        there: dict[str, dict[str, str]] = {}
+        for number in range(len(Part.model_validate(self.part).rounds)):
+            for shard in range(num_shards):
+                self.download(shard, num_shards, number)
+                found = {clip: row for clip, row in self.rows.items() if row["status"] == "ok"}
+                assert not found.keys() & there.keys()
+                assert sorted(self.files) == sorted(row["path"] for row in found.values())
+                there |= found
+        return there
+
+    def forget(self) -> None:
+        """As on another machine: nothing is there but the data lock."""
+        shutil.rmtree(self.out)
+
+    @property
+    def videos(self) -> Path:
+        return self.out / self.batch
+
+    @property
+    def report(self) -> Path:
+        return self.out / f"{self.batch}.csv"
+
     @property
     def rows(self) -> dict[str, dict[str, str]]:
         with self.report.open(newline="") as file:
@@ -110,9 +142,9 @@ class World:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """What lies in the folder of videos; nothing else may lie beside it but the table."""
-        beside = sorted(path.name for path in self.videos.parent.iterdir())
-        assert beside == ["00", "00.csv"]
+        """What lies in the folder of videos; nothing may lie in the working folder but notes."""
+        working = self.out / f".{self.batch}.partial"
+        assert all(path.suffix in (".json", ".jsonl") for path in working.rglob("*"))
         return {path.name: path.read_bytes() for path in self.videos.iterdir()}
 
 
@@ -137,9 +169,10 @@ def arguments(world: World, params: Path) -> list[str]:
         "params": params,
         "clips": world.folder / "clips.csv",
         "raw": world.raw,
-        "shard": "00",
+        "batch": "00",
         "videos": world.videos,
         "report": world.report,
+        "earlier": world.out,
         "mirror": world.mirror,
         "summary": world.folder / "summary.json",
     }

@@ -25,6 +25,7 @@ STAGES = (
     "download_annotations",
     "list_clips",
     "download",
+    "download_2",
     "cut_clips",
     "extract_frames",
     "detect_people",
@@ -106,7 +107,7 @@ class SmallWorld:
         assert done.returncode == 0, done.stderr[-2000:]
 
     def command(self, stage: str, read: Path, write: Path, split: str = "train") -> list[str]:
-        """The stage's command line.
+        """The stage's command line; `download_2` is the download of the second round.
 
         Args:
             read: folder of what earlier stages left.
@@ -116,11 +117,15 @@ class SmallWorld:
         own = {
             "download_annotations": {"mirror": self.mirror, "raw": write / "raw"},
             "list_clips": {"raw": read / "raw", "clips": write / "clips.csv"},
-            "download": {"clips": read / "clips.csv", "raw": read / "raw", "shard": "00"}
+            "download": {"clips": read / "clips.csv", "raw": read / "raw", "batch": "00"}
             | {"videos": write / "videos/00", "report": write / "videos/00.csv"}
-            | {"mirror": self.mirror},
+            | {"mirror": self.mirror, "earlier": read / "videos"},
+            "download_2": {"clips": read / "clips.csv", "raw": read / "raw", "batch": "00_2"}
+            | {"videos": write / "videos/00_2", "report": write / "videos/00_2.csv"}
+            | {"mirror": self.mirror, "earlier": read / "videos"},
             "cut_clips": {"clips": read / "clips.csv", "shard": "00"}
-            | {"videos": read / "videos/00", "downloaded": read / "videos/00.csv"}
+            | {"videos": [read / "videos/00", read / "videos/00_2"]}
+            | {"downloaded": [read / "videos/00.csv", read / "videos/00_2.csv"]}
             | {"cut": write / "clips/00", "report": write / "clips/00.csv"},
             "extract_frames": {"clips": read / "clips.csv", "cut": read / "clips/00"}
             | {"cut-report": read / "clips/00.csv", "tar": write / "frames/00.tar"}
@@ -134,8 +139,10 @@ class SmallWorld:
             | {"coverage": write / "coverage.csv"},
         }
         flags: dict[str, object] = {"params": self.params, **own[stage]}
-        words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
-        return [sys.executable, "-m", f"pipeline.stages.{stage}", *words]
+        words: list[str] = []
+        for flag, value in flags.items():
+            words += [f"--{flag}", *map(str, value if isinstance(value, list) else [value])]
+        return [sys.executable, "-m", f"pipeline.stages.{stage.removesuffix('_2')}", *words]
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -105,19 +105,6 @@ MISTAKES = {
         99,
         r"warmup_epochs 99, expected below",
     ),
-    "archives and YouTube": (
-        "datasets.demo.parts",
-        [
-            {
-                "name": "a",
-                "split": "train",
-                "truth": "a.csv",
-                "proposals": "detect",
-                "sources": [{"kind": "archives", "list": "x"}, {"kind": "youtube"}],
-            }
-        ],
-        r"parts\.0: sources: found both archives and youtube, expected one of them",
-    ),
     "bad hash": (
         "datasets.demo.annotation_files",
         [{"url": "x", "sha256": "abc"}],
@@ -170,3 +157,17 @@ def test_shards_are_named_by_number(raw: dict[str, Any]) -> None:
 
     assert shards[:2] == ["000", "001"]
     assert shards[-1] == "100"
+
+
+def test_archives_among_other_sources_make_rounds(raw: dict[str, Any]) -> None:
+    raw["datasets"]["demo"]["num_shards"] = 2
+    raw["datasets"]["demo"]["parts"][3]["sources"].append({"kind": "youtube"})
+
+    params = Params(raw, "params.yaml")
+
+    assert params.batches == [["00", "01"], ["00_2", "01_2"]]
+    assert params.place_of("01_2") == (1, 1)
+    assert params.batches_before("01") == []
+    assert params.batches_before("00_2") == ["00", "01"]
+    with pytest.raises(ValueError, match="batch: found '00_3', expected one of"):
+        params.place_of("00_3")

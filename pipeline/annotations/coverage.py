@@ -4,7 +4,9 @@ Each stage between the clip table and the frame store leaves a report per shard,
 reason per clip. Here the reports of all shards are joined into one row per clip.
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -19,18 +21,23 @@ NOT_FOUND = "found in no source"
 NO_FRAME = "no frame stored"
 
 
-def read_reports(folder: Path) -> pd.DataFrame:
+def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataFrame:
     """The reports of all shards in a folder.
 
-    Returns: index clip; status, reason. A clip that several shards report (each may have looked for
-        it in its own archives) is ok when it is in one of them.
+    Args:
+        names: read these only; others may be left of other settings.
+
+    Returns: index clip; status, reason. A clip that several tables report (sources are asked in
+        rounds, and each shard looks into its own archives) is ok when it is in one of them; else
+        its reason says what each of them tells, in the order of the rounds.
 
     Raises:
         ValueError: a file without these columns.
     """
     reports = []
     columns = ["clip", "status", "reason"]
-    for path in sorted(folder.glob("*.csv")):
+    paths = [path for path in folder.glob("*.csv") if names is None or path.stem in names]
+    for path in sorted(paths, key=_round_and_shard):
         options = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.string()),
             include_columns=columns,
@@ -49,8 +56,24 @@ def read_reports(folder: Path) -> pd.DataFrame:
         return pd.DataFrame({name: [] for name in columns}, dtype="str").set_index("clip")
     report: pd.DataFrame = pa.concat_tables(reports).to_pandas()
     report = report.assign(bad=report["status"] != "ok")
-    report = report.sort_values("bad", kind="stable").drop_duplicates("clip")
-    return report.set_index("clip")[["status", "reason"]]
+    report = report.sort_values("bad", kind="stable")
+    again = report["clip"].duplicated()
+    several = report["clip"].isin(report.loc[again & report["bad"], "clip"]) & report["bad"]
+    joined = report[several].groupby("clip")["reason"].agg(_joined)
+    report = report[~again].set_index("clip")[["status", "reason"]]
+    bad = report["status"] != "ok"
+    report["reason"] = joined.reindex(report.index).where(bad).fillna(report["reason"])
+    return report
+
+
+def _round_and_shard(path: Path) -> tuple[str, str]:
+    """The videos of a later round are called <shard>_<round>."""
+    shard, _, number = path.stem.partition("_")
+    return number, shard
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def lost_clips(
@@ -91,18 +114,28 @@ def lost_clips(
     return pd.DataFrame({"status": status, "kind": kind, "reason": reason}, index=names)
 
 
-def coverage_table(clips: pd.DataFrame, lost: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:
+def coverage_table(
+    clips: pd.DataFrame,
+    lost: pd.DataFrame,
+    merged: pd.DataFrame,
+    archives: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
     """One row per row of the clip table, sorted by part and clip.
 
     Args:
         clips: the clip table.
         lost: as from `lost_clips`.
         merged: part, clip, keyframes, kept, boxes: what the merging found of each clip.
+        archives: part to its lists of archives, for parts with other sources too. A clip that they
+            lack has no row in any table of theirs: here is the first to see all of those.
     """
     table = clips.merge(merged, how="left", on=["part", "clip"])
     numbers = table[["keyframes", "kept", "boxes"]].fillna(0).astype("int64")
     found = lost.reindex(table["clip"])
     status, reason = found["status"].to_numpy(object), found["reason"].to_numpy(object)
+    unread = (found["kind"] == "missing video").to_numpy() & (reason != NOT_FOUND)
+    lists = np.array([archives.get(part, "") for part in table["part"]], object)
+    reason = np.where(unread & (lists != ""), reason + "; none in the archives of " + lists, reason)
     fewer = (numbers["kept"] < numbers["keyframes"]).to_numpy() & (status != "missing")
     parts_left = (
         numbers["kept"].astype(str) + " of " + numbers["keyframes"].astype(str) + " keyframes left"

@@ -18,7 +18,7 @@ from pipeline.atomic import written_folder
 from pipeline.clips import read_clips
 from pipeline.frames.stored_frames import StoredFrames, read_stored_frames
 from pipeline.params import Params
-from pipeline.sections import Part
+from pipeline.sections import ArchivesSource, Part
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def merge_annotations(
     clips, stored = read_clips(inputs.clips), read_stored_frames(inputs.frames)
     lost = lost_clips(
         clips["clip"].drop_duplicates(),
-        read_reports(inputs.videos),
+        read_reports(inputs.videos, params.every_batch),
         read_reports(inputs.cut),
         read_reports(inputs.frames),
         stored,
@@ -64,7 +64,10 @@ def merge_annotations(
             proposals = read_collected(inputs.proposals / f"{split}.parquet")
             table = with_proposals(pa.concat_tables(tables), proposals)
             _write_index(folder / f"{split}.parquet", table)
-    covered = coverage_table(clips, lost, pd.concat(of_clips))
+    # Where there are no other sources, a clip's row tells of archives already.
+    mixed = [part for part in params.data.parts if len(part.rounds) > 1]
+    archives = {part.name: _archive_lists(part) for part in mixed}
+    covered = coverage_table(clips, lost, pd.concat(of_clips), archives)
     write_coverage(coverage, covered)
     classes = class_table(labels, read_class_list(inputs.raw / params.data.class_list))
     write_coverage_page(coverage, params.dataset, covered, classes)
@@ -95,6 +98,10 @@ def _merge_split(
                 window=window,
             ),
         )
+
+
+def _archive_lists(part: Part) -> str:
+    return ", ".join(each.list for each in part.sources if isinstance(each, ArchivesSource))
 
 
 def _write_index(path: Path, table: pa.Table) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import csv
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.atomic import written_folder
@@ -58,11 +58,26 @@ def cut_clips(
     return cuts
 
 
-def _read_downloaded(videos: Path, table: Path) -> list[Downloaded]:
-    """The videos that are there, of a table of what was downloaded to the folder `videos`."""
-    with table.open(encoding="utf-8", newline="") as file:
-        return [
-            (row["clip"], videos / row["path"], float(row["offset_seconds"]))
-            for row in csv.DictReader(file)
-            if row["status"] == "ok"
-        ]
+def _read_downloaded(videos: Sequence[Path], tables: Sequence[Path]) -> list[Downloaded]:
+    """The videos that are there, of the tables of all rounds; no clip is there in two of them.
+
+    Args:
+        videos: a folder for each table.
+
+    Raises:
+        ValueError: a table without its folder.
+    """
+    found = []
+    for folder, path in zip(videos, tables, strict=True):
+        if not folder.is_dir():
+            raise ValueError(
+                f"{folder}: found no folder, expected the videos of {path}; "
+                "without that table they are downloaded again"
+            )
+        with path.open(encoding="utf-8", newline="") as file:
+            found += [
+                (row["clip"], folder / row["path"], float(row["offset_seconds"]))
+                for row in csv.DictReader(file)
+                if row["status"] == "ok"
+            ]
+    return found

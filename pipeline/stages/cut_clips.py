@@ -6,7 +6,7 @@ A damaged video is cut as far as it goes; what is no video gets a row with the r
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.command import parser, run
 from pipeline.summaries import write_summary
@@ -34,8 +34,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     flags = parser(__doc__)
     flags.add_argument("--clips", type=Path, required=True, help="the clip table")
     flags.add_argument("--shard", required=True, help="the shard's name, for the log")
-    flags.add_argument("--videos", type=Path, required=True, help="folder of the shard's videos")
-    flags.add_argument("--downloaded", type=Path, required=True, help="table of those videos")
+    several: dict[str, Any] = {"type": Path, "nargs": "+", "required": True}
+    flags.add_argument("--videos", **several, help="folders of the shard's videos")
+    flags.add_argument("--downloaded", **several, help="table of each of them")
     flags.add_argument("--cut", type=Path, required=True, help="folder to write the clips to")
     flags.add_argument("--report", type=Path, required=True, help="table of the clips to write")
     return flags.parse_args(argv)

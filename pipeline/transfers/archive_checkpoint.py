@@ -1,6 +1,7 @@
 """How far the reading of an archive has come, in a file, so that a killed job goes on there."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,6 +32,16 @@ class Checkpoint:
     wanted: str
     place: Place
     reasons: Mapping[str, str]
+
+
+def checkpoint_path(folder: Path, archive: str) -> Path:
+    """Where in the working folder an archive's checkpoint lies."""
+    return folder / f"{archive_folder(archive)}.json"
+
+
+def archive_folder(archive: str) -> str:
+    """Name of the folder of what comes out of an archive."""
+    return f"archive-{hashlib.sha256(archive.encode()).hexdigest()[:16]}"
 
 
 class CheckpointFile:

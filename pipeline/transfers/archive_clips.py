@@ -1,6 +1,5 @@
 """Fetch clips out of archives, which are streamed and never stored."""
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Generator, Iterator
@@ -8,7 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.transfers.archive_checkpoint import Checkpoint, CheckpointFile
+from pipeline.transfers.archive_checkpoint import (
+    Checkpoint,
+    CheckpointFile,
+    archive_folder,
+    checkpoint_path,
+)
 from pipeline.transfers.archives import Member, keep_members
 from pipeline.transfers.download_job import DownloadJob
 from pipeline.transfers.download_journal import Fetched, FinishedArchive, digest
@@ -35,24 +39,22 @@ class FromArchive:
         clips: clip to its file.
         reasons: clip to why it was refused.
         trouble: what is wrong with the archive, or empty.
-        is_passing: whether the trouble may be over in a later run.
     """
 
     clips: dict[str, Fetched] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     trouble: str = ""
-    is_passing: bool = False
 
 
 def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchive:
     """Take the wanted clips out of an archive."""
-    noted = job.journal.from_source(archive)
+    noted, before = _earlier(job, archive, wanted)
     clips = {clip: row for clip, row in noted.items() if clip in wanted}
-    before = job.journal.finished(archive, wanted)
     if clips.keys() == wanted:
         return FromArchive(clips)
-    if before is not None and before.num_clips == len(clips):
-        return FromArchive(clips, before.reasons)
+    if before is not None and clips.keys() == wanted.intersection(before.clips):
+        refused = wanted & before.reasons.keys()
+        return FromArchive(clips, {clip: before.reasons[clip] for clip in refused})
     reading = _Reading(job, archive, wanted, clips)
     if len(noted) < job.journal.num_noted(archive):
         reading.checkpoint.forget()  # a file is lost that may stand before it
@@ -70,7 +72,7 @@ def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchi
             found.trouble = str(error)
             reading.start_over()
         except TransferError as error:
-            found.trouble, found.is_passing = error.reason, not error.permanent
+            found.trouble = error.reason
             break  # has been tried often enough
         else:
             found.trouble = ""
@@ -78,6 +80,18 @@ def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchi
             return found
     logger.warning("%s: %s; %d clips taken out", archive, found.trouble, len(clips))
     return found
+
+
+def _earlier(
+    job: DownloadJob, archive: str, wanted: set[str]
+) -> tuple[dict[str, Fetched], FinishedArchive | None]:
+    """What earlier runs took out of an archive, and how they ended if they looked for all this."""
+    before = job.journal.finished(archive)
+    if before is None:
+        return job.earlier_from(archive), None
+    if before.version != _local_version(archive):
+        return {}, None
+    return job.earlier_from(archive), before if job.journal.looked_for(before, wanted) else None
 
 
 class _Reading:
@@ -88,10 +102,10 @@ class _Reading:
     ) -> None:
         self._job, self._archive, self._wanted = job, archive, wanted
         self._digest = digest(wanted)
-        self._place = Path(f"archive-{hashlib.sha256(archive.encode()).hexdigest()[:16]}")
+        self._place = Path(archive_folder(archive))
         self._watch = job.watch()
         self._validator: str | None = None
-        self.checkpoint = CheckpointFile(job.folder / f"{self._place}.json")
+        self.checkpoint = CheckpointFile(checkpoint_path(job.folder, archive))
         self.found = FromArchive(clips)
 
     def read(self) -> None:
@@ -126,8 +140,12 @@ class _Reading:
         clips = self.found.clips
         reasons = {clip: why for clip, why in self.found.reasons.items() if clip not in clips}
         self.found.reasons = reasons
-        self._job.journal.finish(FinishedArchive(self._archive, self._digest, len(clips), reasons))
         self.checkpoint.forget()
+        # What differs from the data lock may be taken in a later run, if the user says so.
+        if not any(why.startswith("sha256 ") for why in reasons.values()):
+            version = _local_version(self._archive)
+            read = FinishedArchive(self._archive, self._digest, sorted(clips), reasons, version)
+            self._job.journal.finish(read, self._wanted)
 
     def start_over(self) -> None:
         self.found.clips.clear()
@@ -185,11 +203,10 @@ class _Reading:
         path = Path(self._archive)
         if not path.is_file():
             raise TransferError("no such file", permanent=True)
-        status = path.stat()
-        self._validator = f"{status.st_mtime_ns}-{status.st_size}"
+        self._validator = _local_version(self._archive)
         if validator not in (None, self._validator):
             raise StaleError("changed while it was read")
-        self._watch.announced(status.st_size - start)
+        self._watch.announced(path.stat().st_size - start)
         with path.open("rb") as file:
             file.seek(start)
             while block := file.read(BLOCK_BYTES):
@@ -199,3 +216,12 @@ class _Reading:
     def _opened(self, opening: Opening) -> None:
         self._validator = opening.validator
         self._watch.opened(opening)
+
+
+def _local_version(archive: str) -> str:
+    """Something that changes with a local file; empty for addresses and where there is none."""
+    path = Path(archive)
+    if is_address(archive) or not path.is_file():
+        return ""
+    status = path.stat()
+    return f"{status.st_mtime_ns}-{status.st_size}"

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 
@@ -38,7 +37,7 @@ class DownloadJob:
 
     Args:
         lock: the hashes of what was downloaded before.
-        folder: the working folder.
+        journal: what earlier runs fetched, in the working folder.
         mirror: address that stands for `{mirror}`.
         num_files: clips and archives to fetch.
         stopped: set when no transfer is to go on.
@@ -49,7 +48,7 @@ class DownloadJob:
         client: httpx.Client,
         manners: Manners,
         lock: DataLock,
-        folder: Path,
+        journal: Journal,
         mirror: str | None,
         progress: Progress,
         num_files: int,
@@ -57,7 +56,7 @@ class DownloadJob:
     ) -> None:
         self.client, self.patience, self.mirror = client, manners.patience, mirror
         self.lock = lock
-        self.folder, self.journal = folder, Journal(folder)
+        self.folder, self.journal = journal.folder, journal
         self.youtube = YouTubeReader(
             manners.youtube,
             manners.patience.timeout_seconds,
@@ -73,6 +72,19 @@ class DownloadJob:
     def watch(self) -> "FileWatch":
         """Follows one file."""
         return FileWatch(self)
+
+    def earlier(self, clip: str, source: str) -> Fetched | None:
+        """What an earlier run fetched of a clip from a source, if it is what it must be."""
+        row = self.journal.find(clip, source)
+        return row if row is not None and self._is_as_locked(row) else None
+
+    def earlier_from(self, archive: str) -> dict[str, Fetched]:
+        """Clip to file for what earlier runs took out of an archive."""
+        rows = self.journal.from_source(archive)
+        return {clip: row for clip, row in rows.items() if self._is_as_locked(row)}
+
+    def _is_as_locked(self, row: Fetched) -> bool:
+        return self.lock.expected(row.address) in (None, row.sha256)
 
     def note(self, row: Fetched) -> None:
         """Note that a clip is there."""

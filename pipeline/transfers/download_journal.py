@@ -1,17 +1,23 @@
-"""What a download job has fetched so far, so that a killed job goes on where it was.
+"""What a download job has fetched, so that no later run of it fetches that again.
 
 The journal lies beside the files it names, in the job's working folder. One line per event,
-appended once the file is whole on the disk; a line cut off by a kill is ignored.
+appended once the file is whole on the disk; a line cut off by a kill is ignored. When the job is
+done its files lie in the folder of videos, and the journal alone stays.
 """
 
 import hashlib
 import json
+import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.atomic import sync
+from pipeline.atomic import sync, written
+from pipeline.transfers.archive_checkpoint import checkpoint_path
+from pipeline.transfers.data_lock import is_lockable
+from pipeline.transfers.local_files import link_or_copy
+from pipeline.transfers.sources import MIRROR
 from pipeline.transfers.transfer import Transferred, hash_file
 
 
@@ -56,22 +62,26 @@ class FinishedArchive:
 
     Attributes:
         wanted: `digest` of the clips that were looked for.
-        num_clips: clips that were taken out.
+        clips: those that were taken out.
         reasons: clip to why it was refused.
+        version: of a local file; empty for addresses, whose bytes must not change.
     """
 
     archive: str
     wanted: str
-    num_clips: int
+    clips: list[str]
     reasons: dict[str, str]
+    version: str = ""
 
 
 class Journal:
     """Fetched files and finished archives, in memory and on disk; safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._path = folder / "journal.jsonl"
+        # All jobs of a round look for the same clips in their archives.
+        self._wanted = folder.parent / ".wanted.partial"
         self._lock = threading.Lock()
         self._fetched: dict[tuple[str, str], Fetched] = {}
         self._finished: dict[str, FinishedArchive] = {}
@@ -123,21 +133,68 @@ class Journal:
             refusal = self._refusals.get((clip, source))
         return refusal.reason if refusal else None
 
-    def finish(self, read: FinishedArchive) -> None:
-        """Note that an archive was read to its end."""
+    def finish(self, read: FinishedArchive, wanted: Collection[str]) -> None:
+        """Note that an archive was read to its end, in search of some clips."""
+        names = self._wanted / f"{read.wanted}.txt"
         with self._lock:
+            if not names.exists():
+                names.parent.mkdir(exist_ok=True)
+                # Begun in the job's own folder: other jobs may be writing the same list.
+                with written(self.folder / "wanted.txt") as temporary:
+                    temporary.write_text("".join(f"{name}\n" for name in sorted(wanted)))
+                (self.folder / "wanted.txt").replace(names)
             self._finished[read.archive] = read
             self._append(asdict(read))
 
-    def finished(self, archive: str, wanted: Iterable[str]) -> FinishedArchive | None:
-        """How an earlier run's search of an archive for the same clips ended, if it did."""
+    def finished(self, archive: str) -> FinishedArchive | None:
+        """How an earlier run's search of an archive ended, if it did."""
         with self._lock:
-            read = self._finished.get(archive)
-        return read if read is not None and read.wanted == digest(wanted) else None
+            return self._finished.get(archive)
+
+    def looked_for(self, read: FinishedArchive, wanted: Collection[str]) -> bool:
+        """Whether a search was for all of these clips, if not for more."""
+        if read.wanted == digest(wanted):
+            return True
+        try:
+            names = (self._wanted / f"{read.wanted}.txt").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return set(wanted) <= set(names)
+
+    def adopt(self, videos: Path) -> None:
+        """Have at hand what earlier runs have left in the folder of videos."""
+        for row in self._fetched.values():
+            there, path = videos / Path(row.path).name, self.folder / row.path
+            if there.is_file() and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(there, path)
+
+    def tidy(self, rows: Iterable[Fetched]) -> None:
+        """Remove all but the notes, once these files lie in the folder of videos.
+
+        Kept is what a later download would have to be equal to. Local files may change, and are had
+        again at no cost, unless an archive would have to be read; so may the demo's mirror.
+        """
+        read = [each for each in self._finished.values() if MIRROR not in each.archive]
+        archives = {each.archive for each in read}
+        kept = [row for row in rows if is_lockable(row.source) or row.source in archives]
+        for _, source in self._fetched.keys() - {(row.clip, row.source) for row in kept}:
+            # Or the reading would go on behind a clip that is not there.
+            checkpoint_path(self.folder, source).unlink(missing_ok=True)
+        refusals = [each for each in self._refusals.values() if is_lockable(each.refused_by)]
+        events = [asdict(row) for row in kept]
+        events += [asdict(each) for each in refusals] + [asdict(each) for each in read]
+        with written(self._path) as temporary:
+            lines = sorted(map(json.dumps, events))
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        (self.folder / "wanted.txt").unlink(missing_ok=True)
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
 
     def _is_whole(self, row: Fetched) -> bool:
         try:
-            there = hash_file(self._folder / row.path)
+            there = hash_file(self.folder / row.path)
         except FileNotFoundError:
             return False
         return (there.bytes, there.sha256) == (row.bytes, row.sha256)

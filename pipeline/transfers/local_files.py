@@ -20,13 +20,6 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, temporary)
 
 
-def keep_links_only(folder: Path) -> None:
-    """Remove the files of a folder that have no second name: keeping them would take space."""
-    for path in folder.rglob("*"):
-        if path.is_file() and path.suffix not in (".json", ".jsonl") and path.stat().st_nlink == 1:
-            path.unlink()
-
-
 def take_local(source: Path, target: Path) -> Transferred:
     """Have a local file in the working folder, without a second copy where that is possible."""
     try:

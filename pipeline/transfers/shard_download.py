@@ -10,18 +10,16 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from pipeline.disk_space import disk_named
 from pipeline.progress import Progress
 from pipeline.transfers.archive_clips import fetch_archive
 from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_job import DownloadJob, Manners
-from pipeline.transfers.download_journal import Fetched
+from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.host_slots import HostSlots
 from pipeline.transfers.http_reader import open_client
 from pipeline.transfers.single_clips import SingleClip, fetch_single
-from pipeline.transfers.youtube_refusals import is_verdict
 
 
 @dataclass
@@ -32,13 +30,11 @@ class Outcome:
         fetched: clip to its file in the working folder.
         reasons: clip to why this shard does not have it.
         broken_archives: archive to what was wrong with it.
-        is_unfinished: a later run may get more.
     """
 
     fetched: dict[str, Fetched] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     broken_archives: dict[str, str] = field(default_factory=dict)
-    is_unfinished: bool = False
 
     def add(self, clips: Mapping[str, Fetched], reasons: Mapping[str, str]) -> None:
         """Merge a result in; what was added before has precedence, a file before a reason."""
@@ -53,7 +49,7 @@ class Outcome:
 def fetch_shard(
     singles: Collection[SingleClip],
     archives: Mapping[str, set[str]],
-    folder: Path,
+    journal: Journal,
     manners: Manners,
     lock: DataLock,
     mirror: str | None = None,
@@ -62,11 +58,12 @@ def fetch_shard(
 
     Args:
         archives: archive to the clips wanted from it, in order of precedence.
-        folder: the working folder; earlier runs' files in it are used.
+        journal: of the working folder; earlier runs' files in it are used.
         lock: the hashes of what was downloaded before.
         mirror: address that stands for `{mirror}`.
     """
     outcome, stopped = Outcome(), threading.Event()
+    folder = journal.folder
     for abandoned in folder.glob("single/video-*"):  # of a killed job, written to by nobody
         shutil.rmtree(abandoned, ignore_errors=True)
     slots = HostSlots(manners.per_host, stopped, own=mirror)
@@ -77,7 +74,7 @@ def fetch_shard(
         ThreadPoolExecutor(manners.connections) as pool,
     ):
         num_files = len(singles) + len(archives)
-        job = DownloadJob(client, manners, lock, folder, mirror, progress, num_files, stopped)
+        job = DownloadJob(client, manners, lock, journal, mirror, progress, num_files, stopped)
         try:
             # Archives first: one of them takes longer than many clips.
             from_archives = pool.map(partial(fetch_archive, job), archives, archives.values())
@@ -87,13 +84,11 @@ def fetch_shard(
                     outcome.add({single.want.clip: found}, {})
                 else:
                     outcome.add({}, {single.want.clip: found})
-                    outcome.is_unfinished |= is_verdict(found)
             # In the order of the lists, not of arrival: of two with one clip the same one wins.
             for archive, got in zip(archives, from_archives, strict=True):
                 outcome.add(got.clips, got.reasons)
                 if got.trouble:
                     outcome.broken_archives[archive] = got.trouble
-                outcome.is_unfinished |= got.is_passing
         finally:
             # When something is raised, or the job is ended, no transfer goes on behind it.
             stopped.set()

@@ -44,7 +44,8 @@ def fetch_single(job: DownloadJob, single: SingleClip) -> Fetched | str:
 
 def _fetch(job: DownloadJob, clip: str, found: Found, watch: FileWatch) -> Fetched:
     """Fetch a clip from the place that a source named."""
-    earlier = job.journal.find(clip, found.source)
+    # A local file is its owner's to change, and costs nothing to have again.
+    earlier = job.earlier(clip, found.source) if is_address(found.source) else None
     if earlier is not None:
         return replace(earlier, offset_seconds=found.offset_seconds)
     path = Path("single", f"{clip}{found.suffix}")

@@ -7,14 +7,15 @@ has another port in every run, and results must not.
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 from pipeline.clips import is_safe_name
-from pipeline.sections import ArchivesSource, FilesSource, FolderSource, Part, YouTubeSource
+from pipeline.sections import ArchivesSource, FilesSource, FolderSource, YouTubeSource
+from pipeline.sections import Source as SourceSection
 
 logger = logging.getLogger(__name__)
 
@@ -140,25 +141,20 @@ class VideoSite:
 
 
 @dataclass(frozen=True)
-class PartSources:
-    """The sources of one part.
+class Round:
+    """The sources of a part that are asked in one round; one of the two lists is empty.
 
     Attributes:
         single: those that give files one by one, in the order in which they are tried.
-        archives: addresses or paths of the archives, in the order of their lists. They are read
-            last, whatever their place in params.yaml: reading one costs the same for one clip as
-            for all of them.
+        archives: addresses or paths, in the order of their lists.
     """
 
     single: list[Source]
     archives: list[str]
 
-    def finds(self, want: WantedClip) -> bool:
-        return any(source.find(want) for source in self.single)
 
-
-def open_sources(part: Part, raw: Path) -> PartSources:
-    """Read the lists and folders of a part.
+def open_round(sources: Iterable[SourceSection], raw: Path) -> Round:
+    """Read the lists and folders of a round's sources.
 
     Args:
         raw: folder of the raw annotations, which holds the lists.
@@ -168,7 +164,7 @@ def open_sources(part: Part, raw: Path) -> PartSources:
     """
     single: list[Source] = []
     archives: list[str] = []
-    for source in part.sources:
+    for source in sources:
         if isinstance(source, FilesSource):
             single.append(FileList(raw, source))
         elif isinstance(source, ArchivesSource):
@@ -177,7 +173,7 @@ def open_sources(part: Part, raw: Path) -> PartSources:
             single.append(VideoSite(source))
         else:
             single.append(LocalFolder(source))
-    return PartSources(single, list(dict.fromkeys(archives)))
+    return Round(single, list(dict.fromkeys(archives)))
 
 
 def read_lines(path: Path) -> list[str]:

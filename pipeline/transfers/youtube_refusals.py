@@ -53,6 +53,6 @@ def reason_for(message: str) -> str:
     return f"{sort_refusal(message)}: {said[:LONGEST_REASON].rstrip(' .;')}"
 
 
-def is_verdict(reason: str) -> bool:
-    """Whether a reason for a missing clip holds one of ours: a later run may ask again."""
-    return any(f"{verdict}: " in reason for verdict, _ in SENTENCES)
+def may_come_later(reason: str) -> bool:
+    """Whether a reason for a missing clip holds a verdict that is not final."""
+    return any(f"{verdict}: " in reason for verdict, _ in SENTENCES if verdict not in FINAL)

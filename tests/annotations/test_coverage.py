@@ -57,6 +57,47 @@ def test_a_clip_found_in_one_of_two_shards_is_ok(tmp_path):
     assert reports["status"].to_dict() == {"v": "ok", "w, x": "missing"}
 
 
+def test_reasons_of_several_rounds_are_joined_in_their_order(tmp_path):
+    head = "clip,status,reason\n"
+    (tmp_path / "01.csv").write_text(head + "v,missing,HTTP 404\nw,missing,HTTP 500\n")
+    (tmp_path / "00_2.csv").write_text(head + "v,missing,empty in its archive\nw,ok,\n")
+    (tmp_path / "01_3.csv").write_text(head + "v,missing,HTTP 404\n")
+    (tmp_path / "07.csv").write_text(head + "v,ok,\n")  # of other settings
+
+    reports = read_reports(tmp_path, ["00", "01", "00_2", "01_2", "00_3", "01_3"])
+
+    assert reports.to_dict("index") == {
+        "v": {"status": "missing", "reason": "HTTP 404; empty in its archive"},
+        "w": {"status": "ok", "reason": ""},
+    }
+
+
+def test_archives_that_lack_a_clip_are_named_beside_its_other_sources():
+    clips = pd.DataFrame(
+        [("p", "train", name, name) for name in ("gone", "never", "short")],
+        columns=["part", "split", "video_id", "clip"],
+    )
+    lost = pd.DataFrame(
+        {
+            "status": ["missing", "missing", "short"],
+            "kind": ["missing video", "missing video", "frames short"],
+            "reason": ["HTTP 404", "found in no source", "5 of 9"],
+        },
+        index=pd.Index(["gone", "never", "short"], name="clip"),
+    )
+    merged = pd.DataFrame({"part": [], "clip": [], "keyframes": [], "kept": [], "boxes": []})
+
+    table = coverage_table(
+        clips, lost, merged.astype({"part": "str", "clip": "str"}), {"p": "x.txt"}
+    )
+
+    assert dict(zip(table["clip"], table["reason"], strict=True)) == {
+        "gone": "HTTP 404; none in the archives of x.txt",
+        "never": "found in no source",
+        "short": "5 of 9",
+    }
+
+
 def test_a_report_without_its_columns_is_refused(tmp_path):
     (tmp_path / "00.csv").write_text("clip,status\nv,ok\n")
 

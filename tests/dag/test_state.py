@@ -42,6 +42,20 @@ def test_a_comment_in_the_settings_reruns_nothing(project: Project) -> None:
     assert project.stale() == set()
 
 
+def test_a_change_of_downloads_code_ends_with_the_same_videos(project: Project) -> None:
+    before = project.hashes("data/demo/videos/*/*", "data/demo/videos/*.csv")
+    code = project.folder / "pipeline/stages/download.py"
+    code.write_text(code.read_text() + "# a remark\n")
+
+    output = project.run("dvc", "repro")
+
+    ran = {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+    assert ran == {"download"}
+    assert project.hashes("data/demo/videos/*/*", "data/demo/videos/*.csv") == before
+    assert project.planned() == set()
+    assert project.stale() == set()
+
+
 def test_a_key_of_one_variant_reruns_that_row_and_the_report(project: Project) -> None:
     before = project.hashes("results/demo/variants/*/*.pt")
 

@@ -79,3 +79,32 @@ def test_clip_is_looked_for_where_the_download_says_it_starts(tmp_path):
     cut = run_stage(tmp_path)["whole"]
 
     assert cut.zero_seconds == 2.0
+
+
+def test_videos_of_all_rounds_are_cut(tmp_path):
+    for number, clip in (("00", "first"), ("00_2", "second")):
+        (tmp_path / number).mkdir()
+        write_video(tmp_path / number / f"{clip}.mp4", "30", 30)
+        clips = [("first", "1-10"), ("second", "1-10")]
+        write_tables(tmp_path, clips, [(clip, f"{clip}.mp4", "ok")])
+        (tmp_path / "downloaded.csv").replace(tmp_path / f"{number}.csv")
+    flags = ["--shard", "00", "--clips", str(tmp_path / "clips.csv")]
+    flags += ["--videos", str(tmp_path / "00"), str(tmp_path / "00_2")]
+    flags += ["--downloaded", str(tmp_path / "00.csv"), str(tmp_path / "00_2.csv")]
+
+    cut_clips.main([*flags, "--cut", str(tmp_path / "cut"), "--report", str(tmp_path / "cut.csv")])
+
+    assert {cut.clip: cut.status for cut in read_cuts(tmp_path / "cut.csv")} == {
+        "first": "ok",
+        "second": "ok",
+    }
+
+
+def test_table_without_its_folder_of_videos_is_named(tmp_path):
+    write_tables(tmp_path, [("gone", "1-10")], [("gone", "gone.mp4", "ok")])
+    flags = ["--shard", "00", "--clips", str(tmp_path / "clips.csv")]
+    flags += ["--videos", str(tmp_path / "00"), "--downloaded", str(tmp_path / "downloaded.csv")]
+    flags += ["--cut", str(tmp_path / "cut"), "--report", str(tmp_path / "cut.csv")]
+
+    with pytest.raises(ValueError, match="00: found no folder, expected the videos of"):
+        cut_clips.main(flags)

@@ -141,19 +141,6 @@ def test_shards_share_the_archives_and_report_what_they_find(world):
     assert world.rows["b"]["source"] == "{mirror}/1.tar.gz"
 
 
-def test_archives_give_what_the_folder_lacks(world):
-    (world.folder / "local").mkdir()
-    (world.folder / "local" / "a.mp4").write_bytes(b"local")
-    world.sources.append({"kind": "folder", "path": str(world.folder / "local")})
-    world.publish_archives(["a.mp4", "b.mp4"])
-    world.want("a", shard="00")
-    world.want("b", shard="01")  # whoever reads the archive finds it
-
-    world.download(shard=0, num_shards=2)
-
-    assert world.files == {"a.mp4": b"local", "b.mp4": video("b.mp4")}
-
-
 def test_command_line_reads_params_and_writes_a_summary(world, tmp_path):
     world.publish("a.mp4")
     world.want("a")
@@ -164,13 +151,13 @@ def test_command_line_reads_params_and_writes_a_summary(world, tmp_path):
     assert '"clips": 1' in (tmp_path / "summary.json").read_text()
 
 
-def test_unknown_shard_is_named(world):
+def test_unknown_batch_is_named(world):
     world.publish("a.mp4")
     world.want("a")
     wrong = arguments(world, params_file(world))
-    wrong[wrong.index("--shard") + 1] = "07"
+    wrong[wrong.index("--batch") + 1] = "07"
 
-    with pytest.raises(ValueError, match="--shard: found '07', expected one of"):
+    with pytest.raises(ValueError, match=r"batch: found '07', expected one of \['00'\]"):
         main(wrong)
 
 
@@ -207,6 +194,7 @@ def test_changed_video_is_a_row_that_names_both_hashes(world):
         world.want("a")
         world.download()
         locked = world.lock.read_bytes()
+        world.forget()
         server.answers["/a.mp4"] = lambda handler, count: handler.ranged(b"other", '"w"')
 
         counts = world.download()
@@ -233,12 +221,17 @@ def test_changed_member_of_an_archive_is_not_taken(world):
         world.download()
         world.publish_archives(["y/a.mp4", "b.mp4"])
         (world.raw / "paths.txt").write_text(f"{server.base}/0.tar.gz\n")
+        world.forget()
 
         world.download()
 
-    assert world.files == {"b.mp4": video("b.mp4")}
-    both = [hashlib.sha256(video(name)).hexdigest() for name in ("y/a.mp4", "x/a.mp4")]
-    assert world.rows["a"]["reason"] == "sha256 {} instead of {}".format(*both)
+        assert world.files == {"b.mp4": video("b.mp4")}
+        both = [hashlib.sha256(video(name)).hexdigest() for name in ("y/a.mp4", "x/a.mp4")]
+        assert world.rows["a"]["reason"] == "sha256 {} instead of {}".format(*both)
+        world.accept_changed = True
+        world.download()
+
+    assert world.files == {"a.mp4": video("y/a.mp4"), "b.mp4": video("b.mp4")}
 
 
 def test_mirror_that_this_project_draws_is_not_locked(world):

@@ -51,21 +51,6 @@ def test_what_is_gone_is_never_asked_again_and_what_was_busy_is(world):
     assert world.rows["gone_000004_000008"]["reason"].startswith("gone: ")
 
 
-def test_what_a_later_run_finds_there_is_not_fetched_again(world):
-    world.want("abc_000004_000008", video_id="abc", start=4.0, end=8.0)
-    world.want("none_000004_000008", video_id="none", start=4.0, end=8.0)
-    world.download()
-    for path in world.videos.iterdir():
-        kept = path.read_bytes()
-        path.unlink()
-    world.videos.rmdir()
-    (world.mirror / "abc.mp4").unlink()
-
-    world.download()
-
-    assert (world.videos / "abc_000004_000008.mp4").read_bytes() == kept
-
-
 def test_folder_before_youtube_is_asked_first(world):
     (world.folder / "local").mkdir()
     (world.folder / "local" / "abc_000004_000008.mp4").write_bytes(b"local")

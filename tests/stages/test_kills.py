@@ -14,7 +14,7 @@ import pytest
 from tests.small_world import SmallWorld, contents
 from tests.stage_runner import MODULES, StageRunner
 
-KILLS = 25  # of each of the four stages
+KILLS = 25  # of each stage
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").exists(),
@@ -42,7 +42,7 @@ def whole(world: SmallWorld) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("stage", MODULES)
+@pytest.mark.parametrize("stage", [*MODULES, "download_2"])
 def test_a_killed_stage_ends_with_the_bytes_of_an_undisturbed_one(
     world: SmallWorld, whole: Path, runner: StageRunner, tmp_path: Path, stage: str
 ) -> None:

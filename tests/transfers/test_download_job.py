@@ -8,6 +8,7 @@ import pytest
 from pipeline.progress import Progress
 from pipeline.transfers.data_lock import UNLOCKED
 from pipeline.transfers.download_job import DownloadJob, Manners
+from pipeline.transfers.download_journal import Journal
 from pipeline.transfers.host_slots import StoppedError
 from pipeline.transfers.http_reader import Opening
 from tests.download_world import PATIENCE, QUICK
@@ -29,7 +30,8 @@ def job_of(num_files, folder, stopped=None):
     manners = Manners(PATIENCE, 2, 2, QUICK, 100)
     stopped = stopped or threading.Event()
     client = httpx.Client()
-    return DownloadJob(client, manners, UNLOCKED, folder, None, progress, num_files, stopped)
+    journal = Journal(folder)
+    return DownloadJob(client, manners, UNLOCKED, journal, None, progress, num_files, stopped)
 
 
 def test_files_nobody_has_announced_are_taken_to_be_like_the_others(tmp_path):

@@ -23,7 +23,7 @@ LOCKED = Transferred(64_000, "0" * 64)
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:
-    """The job has run; what it left is looked at from all sides below."""
+    """Files and archives have been fetched, in two rounds; looked at from all sides below."""
     world = World(tmp_path_factory.mktemp("hostile") / "deep" / "project")
     world.manners = Manners(PATIENCE, 24, 64, QUICK, 100)
     with hostile_mirror() as base, pytest.MonkeyPatch.context() as patch:
@@ -42,7 +42,7 @@ def world(tmp_path_factory) -> World:
         handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
         logger = logging.getLogger("pipeline.transfers.archive_clips")
         logger.addHandler(handler)
-        world.counts = world.download()
+        world.counts = {"00": world.download(), "00_2": world.download(number=1)}
         logger.removeHandler(handler)
         world.messages = messages
     return world
@@ -50,6 +50,7 @@ def world(tmp_path_factory) -> World:
 
 @pytest.mark.parametrize("behaviour", FILES, ids=lambda each: each.name)
 def test_file_ends_right_or_in_a_row(world, behaviour):
+    world.batch = "00"
     row = world.rows[Path(behaviour.name).stem]
 
     if behaviour.outcome == FILE:
@@ -66,6 +67,7 @@ def test_file_ends_right_or_in_a_row(world, behaviour):
 
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda each: each.name)
 def test_archive_gives_what_can_be_relied_on_or_a_line(world, archive):
+    world.batch = "00_2"
     for which in "ab":
         name = clip(archive.name, which)
         row = world.rows.get(Path(name).stem)
@@ -83,11 +85,15 @@ def test_archive_gives_what_can_be_relied_on_or_a_line(world, archive):
 def test_nothing_is_written_elsewhere_and_nothing_half_is_left(world):
     top = world.folder.parents[1]
     found = {path.relative_to(world.folder) for path in top.rglob("*") if path.is_file()}
+    notes = {path for path in found if path.match("out/.*.partial/*")}
+    assert {path.suffix for path in notes} <= {".json", ".jsonl", ".txt"}
 
-    videos = {Path("out", "00", row["path"]) for row in world.rows.values() if row["path"]}
-    others = {Path("raw/names.txt"), Path("raw/paths.txt"), Path("out/00.csv")}
+    videos, tables = set(), {Path("out/00.csv"), Path("out/00_2.csv")}
+    for world.batch in ("00", "00_2"):
+        videos |= {Path("out", world.batch, name) for name in world.files}
+    others = {Path("raw/names.txt"), Path("raw/paths.txt"), *tables}
     locks = {Path("locks/00.csv"), Path("locks/.00.csv.held")}
-    assert found - videos == others | locks
+    assert found - videos - notes == others | locks
     assert not list(top.rglob("evil*"))
 
 
@@ -96,8 +102,9 @@ def test_counts_are_those_of_the_table(world):
     good_clips = sum(len(each.clips) for each in ARCHIVES)
 
     assert len(FILES) + len(ARCHIVES) >= 40
-    assert world.counts["clips"] == good_files + good_clips
-    assert world.counts["archives_broken"] == sum(bool(each.trouble) for each in ARCHIVES)
+    assert world.counts["00"]["clips"] == good_files
+    assert world.counts["00_2"]["clips"] == good_clips
+    assert world.counts["00_2"]["archives_broken"] == sum(bool(each.trouble) for each in ARCHIVES)
 
 
 def test_table_of_the_documentation_is_this_list():

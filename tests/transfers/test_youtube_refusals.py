@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.transfers.youtube_refusals import is_verdict, reason_for, sort_refusal
+from pipeline.transfers.youtube_refusals import may_come_later, reason_for, sort_refusal
 
 # Sentences as YouTube shows them and yt-dlp passes them on.
 SENTENCES = {
@@ -64,7 +64,13 @@ def test_reason_has_no_line_break_and_an_end():
 
 @pytest.mark.parametrize(
     ("reason", "expected"),
-    [("gone: x", True), ("not in names.txt; try later: y", True), ("HTTP 404", False)],
+    [
+        ("gone: x", False),
+        ("not in folder v; gone: x", False),
+        ("not in names.txt; try later: y", True),
+        ("blocked: x; empty in its archive", True),
+        ("HTTP 404", False),
+    ],
 )
-def test_our_reasons_are_known_again(reason, expected):
-    assert is_verdict(reason) is expected
+def test_reasons_that_may_pass_are_known_again(reason, expected):
+    assert may_come_later(reason) is expected

@@ -46,9 +46,8 @@ rule merge_annotations:
         code=code("merge_annotations"),
         raw=f"{DATA}/annotations/raw",
         clips=f"{DATA}/clips.csv",
-        reports=expand(
-            f"{DATA}/{{stage}}/{{shard}}.csv", stage=["videos", "clips"], shard=PARAMS.shards
-        ),
+        downloaded=expand(f"{DATA}/videos/{{batch}}.csv", batch=PARAMS.every_batch),
+        cut=expand(f"{DATA}/clips/{{shard}}.csv", shard=PARAMS.shards),
         frames=FRAMES,
         proposals=expand(f"{DATA}/proposals/{{split}}.parquet", split=PARAMS.splits),
     output:

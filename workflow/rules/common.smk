@@ -38,6 +38,7 @@ shell.prefix(
 
 wildcard_constraints:
     shard=r"\d+",
+    batch=r"\d+(_\d+)?",
     split="|".join(PARAMS.splits),
     variant="|".join(PARAMS.variants),
     pretrained="|".join(PARAMS.data.pretrained),

@@ -1,18 +1,22 @@
 """
 Keep the seconds that matter and turn them into stills, shard by shard.
 
-INPUT   data/<dataset>/videos/<shard>/, videos/<shard>.csv, clips.csv
+INPUT   data/<dataset>/videos/<batch>/, videos/<batch>.csv, clips.csv
 OUTPUT  data/<dataset>/clips/<shard>/, clips/<shard>.csv
         data/<dataset>/frames/<shard>.tar, frames/<shard>.parquet, frames/<shard>.csv
 """
+
+
+def videos_of(shard):
+    """What a shard has downloaded, round by round."""
+    return [f"{DATA}/videos/{batches[PARAMS.shards.index(shard)]}" for batches in PARAMS.batches]
 
 
 rule cut_clips:
     input:
         code=code("cut_clips"),
         clips=f"{DATA}/clips.csv",
-        videos=f"{DATA}/videos/{{shard}}",
-        downloaded=f"{DATA}/videos/{{shard}}.csv",
+        downloaded=lambda wildcards: [f"{each}.csv" for each in videos_of(wildcards.shard)],
     output:
         cut=directory(f"{DATA}/clips/{{shard}}"),
         report=f"{DATA}/clips/{{shard}}.csv",
@@ -20,12 +24,13 @@ rule cut_clips:
         f"{LOGS}/cut_clips/{{shard}}.log",
     params:
         values=PARAMS.stage_values("cut_clips"),
+        videos=lambda wildcards: videos_of(wildcards.shard),
         summary=f"{LOGS}/cut_clips/{{shard}}.json",
     message:
         "Cut the clips of shard {wildcards.shard}"
     shell:
         "python -m pipeline.stages.cut_clips --clips {input.clips} --shard {wildcards.shard}"
-        " --videos {input.videos} --downloaded {input.downloaded} --cut {output.cut}"
+        " --videos {params.videos} --downloaded {input.downloaded} --cut {output.cut}"
         " --report {output.report} --summary {params.summary} > {log} 2>&1"
 
 

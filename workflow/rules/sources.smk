@@ -1,8 +1,12 @@
 """
-Fetch the published annotations, list the clips they need, fetch the videos shard by shard.
+Fetch the published annotations, list the clips they need, fetch the videos: a batch for each shard
+and, where a part's sources mix archives with others, for each round of them.
 
 INPUT   data/<dataset>/mirror/ (demo), or the addresses and folders in params.yaml
-OUTPUT  data/<dataset>/annotations/raw/, clips.csv, videos/<shard>/, videos/<shard>.csv
+OUTPUT  data/<dataset>/annotations/raw/, clips.csv, videos/<batch>/, videos/<batch>.csv
+
+The folder videos/<batch>/ is no output that Snakemake knows of, or it would be deleted before the
+job runs again: what it holds is not to be downloaded twice. Where its table is, it is whole.
 """
 
 
@@ -53,25 +57,30 @@ rule download:
         mirror=f"{DATA}/mirror",
         raw=f"{DATA}/annotations/raw",
         clips=f"{DATA}/clips.csv",
+        earlier=lambda wildcards: expand(
+            f"{DATA}/videos/{{batch}}.csv",
+            batch=PARAMS.batches_before(wildcards.batch),
+        ),
     output:
-        videos=directory(f"{DATA}/videos/{{shard}}"),
-        report=f"{DATA}/videos/{{shard}}.csv",
+        report=f"{DATA}/videos/{{batch}}.csv",
     log:
-        f"{LOGS}/download/{{shard}}.log",
+        f"{LOGS}/download/{{batch}}.log",
     retries: 1
     params:
         parts=[part.model_dump() for part in PARAMS.data.parts],
-        lock=f"locks/{PARAMS.dataset}/{{shard}}.csv",
-        summary=f"{LOGS}/download/{{shard}}.json",
+        folder=f"{DATA}/videos",
+        lock=lambda wildcards: f"locks/{PARAMS.dataset}/{wildcards.batch.partition('_')[0]}.csv",
+        summary=f"{LOGS}/download/{{batch}}.json",
     message:
-        "Download the videos of shard {wildcards.shard}"
+        "Download the videos of {wildcards.batch}"
     shell:
         "python -m pipeline.stages.download --clips {input.clips} --raw {input.raw}"
-        " --shard {wildcards.shard} --videos {output.videos} --report {output.report}"
+        " --batch {wildcards.batch} --earlier {params.folder}"
+        " --videos {params.folder}/{wildcards.batch} --report {output.report}"
         " --mirror {input.mirror} --lock {params.lock} --summary {params.summary} > {log} 2>&1"
 
 
 rule all_videos:
     input:
-        expand(f"{DATA}/videos/{{shard}}.csv", shard=PARAMS.shards),
+        expand(f"{DATA}/videos/{{batch}}.csv", batch=PARAMS.every_batch),
     localrule: True
