@@ -75,6 +75,7 @@ def rows() -> Iterator[Row]:
 
 def empty_job(folder: Path) -> list[str]:
     """The command of a shard that has nothing to cut: what it spends is start-up alone."""
+    (folder / "videos").mkdir(exist_ok=True)
     (folder / "clips.csv").write_text(",".join(COLUMNS) + "\n")
     (folder / "downloaded.csv").write_text("clip,path,status,offset_seconds\n")
     flags = {

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
     args = flags.parse_args(argv)
     from pipeline.params import load_params
-    from pipeline.plan_steps import Means, plan_steps
+    from pipeline.plan_steps import Means, plan_steps, tables_to_ask_again
 
     params = load_params(args.params)
     means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)
