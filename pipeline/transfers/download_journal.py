@@ -58,7 +58,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class FinishedArchive:
-    """An archive that was read to its end and found whole.
+    """An archive that was read to its end and found whole, and lacks some of the wanted clips.
 
     Attributes:
         wanted: `digest` of the clips that were looked for.
@@ -187,10 +187,11 @@ class Journal:
         with written(self._path) as temporary:
             lines = sorted(map(json.dumps, events))
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        (self.folder / "wanted.txt").unlink(missing_ok=True)
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
+            elif path.suffix not in (".json", ".jsonl"):  # of a killed job
+                path.unlink()
 
     def _is_whole(self, row: Fetched) -> bool:
         try:

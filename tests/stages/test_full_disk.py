@@ -34,8 +34,8 @@ cp -r {disk}/out {folder}/second
 SIZES = {
     "download_annotations": (24, 0),
     "list_clips": (16, 16),
-    "download": (32, 0),
-    "download_2": (24, 0),
+    "download": (24, 0),
+    "download_2": (16, 0),
     "cut_clips": (20, 0),
     "extract_frames": (400, 0),
     "detect_people": (16, 16),
