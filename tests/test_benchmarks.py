@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import waiting
+from benchmarks import scale_curves, waiting
 from benchmarks.made_frames import write_clips
 from benchmarks.model import Batch, equal_networks, refuse_difference
 from benchmarks.rows import Row, compared, in_turn, markdown, table
+from benchmarks.scale_costs import GROWTHS, Curve
 from pipeline.frames.frame_store import FrameStore
 from pipeline.models.detector import build_detector
 from pipeline.models.slow_only import slowonly_tiny
@@ -86,3 +87,21 @@ def test_fed_training_is_measured_turn_by_turn(tmp_path: Path) -> None:
 
     assert len(fed) == len(staying) == 2
     assert min(fed + staying) > 0
+
+
+@pytest.mark.parametrize(("costs", "power"), [([1, 3, 9], 1.0), ([1, 9, 81], 2.0), ([5, 5, 5], 0)])
+def test_exponent_tells_a_line_from_a_square(costs: list[float], power: float) -> None:
+    curve = Curve("clips", "list_clips", "CPU s", [1, 3, 9], costs)
+
+    assert scale_curves.exponent(curve) == pytest.approx(power)
+
+
+def test_everything_that_grows_has_its_panel_and_its_rows() -> None:
+    curves = [Curve(grows, "a step", "CPU s", [1, 3, 10], [2, 3, 8]) for grows in GROWTHS]
+
+    titles = [axes.get_title() for axes in scale_curves.draw(curves).axes]
+
+    assert titles == [*scale_curves.TITLES.values(), ""]
+    rows = scale_curves.table(curves).splitlines()[2:]
+    assert rows[0] == "| clips | 1 - 10 | a step | CPU time | 4 | 0.81 |"
+    assert len(rows) == len(GROWTHS)
