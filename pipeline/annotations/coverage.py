@@ -4,6 +4,7 @@ Each stage between the clip table and the frame store leaves a report per shard,
 reason per clip. Here the reports of all shards are joined into one row per clip.
 """
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ def read_reports(folder: Path) -> pd.DataFrame:
         try:
             table = arrow_csv.read_csv(
                 path,
+                arrow_csv.ReadOptions(use_threads=False),  # hundreds of small files
                 parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
                 convert_options=options,
             )
@@ -120,5 +122,7 @@ def coverage_table(clips: pd.DataFrame, lost: pd.DataFrame, merged: pd.DataFrame
 def write_coverage(path: Path, coverage: pd.DataFrame) -> None:
     # Names were checked when they were listed; reasons may quote a server.
     coverage = coverage.assign(reason=coverage["reason"].str.lstrip("=+-@\t\r\n "))
-    with written(path) as temporary:
-        coverage.to_csv(temporary, index=False, lineterminator="\n")
+    with written(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")  # half the time of pandas' own
+        table.writerow(coverage.columns)
+        table.writerows(zip(*(coverage[name].tolist() for name in coverage), strict=True))
