@@ -184,12 +184,11 @@ def locate_keyframes(
         the position in `REASONS` of why the keyframe cannot be used; the rest is void then.
     """
     chosen = choose_clips(keyframes, clips)
-    names = clips["clip"].to_numpy(object)
-    clip = np.where(chosen >= 0, names[chosen] if len(names) else "", "").astype(object)
-    start = clips["start_seconds"].to_numpy()[chosen] if len(names) else np.zeros(len(chosen))
+    names = np.append(clips["clip"].to_numpy(object), "")  # the last, at -1: no clip
+    clip, start = names[chosen], np.append(clips["start_seconds"].to_numpy(), 0.0)[chosen]
     frame = keyframe_numbers(keyframes["timestamp"].to_numpy(), start)
 
-    store = stored.clips.reindex(clip)
+    store = stored.clips.reindex(names).iloc[chosen]
     has_frames = store["last_frame"].notna().to_numpy()
     numbers = store[["last_frame", "width", "height"]].fillna(0).astype("int64")
     last = numbers["last_frame"].to_numpy()
@@ -197,7 +196,7 @@ def locate_keyframes(
     complete = (frame - last <= SLACK_FRAMES) & stored.holds(clip, low, high)
 
     codes = {reason: code for code, reason in enumerate(REASONS)}
-    kind = lost[lost != ""].map(codes).astype("float64").reindex(clip)
+    kind = lost[lost != ""].map(codes).astype("float64").reindex(names).iloc[chosen]
     reason = np.select(
         [chosen < 0, ~has_frames, ~complete],
         [
