@@ -4,6 +4,7 @@ Each stage between the clip table and the frame store leaves a report per shard,
 reason per clip. Here the reports of all shards are joined into one row per clip.
 """
 
+import csv
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -46,6 +47,7 @@ def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataF
         try:
             table = arrow_csv.read_csv(
                 path,
+                arrow_csv.ReadOptions(use_threads=False),  # hundreds of small files
                 parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
                 convert_options=options,
             )
@@ -66,10 +68,10 @@ def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataF
     return report
 
 
-def _round_and_shard(path: Path) -> tuple[str, str]:
+def _round_and_shard(path: Path) -> tuple[int, str]:
     """The videos of a later round are called <shard>_<round>."""
     shard, _, number = path.stem.partition("_")
-    return number, shard
+    return int(number or 1), shard
 
 
 def _joined(reasons: Iterable[str]) -> str:
@@ -153,5 +155,7 @@ def coverage_table(
 def write_coverage(path: Path, coverage: pd.DataFrame) -> None:
     # Names were checked when they were listed; reasons may quote a server.
     coverage = coverage.assign(reason=coverage["reason"].str.lstrip("=+-@\t\r\n "))
-    with written(path) as temporary:
-        coverage.to_csv(temporary, index=False, lineterminator="\n")
+    with written(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")  # half the time of pandas' own
+        table.writerow(coverage.columns)
+        table.writerows(zip(*(coverage[name].tolist() for name in coverage), strict=True))

@@ -9,7 +9,7 @@ import csv
 import gzip
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -142,18 +142,43 @@ def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
             # One thread: only then a row knows its number.
             arrow_csv.ReadOptions(column_names=names, use_threads=False),
             arrow_csv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=keep_aside),
-            arrow_csv.ConvertOptions(
-                column_types={name: _ARROW[layout.kind(name)] for name in names}, null_values=[]
-            ),
+            _conversion(layout, names),
         )
         columns = _gathered(batches, layout, names)
-        parsed = [layout.row(path, number, text.strip("\r\n").split(",")) for number, text in odd]
+        parsed = _parsed_aside(path, layout, odd)
     except (ValueError, OSError):  # a mistake: read again to tell which, and where
         return None
     for name, value in layout.absent[width].items():
         columns[name] = np.full(len(columns[names[0]]), value, layout.types[name])
     columns = {name: columns[name] for name in layout.types}
     return _with_odd_rows(columns, [number for number, _ in odd], parsed) if odd else columns
+
+
+def _parsed_aside(path: Path, layout: Layout, odd: list[tuple[int, str]]) -> list[Sequence[Value]]:
+    """The columns of the rows kept aside; most often there are thousands, all of one width."""
+    lines = [text.strip("\r\n") for _, text in odd]
+    width, *others = {line.count(",") + 1 for line in lines} or {0}
+    if others or not odd:
+        numbered = zip((number for number, _ in odd), lines, strict=True)
+        parsed = [layout.row(path, number, line.split(",")) for number, line in numbered]
+        return list(zip(*parsed, strict=True))
+    absent = layout.absent[width]
+    names = [name for name in layout.types if name not in absent]
+    table = arrow_csv.read_csv(
+        pa.BufferReader("\n".join(lines).encode()),
+        arrow_csv.ReadOptions(column_names=names, use_threads=False),
+        arrow_csv.ParseOptions(ignore_empty_lines=False),
+        _conversion(layout, names),
+    )
+    columns = {name: table.column(name).to_pylist() for name in names}
+    if len(table) != len(odd) or any("\0" in line for line in lines):
+        raise ValueError("rows that need a closer look")
+    return [columns.get(name) or [absent[name]] * len(odd) for name in layout.types]
+
+
+def _conversion(layout: Layout, names: list[str]) -> arrow_csv.ConvertOptions:
+    types = {name: _ARROW[layout.kind(name)] for name in names}
+    return arrow_csv.ConvertOptions(column_types=types, null_values=[])
 
 
 def _gathered(
@@ -203,14 +228,13 @@ def _column(kind: str, values: npt.ArrayLike, texts: Mapping[str, int]) -> Colum
 
 
 def _with_odd_rows(
-    columns: dict[str, Column], numbers: list[int], parsed: list[list[Value]]
+    columns: dict[str, Column], numbers: list[int], parsed: list[Sequence[Value]]
 ) -> dict[str, Column]:
     """Put the rows that were kept aside back where they stood."""
     places = np.array(numbers) - 1
     usual = np.delete(np.arange(len(columns["timestamp"]) + len(places)), places)
     joined: dict[str, Column] = {}
-    for position, (name, column) in enumerate(columns.items()):
-        values = [row[position] for row in parsed]
+    for values, (name, column) in zip(parsed, columns.items(), strict=True):
         texts: dict[str, int] = {}
         stored = column
         if isinstance(column, pd.Categorical):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,27 +49,27 @@ def read_stored_frames(folder: Path) -> StoredFrames:
     Raises:
         ValueError: a file that is no such index.
     """
-    clips, runs = [], []
-    for path in sorted(folder.glob("*.parquet")):
-        of_clips, of_runs = _read_shard(path)
-        clips.append(of_clips)
-        runs.append(of_runs)
-    if not clips:
+    shards = [_read_shard(path) for path in sorted(folder.glob("*.parquet"))]
+    if not shards:
         raise ValueError(f"{folder}: found no index of stored frames, expected <shard>.parquet")
-    all_clips, all_runs = pd.concat(clips), pd.concat(runs)
-    all_clips = all_clips[~all_clips.index.duplicated()]
-    first = all_clips["shard"].reindex(all_runs["clip"]).to_numpy() == all_runs["shard"].to_numpy()
-    return StoredFrames(all_clips, all_runs[first].reset_index(drop=True))
+    clips, runs = (pa.concat_tables(tables).to_pandas() for tables in zip(*shards, strict=True))
+    clips = clips.drop_duplicates("clip").set_index("clip")
+    first = clips["shard"].reindex(runs["clip"]).to_numpy() == runs["shard"].to_numpy()
+    return StoredFrames(clips, runs[first].reset_index(drop=True))
 
 
-def _read_shard(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read_shard(path: Path) -> tuple[pa.Table, pa.Table]:
+    """Clips and runs of one shard, with the shard's name."""
     try:
-        table = pq.read_table(path, columns=_COLUMNS, read_dictionary=["clip"])
+        with pq.ParquetFile(path, read_dictionary=["clip"]) as file:
+            found = [name for name in file.schema_arrow.names if name in _COLUMNS]
+            if found != _COLUMNS:
+                raise ValueError(f"{path}: found columns {found}, expected {_COLUMNS}")
+            # On one thread: starting others costs more than these few columns.
+            table = file.read(_COLUMNS, use_threads=False)
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: {reason}, expected an index of stored frames") from None
-    if table.column_names != _COLUMNS:
-        raise ValueError(f"{path}: found columns {table.column_names}, expected {_COLUMNS}")
     names, codes = _dictionary(table)
     frames = table.column("frame").to_numpy().astype(np.int64)
     keys = (codes << 32) | frames
@@ -76,30 +77,33 @@ def _read_shard(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     keys, codes, frames = keys[order], codes[order], frames[order]
 
     # Within a run each frame is one more than the one before; so is its key.
-    heads = np.flatnonzero(np.append(True, keys[1:] != keys[:-1] + 1)[: len(keys)])
-    tails = np.append(heads[1:], len(keys))[: len(heads)] - 1
-    runs = pd.DataFrame(
-        {"clip": names[codes[heads]], "first": frames[heads], "last": frames[tails]}
-    )
-    starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])[: len(codes)])
-    ends = np.append(starts[1:], len(codes))[: len(starts)] - 1
-    clips = pd.DataFrame(
-        {
-            "shard": path.stem,
-            "last_frame": frames[ends],
-            "num_frames": ends - starts + 1,
-            "width": table.column("width").to_numpy()[order[starts]].astype(np.int64),
-            "height": table.column("height").to_numpy()[order[starts]].astype(np.int64),
-        },
-        index=pd.Index(names[codes[starts]], name="clip"),
-    )
-    return clips, runs.assign(shard=path.stem)
+    heads, tails = _stretches(keys[1:] != keys[:-1] + 1, len(keys))
+    runs = {"clip": names.take(codes[heads]), "first": frames[heads], "last": frames[tails]}
+    starts, ends = _stretches(codes[1:] != codes[:-1], len(keys))
+    clips = {
+        "clip": names.take(codes[starts]),
+        "last_frame": frames[ends],
+        "num_frames": ends - starts + 1,
+        "width": table.column("width").to_numpy()[order[starts]].astype(np.int64),
+        "height": table.column("height").to_numpy()[order[starts]].astype(np.int64),
+    }
+    return _of_shard(path.stem, clips), _of_shard(path.stem, runs)
 
 
-def _dictionary(table: pa.Table) -> tuple[npt.NDArray[np.object_], Integers]:
+def _stretches(breaks: npt.NDArray[np.bool_], length: int) -> tuple[Integers, Integers]:
+    """First and last position of each stretch of `length` rows, given [length - 1] breaks."""
+    heads = np.flatnonzero(np.append(True, breaks)[:length])
+    return heads, np.append(heads[1:], length)[: len(heads)] - 1
+
+
+def _of_shard(shard: str, columns: dict[str, Any]) -> pa.Table:
+    table = pa.table(columns)
+    return table.append_column("shard", pa.repeat(pa.scalar(shard), len(table)))
+
+
+def _dictionary(table: pa.Table) -> tuple[pa.Array, Integers]:
     """The distinct clip names of a table, and [rows] which of them each row has."""
     column = table.column("clip").unify_dictionaries().combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # of no rows at all
-        return np.empty(0, object), np.empty(0, np.int64)
-    names = column.dictionary.to_numpy(zero_copy_only=False)
-    return names, column.indices.to_numpy().astype(np.int64)
+        return pa.array([], pa.string()), np.empty(0, np.int64)
+    return column.dictionary, column.indices.to_numpy().astype(np.int64)
