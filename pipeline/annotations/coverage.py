@@ -71,7 +71,7 @@ def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataF
 def _round_and_shard(path: Path) -> tuple[int, str]:
     """The videos of a later round are called <shard>_<round>."""
     shard, _, number = path.stem.partition("_")
-    return int(number or 1), shard
+    return int(number) if number.isdecimal() else 1, shard
 
 
 def _joined(reasons: Iterable[str]) -> str:
