@@ -12,10 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from benchmarks.made_frames import write_clips
 from benchmarks.rows import Row, compared, report
@@ -27,7 +25,7 @@ from pipeline.training.batches import Batch, collate
 from pipeline.training.hardware import in_precision, set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.losses import action_loss
-from pipeline.training.prefetch import on_device
+from pipeline.training.prefetch import prepared
 from pipeline.training.schedule import make_optimizer, update
 
 WORK, AGAINST = "training passes of 8 clips, fed", "one batch that stays on the card"
@@ -87,15 +85,7 @@ def fed_batches(
         ]
         for epoch in range(number)
     ]
-    loader: DataLoader[Any] = DataLoader(
-        dataset,
-        batch_sampler=places,
-        collate_fn=collate,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-        pin_memory=device.type == "cuda",
-    )
-    return on_device(loader, device)
+    return prepared(dataset, places, collate, workers, device)
 
 
 def passes_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]:

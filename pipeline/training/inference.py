@@ -1,12 +1,10 @@
 """Run a detector over a split's keyframes and collect what it finds, as AVA wants it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader
 
 from pipeline.models.detector import ActionDetector
 from pipeline.models.folding import without_batch_norm
@@ -15,7 +13,7 @@ from pipeline.sections import Precision
 from pipeline.training.batches import collate
 from pipeline.training.hardware import in_precision
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
-from pipeline.training.prefetch import on_device
+from pipeline.training.prefetch import prepared
 from pipeline.training.processes import Processes
 
 BOX = ["x1", "y1", "x2", "y2"]
@@ -79,15 +77,8 @@ def _rows(
     device: torch.device,
 ) -> Iterator[Found]:
     """Keyframe, box within the keyframe, action and score of each detection, batch by batch."""
-    loader: DataLoader[Any] = DataLoader(
-        keyframes,
-        batch_sampler=batches,
-        collate_fn=collate,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-        pin_memory=device.type == "cuda",
-    )
-    for batch in track(on_device(loader, device), what, unit="batch", total=len(batches)):
+    stream = prepared(keyframes, batches, collate, workers, device)
+    for batch in track(stream, what, unit="batch", total=len(batches)):
         with torch.inference_mode():
             logits = model(batch.shown(), batch.boxes)
         scores = logits.float().sigmoid().cpu().numpy()

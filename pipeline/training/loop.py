@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from pipeline.progress import Progress
 from pipeline.sections import Optimisation
@@ -22,7 +22,7 @@ from pipeline.training.batches import Batch, Example
 from pipeline.training.global_step import accumulate, share_of
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.losses import LossSum
-from pipeline.training.prefetch import on_device
+from pipeline.training.prefetch import prepared
 from pipeline.training.processes import Processes
 from pipeline.training.schedule import learning_rate, make_optimizer, update
 from pipeline.training.state import Position, SavedState
@@ -184,16 +184,8 @@ def _loss(
 def _prepared(run: _Run, steps: Iterable[Sequence[list[Place]]]) -> Iterator[Batch]:
     """The passes of this process, one after the other."""
     mine = [step[number] for step in steps for number in share_of(len(step), run.processes)]
-    workers = run.settings.workers
-    loader: DataLoader[Any] = DataLoader(
-        run.task.examples,
-        batch_sampler=mine,
-        collate_fn=run.task.collate,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-        pin_memory=torch.cuda.is_available(),
-    )
-    return on_device(loader, next(run.model.parameters()).device)
+    task, device = run.task, next(run.model.parameters()).device
+    return prepared(task.examples, mine, task.collate, run.settings.workers, device)
 
 
 def epoch_batches(num_examples: int, batch_size: int, seed: int, epoch: int) -> list[list[Place]]:

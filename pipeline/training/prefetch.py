@@ -1,10 +1,36 @@
-"""Batches from loader to device, each on its way while the one before it is worked on."""
+"""Batches from workers to the device, each on its way while the one before it is worked on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
+from torch.utils.data import DataLoader, Dataset
 
-from pipeline.training.batches import Batch
+from pipeline.training.batches import Batch, Example
+
+
+def prepared(
+    examples: Dataset[Example],
+    batches: Iterable[list[Any]],
+    collate: Callable[[Sequence[Example]], Batch],
+    workers: int,
+    device: torch.device,
+) -> Iterator[Batch]:
+    """Batches in their order, on the device.
+
+    Args:
+        batches: what the examples of each are indexed by.
+        workers: processes that make examples; 0 makes them here.
+    """
+    loader: DataLoader[Any] = DataLoader(
+        examples,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+        pin_memory=device.type == "cuda",
+    )
+    return on_device(loader, device)
 
 
 def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
