@@ -24,6 +24,7 @@ from pipeline.training.keyframe_index import KeyframeIndex, read_index
 ROOT = Path(__file__).resolve().parents[1]
 DATASET = "ava_kinetics"
 WORKERS = 8
+ROWS_OF_A_PAGE = 10  # or more, of any column
 GIB = 2**30
 
 
@@ -46,12 +47,18 @@ def show(what: str, cpu: float, peak: float, limit: str) -> None:
     sys.stdout.flush()
 
 
-def copy_project(folder: Path) -> None:
+def copy_project(folder: Path, num_shards: int = 256, num_variants: int = 9) -> None:
     """The project as after `git clone`, set to the real dataset."""
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
     path = folder / "params.yaml"
     values = yaml.safe_load(path.read_text())
     values["dataset"] = DATASET
+    values["datasets"][DATASET]["num_shards"] = num_shards
+    rows = list(values["variants"].values())
+    for name in list(values["variants"])[num_variants:]:
+        del values["variants"][name]
+    for number in range(len(rows), num_variants):
+        values["variants"][f"row_{number}"] = rows[number % len(rows)]
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
@@ -63,21 +70,35 @@ def stage(folder: Path, name: str, **flags: str) -> tuple[float, float]:
 def build(folder: Path) -> None:
     """Make the files, and run the two stages over them on the way."""
     copy_project(folder)
-    data, params = folder / "data" / DATASET, load_params(folder / "params.yaml")
+    write_raw(folder)
+    show("list_clips", *list_clips(folder), "10 s, 1 GB")
+    write_stages(folder)
+    show("merge_annotations", *merge(folder), "10 s, 1 GB")
+
+
+def write_raw(folder: Path, share: float | None = None) -> None:
+    """What the stages before `list_clips` would leave; see `write_annotations`."""
+    data = folder / "data" / DATASET
     (data / "mirror").mkdir(parents=True)
     (data / "mirror" / "none.txt").write_text("this dataset is not drawn\n")
-    write_annotations(data / "annotations/raw")
-    here = f"data/{DATASET}"
-    raw, clips = f"{here}/annotations/raw", f"{here}/clips.csv"
-    show("list_clips", *stage(folder, "list_clips", raw=raw, clips=clips), "10 s, 1 GB")
+    write_annotations(data / "annotations/raw", share=share)
+
+
+def write_stages(folder: Path) -> None:
+    """What the stages from `download` to `detect_people` would leave."""
+    data, params = folder / "data" / DATASET, load_params(folder / "params.yaml")
     write_shards(data, params, folder / "logs" / DATASET)
     write_all_proposals(data, params)
-    merge(folder)
 
 
-def merge(folder: Path) -> None:
+def list_clips(folder: Path) -> tuple[float, float]:
     here = f"data/{DATASET}"
-    used = stage(
+    return stage(folder, "list_clips", raw=f"{here}/annotations/raw", clips=f"{here}/clips.csv")
+
+
+def merge(folder: Path) -> tuple[float, float]:
+    here = f"data/{DATASET}"
+    return stage(
         folder,
         "merge_annotations",
         raw=f"{here}/annotations/raw",
@@ -89,7 +110,6 @@ def merge(folder: Path) -> None:
         index=f"{here}/index",
         coverage=f"{here}/coverage.csv",
     )
-    show("merge_annotations", *used, "10 s, 1 GB")
 
 
 def proportional_kib(pid: int) -> int:
@@ -99,8 +119,8 @@ def proportional_kib(pid: int) -> int:
 
 
 def read_all(index: KeyframeIndex | None, ready, leave) -> None:  # type: ignore[no-untyped-def]
-    """A worker: touches every row, says so, and waits to be measured."""
-    for row in range(len(index or ())):
+    """A worker: touches all of the memory, says so, and waits to be measured."""
+    for row in range(0, len(index or ()), ROWS_OF_A_PAGE):
         assert index is not None
         index.truth(row), index.proposals(row, 0.9), index.labels(row)
         index.clip[row], index.video_id[row]
@@ -108,11 +128,13 @@ def read_all(index: KeyframeIndex | None, ready, leave) -> None:  # type: ignore
     leave.wait()
 
 
-def memory_of_workers(index: KeyframeIndex | None) -> float:
+def memory_of_workers(index: KeyframeIndex | None, num_workers: int = WORKERS) -> float:
     """GiB that all workers take together, and this process with them."""
     context = torch.multiprocessing.get_context("spawn")
     ready, leave = context.Semaphore(0), context.Event()
-    workers = [context.Process(target=read_all, args=(index, ready, leave)) for _ in range(WORKERS)]
+    workers = [
+        context.Process(target=read_all, args=(index, ready, leave)) for _ in range(num_workers)
+    ]
     for worker in workers:
         worker.start()
     for _ in workers:
@@ -145,7 +167,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary) / "project"
         if folder.exists():
-            merge(folder)
+            show("merge_annotations", *merge(folder), "10 s, 1 GB")
         else:
             build(folder)
         share_index(folder)

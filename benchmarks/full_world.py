@@ -1,7 +1,8 @@
-"""The files of `ava_kinetics` at its real size, as far as annotations and tables go.
+"""The files of `ava_kinetics` at its real size or a share of it, annotations and tables only.
 
-Real are the Kinetics validation rows and list where AVA_REFERENCE_DIR has them; Kinetics training
-rows are whole videos of them, drawn again under new names. All else is made.
+At the real size the Kinetics validation rows and list are the real ones where AVA_REFERENCE_DIR has
+them; Kinetics training rows are whole videos of them, drawn again under new names. All else is
+made.
 """
 
 import json
@@ -26,13 +27,18 @@ PEOPLE_PER_SECOND, ACTIONS_PER_PERSON = 1.64, 2.42  # give AVA's 837,000 trainin
 Random = np.random.Generator
 
 
-def write_annotations(raw: Path, seed: int = 0) -> None:
-    """Write the raw annotation files that the dataset's parts name."""
+def write_annotations(raw: Path, seed: int = 0, share: float | None = None) -> None:
+    """Write the raw annotation files that the dataset's parts name.
+
+    Args:
+        share: of the real numbers of videos and clips; None: all, with the real rows if there.
+    """
+    size = 1.0 if share is None else share
     raw.mkdir(parents=True)
     random = np.random.default_rng(seed)
     names = []
     for part, count in AVA_VIDEOS.items():
-        videos = [f"{part}-{number:04d}" for number in range(count)]
+        videos = [f"{part}-{number:04d}" for number in range(round(size * count))]
         names += [f"{video}.mkv\n" for video in videos]
         (raw / f"{part}_v2.2.csv").write_text(_ava_rows(videos, random))
         excluded = "".join(f"{video},0905\n" for video in videos[::9])
@@ -40,10 +46,11 @@ def write_annotations(raw: Path, seed: int = 0) -> None:
     (raw / "ava_file_names_trainval_v2.1.txt").write_text("".join(names))
     for split in ("train", "val"):
         (raw / f"k700_2020_{split}_path.txt").write_text("https://example.org/0.tar.gz\n")
-    val_rows, val_list = _kinetics_val(random)
+    known = _real_kinetics_val() if share is None else None
+    val_rows, val_list = known or _kinetics_val(round(size * VAL_CLIPS), random)
     (raw / "kinetics_val_v1.0.csv").write_text(val_rows)
     (raw / "k700_val.csv").write_text(val_list)
-    _write_train(raw, val_rows, random)
+    _write_train(raw, val_rows, size, random)
     items = [f'item {{ name: "action {number}" id: {number} }}\n' for number in range(1, 61)]
     (raw / "ava_action_list_v2.2_for_activitynet_2019.pbtxt").write_text("".join(items))
 
@@ -66,13 +73,17 @@ def _box(numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
     return f"{left:.3f},{top:.3f},{left + width:.3f},{top + height:.3f}"
 
 
-def _kinetics_val(random: Random) -> tuple[str, str]:
+def _real_kinetics_val() -> tuple[str, str] | None:
     folder = Path(os.environ.get("AVA_REFERENCE_DIR", "none")) / "annotations"
     rows, listed = folder / "kinetics_val_v1.0.csv", folder / "kinetics-700_2020_val.csv"
-    if rows.exists() and listed.exists():
-        return rows.read_text(), listed.read_text()
+    if not (rows.exists() and listed.exists()):
+        return None
+    return rows.read_text(), listed.read_text()
+
+
+def _kinetics_val(num_clips: int, random: Random) -> tuple[str, str]:
     lines, clips = [], ["label,youtube_id,time_start,time_end,split\n"]
-    for number in range(VAL_CLIPS):
+    for number in range(num_clips):
         clips.append(f"class {number % 700},v{number:010d},10,20,validate\n")
         start = f"v{number:010d},{10 + random.random() * 10:.6f}"
         people = random.poisson(1.3)
@@ -84,19 +95,20 @@ def _kinetics_val(random: Random) -> tuple[str, str]:
     return "".join(lines), "".join(clips)
 
 
-def _write_train(raw: Path, val_rows: str, random: Random) -> None:
+def _write_train(raw: Path, val_rows: str, size: float, random: Random) -> None:
     by_video: dict[str, list[str]] = {}
     for line in val_rows.splitlines(keepends=True):
         video, _, rest = line.partition(",")
         by_video.setdefault(video, []).append(rest)
     groups = list(by_video.values())
     lines, clips = [], ["label,youtube_id,time_start,time_end,split\n"]
-    for number, drawn in enumerate(random.integers(len(groups), size=TRAIN_CLIPS).tolist()):
+    num_clips, num_listed = round(size * TRAIN_CLIPS), round(size * LISTED_CLIPS)
+    for number, drawn in enumerate(random.integers(len(groups), size=num_clips).tolist()):
         video, group = f"t{number:010d}", groups[drawn]
         lines += [f"{video},{rest}" for rest in group]
         start = max(int(float(group[0].partition(",")[0])) - 4, 0)
         clips.append(f"class {number % 700},{video},{start},{start + 10},train\n")
-    others = range(TRAIN_CLIPS, LISTED_CLIPS)
+    others = range(num_clips, num_listed)
     clips += [f"class {number % 700},t{number:010d},0,10,train\n" for number in others]
     (raw / "kinetics_train_v1.0.csv").write_text("".join(lines))
     (raw / "k700_train.csv").write_text("".join(clips))

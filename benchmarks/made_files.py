@@ -1,6 +1,6 @@
 """Truth and detections of the size and shape of AVA's whole validation split, as csv files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,28 +22,38 @@ FALSE_BOXES_PER_KEYFRAME = 0.45
 CHUNK = 20_000  # boxes whose rows are in memory at once
 
 
-def write_files(folder: Path, labels: Path, seed: int = 0) -> tuple[Path, Path, Path]:
-    """Write `truth.csv` and two detectors' `first.csv` and `second.csv`; returns their paths.
+def write_files(
+    folder: Path,
+    labels: Path,
+    seed: int = 0,
+    num_videos: int = NUM_VIDEOS,
+    false_boxes: float = FALSE_BOXES_PER_KEYFRAME,
+    detectors: Sequence[str] = ("first", "second"),
+) -> list[Path]:
+    """Write `truth.csv` and each detector's file, such as `first.csv`; returns their paths.
 
     Every detected box has a score for every class: 6.8 million rows of 4 decimals, many of them
     equal, keyframe by keyframe.
+
+    Args:
+        false_boxes: detected boxes of a keyframe, on average, that no person is in.
     """
     ids = np.array(sorted(read_class_list(labels)))
     random = np.random.default_rng(seed)
-    videos = np.array([f"made-{number:06d}" for number in random.permutation(NUM_VIDEOS)])
+    videos = np.array([f"made-{number:06d}" for number in random.permutation(num_videos)])
     seconds = np.arange(FIRST_SECOND, LAST_SECOND + 1)
-    keyframe = np.flatnonzero(random.random(NUM_VIDEOS * len(seconds)) < KEYFRAMES_WITH_PEOPLE)
+    keyframe = np.flatnonzero(random.random(num_videos * len(seconds)) < KEYFRAMES_WITH_PEOPLE)
     keyframe = np.repeat(keyframe, 1 + random.poisson(PEOPLE_PER_KEYFRAME, len(keyframe)))
     boxes = _boxes(len(keyframe), random)
     prior = np.geomspace(0.6, 2e-4, len(ids))[random.permutation(len(ids))]
     prior *= ACTIONS_PER_PERSON / prior.sum()
     acts = random.random((len(keyframe), len(ids))) < prior
-    paths = (folder / "truth.csv", folder / "first.csv", folder / "second.csv")
+    paths = [folder / f"{name}.csv" for name in ("truth", *detectors)]
     person, action = np.nonzero(acts)
     at, box = keyframe[person], boxes[person]
     _write(paths[0], [_columns(videos, seconds, at, box, ids[action], _texts(person, 0))])
     for path in paths[1:]:
-        found = _detected(keyframe, boxes, acts, random)
+        found = _detected(keyframe, boxes, acts, false_boxes, random)
         parts = np.array_split(np.arange(len(found[0])), len(found[0]) // CHUNK + 1)
         _write(path, (_scored(videos, seconds, ids, prior, found, part, random) for part in parts))
     return paths
@@ -55,13 +65,13 @@ def _boxes(number: int, random: Random) -> Floats:
 
 
 def _detected(
-    keyframe: Ints, boxes: Floats, acts: Bools, random: Random
+    keyframe: Ints, boxes: Floats, acts: Bools, false_boxes: float, random: Random
 ) -> tuple[Ints, Floats, Bools]:
     """Keyframe, box and true actions of each detected box, keyframe by keyframe."""
     seen = np.flatnonzero(random.random(len(boxes)) < 0.92)
     shaken = boxes[seen] + random.normal(0, 0.015, (len(seen), 4))
     known = np.unique(keyframe)
-    false = np.repeat(known, random.poisson(FALSE_BOXES_PER_KEYFRAME, len(known)))
+    false = np.repeat(known, random.poisson(false_boxes, len(known)))
     at = np.concatenate([keyframe[seen], false])
     box = np.vstack([shaken, _boxes(len(false), random)])
     true = np.vstack([acts[seen], np.zeros((len(false), acts.shape[1]), dtype=bool)])

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from benchmarks import scale_curves
 from benchmarks.model import Batch, equal_networks, refuse_difference
 from benchmarks.rows import Row, compared, in_turn, markdown, table
+from benchmarks.scale_costs import GROWTHS, Curve
 
 
 def test_ratio_is_the_median_of_the_turns() -> None:
@@ -63,3 +65,21 @@ def test_unlike_networks_are_not_compared(
 
     with pytest.raises(RuntimeError, match="outputs differ by"):
         refuse_difference(ours, plain, Batch(2, 4, 32))
+
+
+@pytest.mark.parametrize(("costs", "power"), [([1, 3, 9], 1.0), ([1, 9, 81], 2.0), ([5, 5, 5], 0)])
+def test_exponent_tells_a_line_from_a_square(costs: list[float], power: float) -> None:
+    curve = Curve("clips", "list_clips", "CPU s", [1, 3, 9], costs)
+
+    assert scale_curves.exponent(curve) == pytest.approx(power)
+
+
+def test_everything_that_grows_has_its_panel_and_its_rows() -> None:
+    curves = [Curve(grows, "a step", "CPU s", [1, 3, 10], [2, 3, 8]) for grows in GROWTHS]
+
+    titles = [axes.get_title() for axes in scale_curves.draw(curves).axes]
+
+    assert titles == [*scale_curves.TITLES.values(), ""]
+    rows = scale_curves.table(curves).splitlines()[2:]
+    assert rows[0] == "| clips | 1 - 10 | a step | CPU time | 4 | 0.81 |"
+    assert len(rows) == len(GROWTHS)
