@@ -24,6 +24,7 @@ from pipeline.training.keyframe_index import KeyframeIndex, read_index
 ROOT = Path(__file__).resolve().parents[1]
 DATASET = "ava_kinetics"
 WORKERS = 8
+ROWS_OF_A_PAGE = 10  # or more, of any column
 GIB = 2**30
 
 
@@ -118,8 +119,8 @@ def proportional_kib(pid: int) -> int:
 
 
 def read_all(index: KeyframeIndex | None, ready, leave) -> None:  # type: ignore[no-untyped-def]
-    """A worker: touches every row, says so, and waits to be measured."""
-    for row in range(len(index or ())):
+    """A worker: touches all of the memory, says so, and waits to be measured."""
+    for row in range(0, len(index or ()), ROWS_OF_A_PAGE):
         assert index is not None
         index.truth(row), index.proposals(row, 0.9), index.labels(row)
         index.clip[row], index.video_id[row]

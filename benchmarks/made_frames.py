@@ -35,7 +35,7 @@ def write_clips(folder: Path, num_clips: int, width: int, height: int) -> Keyfra
                 jpeg = simplejpeg.encode_jpeg(frame, quality, "RGB", "420")
                 store.add(clip, place + 1, jpeg, width, height)
             _write_files(frames, folder / "files" / clip)
-    return _index(clips, width, height)
+    return made_index(clips, width, height)
 
 
 def made_frames(width: int, height: int, seed: int) -> Frames:
@@ -64,7 +64,8 @@ def _write_files(frames: Frames, folder: Path) -> None:
     subprocess.run(command, input=frames.tobytes(), check=True)
 
 
-def _index(clips: list[str], width: int, height: int) -> KeyframeIndex:
+def made_index(clips: list[str], width: int, height: int) -> KeyframeIndex:
+    """One keyframe of each clip, with people, their boxes and their actions."""
     draw = np.random.default_rng(0)
     low = draw.uniform(0, 0.5, (len(clips), PEOPLE, 2))
     boxes = np.concatenate([low, low + draw.uniform(0.2, 0.5, low.shape)], axis=2)

@@ -14,19 +14,18 @@ from typing import Any
 import torch.multiprocessing
 import yaml
 
-from benchmarks import full_scale, full_world
+from benchmarks import full_scale, full_world, score
 from benchmarks.made_files import NUM_VIDEOS, write_files
-from benchmarks.made_frames import write_clips
+from benchmarks.made_frames import made_index, write_clips
 from pipeline.frames.frame_store import FrameStore
 from pipeline.sampling import Sampling
 from pipeline.stages.merge_annotations import DATA_STAGES
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
-from pipeline.training.keyframe_index import KeyframeIndex, read_index
 
 SHARES = (0.1, 1 / 3, 1.0)
 RUNS = 2
-NUM_SAMPLES = 60
+NUM_SAMPLES, NUM_KEYFRAMES = 60, 300_000
 LABELS = full_scale.ROOT / "tests/reference/evaluator/labels.pbtxt"
 Cost = tuple[float, float]  # CPU seconds, peak GiB
 Measured = dict[str, list[Cost]]  # step to its costs, smallest size first
@@ -130,11 +129,13 @@ def classes(folder: Path) -> Iterator[Curve]:
 
 def workers(folder: Path) -> Iterator[Curve]:
     """Data-loading processes that share one index, and share the same samples."""
-    sizes, index = [1, 3, 10], _index(folder / "index")
-    without = [full_scale.memory_of_workers(None, size) for size in sizes]
-    with_it = [full_scale.memory_of_workers(index, size) for size in sizes]
-    added = [more - less for more, less in zip(with_it, without, strict=True)]
-    yield Curve("workers", "memory of the index, all together", "GiB", sizes, added)
+    sizes = [1, 3, 10]
+    index = made_index([f"clip{number:06d}" for number in range(NUM_KEYFRAMES)], 340, 256)
+    once = len(index._map) / full_scale.GIB  # in this process, in all that is measured here
+    idle = [full_scale.memory_of_workers(None, size) for size in sizes]
+    reading = [full_scale.memory_of_workers(index, size) for size in sizes]
+    memory = [once + more - less for more, less in zip(reading, idle, strict=True)]
+    yield Curve("workers", "the index, all together", "GiB", sizes, memory)
     small = write_clips(folder / "frames", 12, 340, 256)
     store = FrameStore(folder / "frames" / "store")
     dataset = TrainingKeyframes(small, store, Sampling.parse("8x8"), 0, (256, 320), 256, 32, 0.9)
@@ -221,14 +222,8 @@ def _detections(folder: Path, labels: Path, **size: float) -> list[str]:
 
 
 def _score(*words: str) -> Cost:
-    return full_scale.measure(full_scale.ROOT, sys.executable, "-m", "pipeline.score", *words)
-
-
-def _index(folder: Path) -> KeyframeIndex:
-    """The training index of a tenth of the clips: who shares it does not depend on its size."""
-    project = _project(folder, 256, SHARES[0])
-    path = project / "data" / full_scale.DATASET / "index/train.parquet"
-    return read_index(path, labelled_only=True)
+    cpu, peak_gb = score.measure([sys.executable, "-m", "pipeline.score", *words])
+    return cpu, peak_gb * 1e9 / full_scale.GIB
 
 
 def _sample_seconds(dataset: TrainingKeyframes, num_workers: int) -> float:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.scale_curves [--folder FOLDER] [--only clips videos ...]
 
-Takes about a quarter of an hour and 3 GB. What it has measured it keeps in docs/scale.json, from
-which docs/scale.png and the table in docs/scale.md are drawn; `--only` measures some of it anew,
-`--only` without a name draws.
+Takes half an hour beside other work, and some GB. What it has measured it keeps in docs/scale.json,
+from which docs/scale.png and the table in docs/scale.md are drawn; `--only` measures some of it
+anew, `--only` without a name draws.
 """
 
 import argparse
@@ -30,7 +30,7 @@ BEGIN, END = "<!-- table of python -m benchmarks.scale_curves -->\n", "<!-- end 
 TITLES = {
     "clips": "clips",
     "videos": "videos to score",
-    "boxes": "detected boxes of a keyframe",
+    "boxes": "boxes of a keyframe",
     "classes": "classes",
     "variants": "variants",
     "shards": "shards",
@@ -50,7 +50,7 @@ def exponent(curve: Curve) -> float:
 def draw(curves: Sequence[Curve]) -> Figure:
     """A panel for each thing that grows; both axes relative to the smallest size."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10, 5.6), layout="constrained")
+        figure = Figure(figsize=(12, 6), layout="constrained")
         panels = figure.subplots(2, 4).flat
         for axes, (grows, title) in zip(panels, TITLES.items(), strict=False):
             if shown := [curve for curve in curves if curve.grows == grows]:
@@ -59,7 +59,7 @@ def draw(curves: Sequence[Curve]) -> Figure:
         last.axis("off")
         words = "dashed: a straight line from the\nsmallest size, through zero\n\n"
         words += "solid: CPU time\ndotted: memory\n\nAt or below the dashed line,\n"
-        words += "more costs no more than its share."
+        words += "more costs no more than its share.\n"
         last.text(0, 0.9, words, va="top", transform=last.transAxes, fontsize=9, color=INK)
     return figure
 
@@ -73,7 +73,7 @@ def _panel(axes: Axes, title: str, curves: Sequence[Curve]) -> None:
         costs = [cost / curve.costs[0] for cost in curve.costs]
         line, label = "-" if curve.unit == "CPU s" else ":", curve.step
         if curve.unit != "CPU s":
-            label = label if "memory" in label else f"{label}, memory"
+            label = f"{label}, memory"
         axes.plot(sizes, costs, line, color=hue, marker="o", markersize=4, label=label)
     smallest, largest = curves[0].sizes[0], curves[0].sizes[-1]
     axes.set(xlim=(0, most * 1.08), ylim=(0, highest * (1.1 + 0.12 * len(curves))), title=title)
@@ -126,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=args.folder) as temporary:
         curves = measure(args.only, Path(temporary), _known())
     figure = draw(curves)
-    figure.savefig(DOCS / "scale.png", dpi=110, facecolor="white", metadata={"Software": None})
+    figure.savefig(DOCS / "scale.png", dpi=90, facecolor="white", metadata={"Software": None})
     sys.stdout.write(table(curves))
     page = DOCS / "scale.md"
     before, _, rest = page.read_text().partition(BEGIN)
