@@ -14,7 +14,7 @@ from typing import Any
 import torch.multiprocessing
 import yaml
 
-from benchmarks import full_scale, full_world, score
+from benchmarks import full_scale, full_world
 from benchmarks.made_files import NUM_VIDEOS, write_files
 from benchmarks.made_frames import made_index, write_clips
 from pipeline.frames.frame_store import FrameStore
@@ -222,8 +222,8 @@ def _detections(folder: Path, labels: Path, **size: float) -> list[str]:
 
 
 def _score(*words: str) -> Cost:
-    cpu, peak_gb = score.measure([sys.executable, "-m", "pipeline.score", *words])
-    return cpu, peak_gb * 1e9 / full_scale.GIB
+    command = (sys.executable, "-m", "pipeline.score", *words)
+    return full_scale.measure(Path(words[1]).parent, *command, at=full_scale.ROOT)
 
 
 def _sample_seconds(dataset: TrainingKeyframes, num_workers: int) -> float:
