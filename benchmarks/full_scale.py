@@ -6,7 +6,6 @@ Makes a copy of the project with 256 shards in the folder (2 GB), or in a tempor
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 import torch.multiprocessing
 import yaml
 
+from benchmarks.commands import GIB, measure
 from benchmarks.full_world import write_all_proposals, write_annotations, write_shards
 from pipeline.params import load_params
 from pipeline.stages.merge_annotations import DATA_STAGES
@@ -26,33 +26,6 @@ ROOT = Path(__file__).resolve().parents[1]
 DATASET = "ava_kinetics"
 WORKERS = 8
 ROWS_OF_A_PAGE = 10  # or more, of any column
-GIB = 2**30
-# A process counts the memory of the one that started it as its own: let that be a small one.
-STARTER = """
-import json, resource, subprocess, sys
-with open(sys.argv[2], "w") as log:
-    code = subprocess.call(sys.argv[3:], stdout=log, stderr=log)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-with open(sys.argv[1], "w") as file:
-    json.dump([used.ru_utime + used.ru_stime, used.ru_maxrss], file)
-sys.exit(code)
-"""
-
-
-def measure(folder: Path, *command: str, at: Path | None = None) -> tuple[float, float]:
-    """CPU seconds of a command with all it starts, and the peak of its largest process in GiB.
-
-    Args:
-        folder: for what the command says.
-        at: where to run it, if not there.
-    """
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    log, used = folder / "last.log", folder / "last.json"
-    starter = [sys.executable, "-c", STARTER, str(used), str(log), *command]
-    if subprocess.run(starter, cwd=at or folder, env=environment, check=False).returncode:
-        raise RuntimeError(f"{command[:4]}: {log.read_text()[-2000:]}")
-    cpu, peak_kib = json.loads(used.read_text())
-    return cpu, peak_kib * 1024 / GIB
 
 
 def show(what: str, cpu: float, peak: float, limit: str) -> None:

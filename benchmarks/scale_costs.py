@@ -15,6 +15,7 @@ import torch.multiprocessing
 import yaml
 
 from benchmarks import full_scale, full_world
+from benchmarks.commands import GIB, measure
 from benchmarks.made_files import NUM_VIDEOS, write_files
 from benchmarks.made_frames import made_index, write_clips
 from pipeline.frames.frame_store import FrameStore
@@ -71,7 +72,7 @@ def shards(folder: Path) -> Iterator[Curve]:
         project = _project(folder / f"shards_{size}", size, SHARES[0])
         _add(measured, "merge_annotations", full_scale.merge, project)
         _add(measured, "snakemake -n", _plan, project)
-        full_scale.measure(project, "dvc", "commit", "--force", "--quiet", *DATA_STAGES)
+        measure(project, "dvc", "commit", "--force", "--quiet", *DATA_STAGES)
         _add(measured, "dvc status", _status, project)
     yield from _curves("shards", sizes, measured)
 
@@ -85,7 +86,7 @@ def variants(folder: Path) -> Iterator[Curve]:
         full_scale.copy_project(project, num_shards=4, num_variants=size)
         _add(measured, "snakemake -n", _plan, project)
         _write_outputs(project)
-        full_scale.measure(project, "dvc", "commit", "--force", "--quiet")
+        measure(project, "dvc", "commit", "--force", "--quiet")
         _add(measured, "dvc status", _status, project)
     yield from _curves("variants", sizes, measured)
 
@@ -131,7 +132,7 @@ def workers(folder: Path) -> Iterator[Curve]:
     """Data-loading processes that share one index, and share the same samples."""
     sizes = [1, 3, 10]
     index = made_index([f"clip{number:06d}" for number in range(NUM_KEYFRAMES)], 340, 256)
-    once = len(index._map) / full_scale.GIB  # in this process, in all that is measured here
+    once = len(index._map) / GIB  # in this process, in all that is measured here
     idle = [full_scale.memory_of_workers(None, size) for size in sizes]
     reading = [full_scale.memory_of_workers(index, size) for size in sizes]
     memory = [once + more - less for more, less in zip(reading, idle, strict=True)]
@@ -179,11 +180,11 @@ def _project(folder: Path, num_shards: int, share: float) -> Path:
 
 
 def _plan(project: Path) -> Cost:
-    return full_scale.measure(project, "snakemake", "-n", "--quiet")
+    return measure(project, "snakemake", "-n", "--quiet")
 
 
 def _status(project: Path) -> Cost:
-    return full_scale.measure(project, "dvc", "status")
+    return measure(project, "dvc", "status")
 
 
 def _empty_cut(project: Path) -> Cost:
@@ -223,7 +224,7 @@ def _detections(folder: Path, labels: Path, **size: float) -> list[str]:
 
 def _score(*words: str) -> Cost:
     command = (sys.executable, "-m", "pipeline.score", *words)
-    return full_scale.measure(Path(words[1]).parent, *command, at=full_scale.ROOT)
+    return measure(Path(words[1]).parent, *command, at=full_scale.ROOT)
 
 
 def _sample_seconds(dataset: TrainingKeyframes, num_workers: int) -> float:

@@ -6,7 +6,6 @@ Writes its own files (0.7 GB) to the folder, or to a temporary one.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.commands import measure
 from benchmarks.made_files import write_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,16 +45,6 @@ class Files(NamedTuple):
     second: Path
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """CPU seconds (user and system) and peak resident memory in GB of one process."""
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[:4]} ended with {process.returncode}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e9
-
-
 def main() -> None:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     flags.add_argument("--folder", type=Path, help="where the made files are or shall be")
@@ -83,10 +73,10 @@ def compare(made: Files, runs: int) -> None:
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(runs):  # in turn, so that all see the same machine
         for name, command in commands.items():
-            measured[name].append(measure(command))
+            measured[name].append(measure(truth.parent, *command, at=ROOT))
     floor = statistics.median(cpu for cpu, _ in measured["parse floor"])
     show = sys.stdout.write
-    show(f"median of {runs} runs       CPU s  x floor  peak GB\n")
+    show(f"median of {runs} runs       CPU s  x floor  peak GiB\n")
     for name, values in measured.items():
         cpu = statistics.median(cpu for cpu, _ in values)
         show(f"{name:22}{cpu:7.2f}{cpu / floor:9.2f}{max(peak for _, peak in values):9.2f}\n")
