@@ -41,7 +41,7 @@ def video_clips(keyframes: pd.DataFrame, span_seconds: tuple[float, float] | Non
 
 def listed_clips(keyframes: pd.DataFrame, clip_list: pd.DataFrame) -> pd.DataFrame:
     """The clips of a Kinetics list whose videos have keyframes, and deduced ones for the rest."""
-    known = clip_list[clip_list["video_id"].isin(keyframes["video_id"])]
+    known = clip_list[clip_list["video_id"].isin(keyframes["video_id"].unique())]
     lost = keyframes[choose_clips(keyframes, known) < 0]
     clips = pd.concat([known, deduced_clips(lost)], ignore_index=True)
     return clips.drop_duplicates("clip", ignore_index=True)
