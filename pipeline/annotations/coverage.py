@@ -4,7 +4,6 @@ Each stage between the clip table and the frame store leaves a report per shard,
 reason per clip. Here the reports of all shards are joined into one row per clip.
 """
 
-import csv
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from pipeline.atomic import written
+from pipeline.clips import write_table
 from pipeline.frames.stored_frames import StoredFrames
 
 COLUMNS = ["part", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
@@ -154,8 +153,4 @@ def coverage_table(
 
 def write_coverage(path: Path, coverage: pd.DataFrame) -> None:
     # Names were checked when they were listed; reasons may quote a server.
-    coverage = coverage.assign(reason=coverage["reason"].str.lstrip("=+-@\t\r\n "))
-    with written(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")  # half the time of pandas' own
-        table.writerow(coverage.columns)
-        table.writerows(zip(*(coverage[name].tolist() for name in coverage), strict=True))
+    write_table(path, coverage.assign(reason=coverage["reason"].str.lstrip("=+-@\t\r\n ")))
