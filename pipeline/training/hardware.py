@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -51,13 +52,18 @@ def compile_backbone(backbone: nn.Module, device: torch.device) -> None:
     On a GPU they run as CUDA graphs where shapes allow it. The names of the weights stay.
 
     Raises:
-        ValueError: the machine has no compiler for them.
+        ValueError: the machine has no compiler for them, or one that would not find its headers.
     """
     variable, names = ("CC", ("cc", "gcc")) if device.type == "cuda" else ("CXX", ("c++", "g++"))
     named = os.environ.get(variable)
     if not any(map(shutil.which, (named,) if named else names)):
         raise ValueError(
             f"compile: found no {named or names[1]}, expected a compiler for generated kernels"
+        )
+    if device.type == "cpu" and " " in sys.prefix:
+        raise ValueError(
+            f"compile: found a space in {sys.prefix!r}, expected none: the library writes that "
+            "path into the compiler's command"
         )
     backbone.compile(dynamic=False, mode="reduce-overhead" if device.type == "cuda" else None)
 

@@ -125,7 +125,7 @@ def test_a_signal_between_epochs_stops_at_once(
         raise AssertionError("went on after the signal")
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "validate", told)
+        patched.setattr("pipeline.training.variant_training.validate", told)
         with pytest.raises(SystemExit) as stopped:
             train.main(arguments(toy, tmp_path, params=params))
     assert stopped.value.code == REQUEUE

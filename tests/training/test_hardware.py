@@ -1,6 +1,7 @@
 """Which precision a device computes in."""
 
 import shutil
+import sys
 from copy import deepcopy
 
 import pytest
@@ -60,6 +61,8 @@ def test_bfloat16_moves_a_score_little() -> None:
 def test_generated_kernels_compute_the_same_and_weights_keep_their_names() -> None:
     if not any(map(shutil.which, ("c++", "g++"))):
         pytest.skip("this machine has no C++ compiler")
+    if " " in sys.prefix:
+        pytest.skip("the library's C++ commands break at the space in this environment's path")
     torch.manual_seed(0)
     layer = ConvNorm(4, 3, time=3).train()
     names, twin = list(layer.state_dict()), deepcopy(layer)
@@ -73,6 +76,16 @@ def test_generated_kernels_compute_the_same_and_weights_keep_their_names() -> No
     for mine, other in zip(layer.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(mine.grad, other.grad, rtol=1e-4, atol=1e-6)
     assert torch.allclose(layer.bn.running_var, twin.bn.running_var)
+
+
+def test_an_environment_with_a_space_in_its_path_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CXX", sys.executable)  # anything that is there
+    monkeypatch.setattr(sys, "prefix", "/home/my self/.venv")
+
+    with pytest.raises(ValueError, match=r"compile: found a space in '/home/my self/\.venv'"):
+        compile_backbone(torch.nn.Linear(2, 2), CPU)
 
 
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

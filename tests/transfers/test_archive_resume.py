@@ -181,7 +181,7 @@ def test_archive_whose_clips_are_all_there_is_not_opened(tmp_path, archives):
         world = world_of(tmp_path, server, "a.tar.gz")
         server.answers["/a.tar.gz"] = served = Counted(content)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pipeline.stages.download.write_videos", _killed)
+            patch.setattr("pipeline.transfers.batch_download.write_videos", _killed)
             with pytest.raises(KeyboardInterrupt):
                 world.download()
         assert served.sent == len(content)

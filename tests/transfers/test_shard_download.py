@@ -138,7 +138,7 @@ def test_finished_archives_are_not_read_again(world):
     world.want("a", "b", shard="")
     (world.raw / "paths.txt").write_text("{mirror}/0.tar.gz\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.stages.download.write_videos", killed)
+        patch.setattr("pipeline.transfers.batch_download.write_videos", killed)
         with pytest.raises(KeyboardInterrupt):
             world.download()
     (world.raw / "paths.txt").write_text("{mirror}/0.tar.gz\n{mirror}/1.tar.gz\n")
