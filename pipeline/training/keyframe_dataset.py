@@ -66,8 +66,7 @@ class TrainingKeyframes(Dataset[Example]):
         jitter = draw.integers(low, high + 1, self._sampling.num_frames)
         size = (int(index.size[row, 0]), int(index.size[row, 1]))
         view = random_view(size, self._short_side, self._crop, draw)
-        numbers = self._sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
-        stills = self._frames.decode(index.clip[row], numbers)
+        stills = decoded(index, row, self._frames, self._sampling, jitter)
         truth = view_boxes(index.truth(row), size, view)
         proposals = view_boxes(index.proposals(row, self._min_score), size, view)
         generator = torch.Generator().manual_seed(int(draw.integers(2**63)))
@@ -99,8 +98,7 @@ class EvaluationKeyframes(Dataset[Example]):
 
     def __getitem__(self, row: int) -> Example:
         view, index = self.view(row), self.index
-        numbers = self._sampling.numbers(int(index.frame[row]), int(index.last_frame[row]))
-        stills = self._frames.decode(index.clip[row], numbers)
+        stills = decoded(index, row, self._frames, self._sampling)
         width, height = index.size[row]
         boxes = view_boxes(self.proposals(row), (int(width), int(height)), view)
         labels = torch.zeros(len(boxes), 0)
@@ -121,3 +119,15 @@ class EvaluationKeyframes(Dataset[Example]):
             for rows in groups.values()
             for start in range(0, len(rows), batch_size)
         ]
+
+
+def decoded(
+    index: KeyframeIndex,
+    row: int,
+    frames: FrameSource,
+    sampling: Sampling,
+    jitter: npt.NDArray[np.int64] | None = None,
+) -> Frames:
+    """[T, H, W, 3] stills of a keyframe, as stored."""
+    numbers = sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
+    return frames.decode(index.clip[row], numbers)
