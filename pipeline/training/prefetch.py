@@ -43,21 +43,21 @@ def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]
         yield from batches
         return
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    ahead: Batch | None = None
+    ahead: tuple[Batch, torch.cuda.Event] | None = None
     for batch in batches:
         with torch.cuda.stream(copying):
-            moved = batch.to(device)
+            moved = batch.to(device), copying.record_event()
         if ahead is not None:
-            yield _arrived(ahead, copying)
+            yield _arrived(*ahead, device)
         ahead = moved
     if ahead is not None:
-        yield _arrived(ahead, copying)
+        yield _arrived(*ahead, device)
 
 
-def _arrived(batch: Batch, copying: torch.cuda.Stream) -> Batch:
-    """The batch, once its copies are made; its memory is kept until the work on it is done."""
-    working = torch.cuda.current_stream(copying.device)
-    working.wait_stream(copying)
+def _arrived(batch: Batch, copied: torch.cuda.Event, device: torch.device) -> Batch:
+    """The batch, once its own copies are made; its memory is kept until the work on it is done."""
+    working = torch.cuda.current_stream(device)
+    working.wait_event(copied)  # not for the stream, which has the next batch in it already
     for tensor in batch.tensors():
         tensor.record_stream(working)
     return batch
