@@ -15,13 +15,11 @@ import cv2
 import numpy as np
 import simplejpeg
 import torch
-from torch import Tensor
 
 from benchmarks.made_frames import KEYFRAME, NUM_FRAMES, write_clips
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
 from pipeline.frames.frame_store import FrameStore
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch, collate
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.transforms import random_view
@@ -75,18 +73,16 @@ def rows() -> Iterator[Row]:
         yield compared(work, against, unit, measured["ours"], measured["plain"])
 
 
-def store_epoch(dataset: TrainingKeyframes) -> list[Batch]:
-    places = [Place(0, row) for row in range(len(dataset))]
-    return [
-        collate([dataset[place] for place in places[start : start + BATCH]])
-        for start in range(0, len(places), BATCH)
-    ]
+def store_epoch(dataset: TrainingKeyframes) -> None:
+    for start in range(0, len(dataset), BATCH):
+        dataset[[Place(0, row) for row in range(start, start + BATCH)]]
 
 
-def plain_epoch(files: Path, clips: Sequence[str]) -> list[Tensor]:
+def plain_epoch(files: Path, clips: Sequence[str]) -> None:
     draw = np.random.default_rng(0)
-    samples = [torch.from_numpy(plain_sample(files / clip, draw)) for clip in clips]
-    return [torch.stack(samples[start : start + BATCH]) for start in range(0, len(samples), BATCH)]
+    for start in range(0, len(clips), BATCH):
+        samples = [plain_sample(files / clip, draw) for clip in clips[start : start + BATCH]]
+        torch.stack([torch.from_numpy(sample) for sample in samples])
 
 
 def plain_sample(folder: Path, draw: np.random.Generator) -> np.ndarray:

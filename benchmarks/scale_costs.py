@@ -243,8 +243,8 @@ def _sample_seconds(dataset: TrainingKeyframes, num_workers: int) -> float:
 
 def _load(dataset: TrainingKeyframes, samples: range, spent) -> None:  # type: ignore[no-untyped-def]
     set_up(threads=1, deterministic=True)
-    dataset[Place(0, 0)]  # opens the store and loads what is loaded once
+    dataset[[Place(0, 0)]]  # opens the store and loads what is loaded once
     start = time.process_time()
     for number in samples:
-        dataset[Place(1 + number // len(dataset), number % len(dataset))]
+        dataset[[Place(1 + number // len(dataset), number % len(dataset))]]
     spent.put(time.process_time() - start)

@@ -21,7 +21,7 @@ from pipeline.frames.frame_store import FrameStore
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch, collate
+from pipeline.training.batches import Batch
 from pipeline.training.hardware import in_precision, set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.losses import action_loss
@@ -85,7 +85,7 @@ def fed_batches(
         ]
         for epoch in range(number)
     ]
-    return prepared(dataset, places, collate, workers, device)
+    return prepared(dataset, places, workers, device)
 
 
 def passes_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]:

@@ -8,7 +8,7 @@ T frames  H, W pixels.
 
 import os
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -145,22 +145,27 @@ class FrameStore:
 
     def jpeg(self, clip: str, number: int) -> bytes:
         """The coded bytes of one frame; ValueError if it is not stored."""
+        return next(self.jpegs(clip, [number]))
+
+    def jpegs(self, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]) -> Iterator[bytes]:
+        """The coded bytes of frames of one clip; ValueError naming one that is not stored."""
         tables, (first, stop) = self._open(), self._span(clip)
-        row = first + int(np.searchsorted(tables.frames[first:stop], number))
-        if row == stop or tables.frames[row] != number:
-            raise ValueError(
-                f"{self._folder}: clip {clip} has no frame {number}, "
-                f"expected one of its {stop - first} from {self.first_frame(clip)} "
-                f"to {self.last_frame(clip)}"
-            )
-        shard, length = int(tables.shards[row]), int(tables.lengths[row])
-        coded = os.pread(self._descriptor(shard), length, int(tables.offsets[row]))
-        if len(coded) != length:
-            raise ValueError(f"{tables.tars[shard]}: ends within frame {number} of clip {clip}")
-        return coded
+        stored = tables.frames[first:stop]
+        places = np.searchsorted(stored, numbers)
+        for place, number in zip(places.tolist(), numbers, strict=True):
+            if place == len(stored) or stored[place] != number:
+                raise ValueError(
+                    f"{self._folder}: clip {clip} has no frame {number}, expected one of its "
+                    f"{len(stored)} from {stored[0]} to {stored[-1]}"
+                )
+            shard, length = int(tables.shards[first + place]), int(tables.lengths[first + place])
+            coded = os.pread(self._descriptor(shard), length, int(tables.offsets[first + place]))
+            if len(coded) != length:
+                raise ValueError(f"{tables.tars[shard]}: ends within frame {number} of clip {clip}")
+            yield coded
 
     def decode(self, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]) -> Frames:
-        """Decode frames of one clip; a number that stands twice is decoded once.
+        """Decode frames of one clip.
 
         Args:
             numbers: [T] stored frame numbers, in any order.
@@ -170,25 +175,40 @@ class FrameStore:
         Raises: ValueError naming the clip and the frame that is not stored, or of another size.
         """
         width, height = self.size(clip)
-        decoded: Frames = np.empty((len(numbers), height, width, 3), dtype=np.uint8)
-        places: dict[int, int] = {}
-        for place, number in enumerate(int(number) for number in numbers):
-            if number in places:
-                decoded[place] = decoded[places[number]]
-            else:
-                self._decode_into(decoded[place], clip, number)
-                places[number] = place
-        return decoded
+        stills: Frames = np.empty((len(numbers), height, width, 3), dtype=np.uint8)
+        self.decode_into(stills, clip, numbers)
+        return stills
 
-    def _decode_into(self, still: Frames, clip: str, number: int) -> None:
-        coded = self.jpeg(clip, number)
-        height, width, _, _ = simplejpeg.decode_jpeg_header(coded)
+    def decode_into(
+        self, stills: Frames, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]
+    ) -> None:
+        """`decode` into memory that is there; a number that stands twice is decoded once.
+
+        Args:
+            stills: [T, H, W, 3] of the clip's size, also a part of larger ones.
+        """
+        places: dict[int, int] = {}
+        coded = zip(map(int, numbers), self.jpegs(clip, numbers), strict=True)
+        for place, (number, jpeg) in enumerate(coded):
+            first = places.setdefault(number, place)
+            if first == place:
+                self._decode_frame(stills[place], jpeg, clip, number)
+            else:
+                stills[place] = stills[first]
+
+    def _decode_frame(
+        self, still: Frames, jpeg: bytes, clip: str, number: int | np.integer
+    ) -> None:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
         if (height, width) != still.shape[:2]:  # the decoder would fill what there is of it
             raise ValueError(
-                f"{self._folder}: frame {number} of clip {clip} is {width} x {height}, expected "
-                f"{still.shape[1]} x {still.shape[0]} as the clip's first"
+                f"{self._folder}: frame {number} of clip {clip} is {width} x {height}, "
+                f"expected {still.shape[1]} x {still.shape[0]}"
             )
-        simplejpeg.decode_jpeg(coded, colorspace="RGB", buffer=still)
+        if still.flags.c_contiguous:
+            simplejpeg.decode_jpeg(jpeg, colorspace="RGB", buffer=still)
+        else:
+            still[:] = simplejpeg.decode_jpeg(jpeg, colorspace="RGB")
 
     def _open(self) -> "_Tables":
         if self._tables is None:

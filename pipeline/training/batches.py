@@ -1,30 +1,42 @@
 """What a loader's worker hands over: decoded stills, and what of them is to be seen.
 
+Stills are decoded where they stay, in the memory of their batch.
+
 T stills  H, W stored pixels  Y, X pixels of the view  N boxes  B clips
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from pipeline.training.transforms import View, normalise, source_pixels, view_clips
 
 Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] RGB
+Key = TypeVar("Key")
+
+
+class FrameSource(Protocol):
+    """What a dataset needs of the frame store."""
+
+    def decode_into(self, stills: Frames, clip: str, numbers: npt.NDArray[np.int64]) -> None: ...
 
 
 class Example(NamedTuple):
-    """One clip under one view."""
+    """One clip under one view, before its stills are decoded."""
 
     position: int  # row of the dataset
-    stills: Tensor  # [T, H, W, 3] uint8 RGB, as stored
-    columns: Tensor  # [X] float32, where in the stills the columns of the view lie
-    rows: Tensor  # [Y] float32, the same of its rows
+    clip: str
+    numbers: npt.NDArray[np.int64]  # [T] of the stored frames
+    size: tuple[int, int]  # width and height of the stored stills
+    view: View
     boxes: Tensor  # [N, 4] float32, pixels of the view
-    labels: Tensor  # [N, 81] float32, 0 or 1; [N, 0] in evaluation; the class in pretraining
+    labels: Tensor  # [N, 81] float32, 0 or 1; [N, 0] in evaluation; [1] the class in pretraining
 
 
 class Batch(NamedTuple):
@@ -52,39 +64,43 @@ class Batch(NamedTuple):
         return normalise(view_clips(self.clips, self.columns, self.rows))
 
 
-def seen(stills: Frames, view: View) -> tuple[Tensor, Tensor, Tensor]:
-    """An example's stills, columns and rows."""
-    columns, rows = source_pixels((stills.shape[2], stills.shape[1]), view)
-    return torch.from_numpy(stills), torch.from_numpy(columns), torch.from_numpy(rows)
+class Batches(Dataset[Batch], ABC, Generic[Key]):
+    """Examples by the batch: indexed by the keys of the examples that make one."""
+
+    def __init__(self, frames: FrameSource) -> None:
+        self._frames = frames
+
+    @abstractmethod
+    def example(self, key: Key, /) -> Example:
+        """One example; ValueError when there is none to be had."""
+
+    def __getitem__(self, keys: Sequence[Key]) -> Batch:
+        return read_batch([self.example(key) for key in keys], self._frames)
 
 
-def collate(examples: Sequence[Example]) -> Batch:
-    """Stack examples whose views have one size."""
+def read_batch(examples: Sequence[Example], frames: FrameSource) -> Batch:
+    """Decode examples whose views have one size."""
     places = [torch.full((len(each.boxes), 1), float(i)) for i, each in enumerate(examples)]
     boxes = torch.cat([each.boxes for each in examples])
+    pixels = [source_pixels(each.size, each.view) for each in examples]
+    columns, rows = (np.stack(each) for each in zip(*pixels, strict=True))
     return Batch(
-        *stacked(examples),
+        [each.position for each in examples],
+        torch.from_numpy(_stills(examples, frames)),
+        torch.from_numpy(columns),
+        torch.from_numpy(rows),
         torch.cat([torch.cat(places), boxes], dim=1),
         torch.cat([each.labels for each in examples]),
     )
 
 
-def stacked(examples: Sequence[Example]) -> tuple[list[int], Tensor, Tensor, Tensor]:
-    """Positions, clips, columns and rows of a batch."""
-    stills = [each.stills for each in examples]
-    shape = tuple(max(sides) for sides in zip(*(each.shape for each in stills), strict=True))
-    if any(each.shape != shape for each in stills):
-        stills = [padded(each, shape) for each in stills]
-    return (
-        [each.position for each in examples],
-        torch.stack(stills),
-        torch.stack([each.columns for each in examples]),
-        torch.stack([each.rows for each in examples]),
-    )
-
-
-def padded(stills_THWC: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Stills of a larger shape, with nothing below and to the right of them."""
-    larger = stills_THWC.new_zeros(shape)
-    larger[:, : stills_THWC.shape[1], : stills_THWC.shape[2]] = stills_THWC
-    return larger
+def _stills(examples: Sequence[Example], frames: FrameSource) -> npt.NDArray[np.uint8]:
+    """[B, T, H, W, 3]; below and to the right of smaller stills there is nothing."""
+    width, height = (max(sides) for sides in zip(*(each.size for each in examples), strict=True))
+    shape = len(examples), len(examples[0].numbers), height, width, 3
+    alike = all(each.size == (width, height) for each in examples)
+    stills = (np.empty if alike else np.zeros)(shape, np.uint8)
+    for clip, example in zip(stills, examples, strict=True):
+        own_width, own_height = example.size
+        frames.decode_into(clip[:, :own_height, :own_width], example.clip, example.numbers)
+    return stills

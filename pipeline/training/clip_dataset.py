@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch.utils.data import Dataset
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch, Example, seen, stacked
-from pipeline.training.keyframe_dataset import FrameSource, Place
+from pipeline.training.batches import Batches, Example, FrameSource
+from pipeline.training.keyframe_dataset import Place
 from pipeline.training.transforms import random_view
 
 
@@ -28,8 +27,8 @@ class ClipSource(FrameSource, Protocol):
     def size(self, clip: str) -> tuple[int, int]: ...
 
 
-class LabelledClips(Dataset[Example]):
-    """Random stretches of labelled clips under random views; indexed by `Place`.
+class LabelledClips(Batches[Place]):
+    """Random stretches of labelled clips under random views.
 
     Args:
         clips: names of the clips, class_ids: the class of each, 0, 1, ...
@@ -46,21 +45,22 @@ class LabelledClips(Dataset[Example]):
         short_side_px: tuple[int, int],
         crop_px: int,
     ) -> None:
+        super().__init__(frames)
         self.clips, self._class_ids = list(clips), list(class_ids)
-        self._frames, self._sampling, self._seed = frames, sampling, seed
+        self._stored, self._sampling, self._seed = frames, sampling, seed
         self._short_side, self._crop = short_side_px, crop_px
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, place: Place) -> Example:
+    def example(self, place: Place, /) -> Example:
         draw = np.random.default_rng([self._seed, place.epoch, place.position])
         clip = self.clips[place.position]
-        numbers = stretch(self._frames.numbers(clip), self._sampling, draw)
-        view = random_view(self._frames.size(clip), self._short_side, self._crop, draw)
-        stills = self._frames.decode(clip, numbers)
-        label = torch.tensor(self._class_ids[place.position])
-        return Example(place.position, *seen(stills, view), torch.zeros(0, 4), label)
+        numbers = stretch(self._stored.numbers(clip), self._sampling, draw)
+        size = self._stored.size(clip)
+        view = random_view(size, self._short_side, self._crop, draw)
+        label = torch.tensor([self._class_ids[place.position]])
+        return Example(place.position, clip, numbers, size, view, torch.zeros(0, 4), label)
 
 
 def stretch(
@@ -77,12 +77,6 @@ def stretch(
     wanted = sampling.numbers(centre, last)
     nearest = np.minimum(np.searchsorted(stored, wanted), len(stored) - 1)
     return stored[nearest].astype(np.int64)
-
-
-def collate_clips(examples: Sequence[Example]) -> Batch:
-    """Stack clips; the labels are the [B] classes."""
-    labels = torch.stack([each.labels for each in examples])
-    return Batch(*stacked(examples), torch.zeros(0, 5), labels)
 
 
 def choose_clips(

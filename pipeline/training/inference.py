@@ -10,7 +10,6 @@ from pipeline.models.detector import ActionDetector
 from pipeline.models.folding import without_batch_norm
 from pipeline.progress import track
 from pipeline.sections import Precision
-from pipeline.training.batches import collate
 from pipeline.training.hardware import in_precision
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.prefetch import prepared
@@ -77,7 +76,7 @@ def _rows(
     device: torch.device,
 ) -> Iterator[Found]:
     """Keyframe, box within the keyframe, action and score of each detection, batch by batch."""
-    stream = prepared(keyframes, batches, collate, workers, device)
+    stream = prepared(keyframes, batches, workers, device)
     for batch in track(stream, what, unit="batch", total=len(batches)):
         with torch.inference_mode():
             logits = model(batch.shown(), batch.boxes)

@@ -3,27 +3,20 @@
 What a keyframe looks like in training is a function of (seed, epoch, position), never of workers,
 batches or what was drawn before.
 
-T stills  G truth boxes  N boxes
+T stills  N boxes
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Example, Frames, seen
+from pipeline.training.batches import Batches, Example, FrameSource
 from pipeline.training.keyframe_index import Boxes, KeyframeIndex
 from pipeline.training.targets import sample_boxes
 from pipeline.training.transforms import View, random_view, view_boxes, whole_view
-
-
-class FrameSource(Protocol):
-    """What a dataset needs of the frame store."""
-
-    def decode(self, clip: str, numbers: npt.NDArray[np.int64]) -> Frames: ...
 
 
 class Place(NamedTuple):
@@ -33,8 +26,8 @@ class Place(NamedTuple):
     position: int  # row of the dataset
 
 
-class TrainingKeyframes(Dataset[Example]):
-    """Keyframes with people under random views; indexed by `Place`.
+class TrainingKeyframes(Batches[Place]):
+    """Keyframes with people under random views.
 
     Args:
         short_side_px: lowest and highest length of the shorter side after resizing.
@@ -52,31 +45,33 @@ class TrainingKeyframes(Dataset[Example]):
         max_boxes: int,
         min_proposal_score: float,
     ) -> None:
-        self.index, self._frames, self._sampling = index, frames, sampling
+        super().__init__(frames)
+        self.index, self._sampling = index, sampling
         self._seed, self._short_side, self._crop = seed, short_side_px, crop_px
         self._max_boxes, self._min_score = max_boxes, min_proposal_score
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, place: Place) -> Example:
+    def example(self, place: Place, /) -> Example:
         draw = np.random.default_rng([self._seed, place.epoch, place.position])
         row, index = place.position, self.index
         low, high = self._sampling.jitter_range
         jitter = draw.integers(low, high + 1, self._sampling.num_frames)
-        size = (int(index.size[row, 0]), int(index.size[row, 1]))
+        size = index.stored_size(row)
         view = random_view(size, self._short_side, self._crop, draw)
-        stills = decoded(index, row, self._frames, self._sampling, jitter)
-        truth = view_boxes(index.truth(row), size, view)
-        proposals = view_boxes(index.proposals(row, self._min_score), size, view)
-        generator = torch.Generator().manual_seed(int(draw.integers(2**63)))
-        boxes, people = sample_boxes(truth, proposals, self._max_boxes, generator)
+        truth, proposals = index.truth(row), index.proposals(row, self._min_score)
+        boxes = view_boxes(np.concatenate([truth, proposals]), size, view)
+        boxes, people = sample_boxes(
+            boxes[: len(truth)], boxes[len(truth) :], self._max_boxes, int(draw.integers(2**63))
+        )
         labels = torch.from_numpy(index.labels(row)[people])
-        return Example(row, *seen(stills, view), torch.from_numpy(boxes), labels)
+        numbers = frame_numbers(index, row, self._sampling, jitter)
+        return Example(row, index.clip[row], numbers, size, view, torch.from_numpy(boxes), labels)
 
 
-class EvaluationKeyframes(Dataset[Example]):
-    """All keyframes, whole and unflipped, with the detected people; indexed by position."""
+class EvaluationKeyframes(Batches[int]):
+    """All keyframes, whole and unflipped, with the detected people; their key is the position."""
 
     def __init__(
         self,
@@ -86,23 +81,22 @@ class EvaluationKeyframes(Dataset[Example]):
         short_side_px: int,
         min_proposal_score: float,
     ) -> None:
-        self.index, self._frames, self._sampling = index, frames, sampling
+        super().__init__(frames)
+        self.index, self._sampling = index, sampling
         self._short_side, self._min_score = short_side_px, min_proposal_score
 
     def __len__(self) -> int:
         return len(self.index)
 
     def view(self, row: int) -> View:
-        width, height = self.index.size[row]
-        return whole_view((int(width), int(height)), self._short_side)
+        return whole_view(self.index.stored_size(row), self._short_side)
 
-    def __getitem__(self, row: int) -> Example:
-        view, index = self.view(row), self.index
-        stills = decoded(index, row, self._frames, self._sampling)
-        width, height = index.size[row]
-        boxes = view_boxes(self.proposals(row), (int(width), int(height)), view)
+    def example(self, row: int, /) -> Example:
+        view, index, size = self.view(row), self.index, self.index.stored_size(row)
+        boxes = torch.from_numpy(view_boxes(self.proposals(row), size, view))
+        numbers = frame_numbers(index, row, self._sampling)
         labels = torch.zeros(len(boxes), 0)
-        return Example(row, *seen(stills, view), torch.from_numpy(boxes), labels)
+        return Example(row, index.clip[row], numbers, size, view, boxes, labels)
 
     def proposals(self, row: int) -> Boxes:
         """[N, 4] boxes that are scored, fractions of the still."""
@@ -112,8 +106,7 @@ class EvaluationKeyframes(Dataset[Example]):
         """Positions grouped so that each batch has one size of stills: nothing needs padding."""
         groups: dict[tuple[int, int], list[int]] = {}
         for row in range(len(self)):
-            width, height = self.index.size[row]
-            groups.setdefault((int(width), int(height)), []).append(row)
+            groups.setdefault(self.index.stored_size(row), []).append(row)
         return [
             rows[start : start + batch_size]
             for rows in groups.values()
@@ -121,13 +114,11 @@ class EvaluationKeyframes(Dataset[Example]):
         ]
 
 
-def decoded(
+def frame_numbers(
     index: KeyframeIndex,
     row: int,
-    frames: FrameSource,
     sampling: Sampling,
     jitter: npt.NDArray[np.int64] | None = None,
-) -> Frames:
-    """[T, H, W, 3] stills of a keyframe, as stored."""
-    numbers = sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
-    return frames.decode(index.clip[row], numbers)
+) -> npt.NDArray[np.int64]:
+    """[T] stored frames that are looked at around a keyframe."""
+    return sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)

@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, overload
@@ -83,7 +84,9 @@ class KeyframeIndex:
         self.last_frame: npt.NDArray[np.int64] = columns["last_frame"].to_numpy()
         self.size: npt.NDArray[np.int32] = columns["size"].flatten().to_numpy().reshape(-1, 2)
         self._boxes, self._proposals = _ragged(columns["boxes"]), _ragged(columns["proposals"])
-        self._labels: pa.ListArray = columns["labels"]
+        labels: pa.ListArray = columns["labels"]
+        self._first_person, self._first_action = _offsets(labels), _offsets(labels.values)
+        self._actions: npt.NDArray[np.int64] = labels.values.values.to_numpy(zero_copy_only=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"file": DupFd(self._descriptor), "where": self.where}
@@ -98,16 +101,22 @@ class KeyframeIndex:
     def __len__(self) -> int:
         return len(self.clip)
 
+    def stored_size(self, row: int) -> tuple[int, int]:
+        """Width and height of a keyframe's stills, in pixels."""
+        width, height = self.size[row]
+        return int(width), int(height)
+
     def truth(self, row: int) -> Boxes:
         """[G, 4] boxes of the labelled people, fractions of the still."""
         return self._boxes[row].reshape(-1, 4)
 
     def labels(self, row: int) -> npt.NDArray[np.float32]:
         """[G, 81] actions of the labelled people, 0 or 1."""
-        people = self._labels[row].as_py() or []
-        labels = np.zeros((len(people), NUM_OUTPUTS), np.float32)
-        for person, actions in enumerate(people):
-            labels[person, actions] = 1
+        first, stop = self._first_person[row], self._first_person[row + 1]
+        edges = self._first_action[first : stop + 1]
+        labels = np.zeros((stop - first, NUM_OUTPUTS), np.float32)
+        for person, (start, end) in enumerate(pairwise(edges)):
+            labels[person, self._actions[start:end]] = 1
         return labels
 
     def proposals(self, row: int, min_score: float) -> Boxes:
@@ -159,5 +168,10 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _ragged(lists: pa.ListArray) -> Ragged:
-    offsets = lists.offsets.to_numpy() if len(lists) else np.zeros(1, np.int32)
-    return Ragged(lists.values.to_numpy(zero_copy_only=False), offsets)
+    return Ragged(lists.values.to_numpy(zero_copy_only=False), _offsets(lists))
+
+
+def _offsets(lists: pa.ListArray) -> npt.NDArray[np.int32]:
+    """[len + 1] where each list starts and the last one ends."""
+    offsets: npt.NDArray[np.int32] = lists.offsets.to_numpy()
+    return offsets if len(offsets) else np.zeros(1, np.int32)

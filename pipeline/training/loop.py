@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from pipeline.progress import Progress
 from pipeline.sections import Optimisation
-from pipeline.training.batches import Batch, Example
+from pipeline.training.batches import Batch
 from pipeline.training.global_step import accumulate, share_of
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.losses import LossSum
@@ -39,8 +39,7 @@ class Task:
 
     Attributes:
         what: shown with the progress: "train focal".
-        examples: indexed by `Place`.
-        collate: makes a batch of examples.
+        examples: give a batch for the `Place`s of its examples.
         loss: of a batch that lies on the model's device.
         describe: names an example by its position, for messages.
         validate: mAP by split after an epoch (counted from 1), the split that judges first; empty
@@ -49,9 +48,8 @@ class Task:
     """
 
     what: str
-    examples: Dataset[Example]
+    examples: Dataset[Batch]
     num_examples: int
-    collate: Callable[[Sequence[Example]], Batch]
     loss: Callable[[nn.Module, Batch], LossSum]
     describe: Callable[[int], str]
     validate: Callable[[nn.Module, int], Mapping[str, float]]
@@ -185,7 +183,7 @@ def _prepared(run: _Run, steps: Iterable[Sequence[list[Place]]]) -> Iterator[Bat
     """The passes of this process, one after the other."""
     mine = [step[number] for step in steps for number in share_of(len(step), run.processes)]
     task, device = run.task, next(run.model.parameters()).device
-    return prepared(task.examples, mine, task.collate, run.settings.workers, device)
+    return prepared(task.examples, mine, run.settings.workers, device)
 
 
 def epoch_batches(num_examples: int, batch_size: int, seed: int, epoch: int) -> list[list[Place]]:

@@ -1,36 +1,41 @@
 """Batches from workers to the device, each on its way while the one before it is worked on."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from pipeline.training.batches import Batch, Example
+from pipeline.training.batches import Batch
 
 
 def prepared(
-    examples: Dataset[Example],
-    batches: Iterable[list[Any]],
-    collate: Callable[[Sequence[Example]], Batch],
+    examples: Dataset[Batch],
+    batches: Iterable[Sequence[Any]],
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
     """Batches in their order, on the device.
 
     Args:
-        batches: what the examples of each are indexed by.
-        workers: processes that make examples; 0 makes them here.
+        examples: give a batch for the keys of its examples.
+        batches: the keys of each.
+        workers: processes that make batches; 0 makes them here.
     """
     loader: DataLoader[Any] = DataLoader(
         examples,
-        batch_sampler=batches,
-        collate_fn=collate,
+        batch_size=None,
+        sampler=batches,
+        collate_fn=_as_made,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
         pin_memory=device.type == "cuda",
     )
     return on_device(loader, device)
+
+
+def _as_made(batch: Any) -> Any:
+    return batch
 
 
 def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:

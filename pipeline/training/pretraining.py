@@ -19,7 +19,7 @@ from pipeline.sections import Pretrain, Pretrained
 from pipeline.summaries import write_summary
 from pipeline.tracking import tracked_run, version_of
 from pipeline.training.batches import Batch
-from pipeline.training.clip_dataset import LabelledClips, choose_clips, collate_clips
+from pipeline.training.clip_dataset import LabelledClips, choose_clips
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, class_loss
@@ -76,7 +76,6 @@ def train_on_labels(args: argparse.Namespace, params: Params, processes: Process
         f"pretrain {args.name}",
         examples,
         len(examples),
-        collate_clips,
         loss,
         lambda position: examples.clips[position],
         lambda model, epoch: {},

@@ -26,7 +26,8 @@ def overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
     """
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
+    sides = np.maximum(high - low, 0)
+    shared = sides[..., 0] * sides[..., 1]
     area, other_area = _areas(boxes), _areas(others)
     union = area[:, None] + other_area[None, :] - shared
     ratio: npt.NDArray[np.float32] = shared / np.maximum(union, np.float32(1e-6))
@@ -53,14 +54,14 @@ def assign(truth: Boxes, proposals: Boxes) -> npt.NDArray[np.int64]:
 
 
 def sample_boxes(
-    truth: Boxes, proposals: Boxes, max_boxes: int, generator: torch.Generator
+    truth: Boxes, proposals: Boxes, max_boxes: int, seed: int
 ) -> tuple[Boxes, npt.NDArray[np.int64]]:
     """Boxes that train on this keyframe, and the truth box each takes its labels from.
 
     Args:
         truth: [G, 4], proposals: [P, 4] in the same units.
         max_boxes: a random choice of this many is kept when there are more; truth boxes too may go.
-        generator: drawn from only when there are more.
+        seed: of that choice, below 2**63.
 
     Returns: [N, 4] boxes, truth first; [N] positions in `truth`.
     """
@@ -68,6 +69,7 @@ def sample_boxes(
     boxes = np.concatenate([truth, proposals[assigned != UNASSIGNED]])
     people = np.concatenate([np.arange(len(truth)), assigned[assigned != UNASSIGNED]])
     if len(boxes) > max_boxes:
+        generator = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(boxes), generator=generator)[:max_boxes].sort().values.numpy()
         boxes, people = boxes[chosen], people[chosen]
     return boxes, people

@@ -117,12 +117,12 @@ def view_boxes(fractions: npt.NDArray[np.floating], size: tuple[int, int], view:
     """
     # float32 step by step, as the original: a box that is exactly on a threshold stays on it.
     stored = (fractions * np.array([*size, *size], fractions.dtype)).astype(np.float32)
-    scale = np.array([view.width / size[0], view.height / size[1]], np.float32)
-    boxes: Boxes = stored * np.tile(scale, 2)
+    scale = view.width / size[0], view.height / size[1]
+    boxes: Boxes = stored * np.array([*scale, *scale], np.float32)
     if (view.crop_width, view.crop_height) != (view.width, view.height):
-        boxes = boxes - np.tile(np.array([view.left, view.top], np.float32), 2)
-        boxes[:, 0::2] = boxes[:, 0::2].clip(0, view.crop_width - 1)
-        boxes[:, 1::2] = boxes[:, 1::2].clip(0, view.crop_height - 1)
+        boxes -= np.array([view.left, view.top, view.left, view.top], np.float32)
+        last = view.crop_width - 1, view.crop_height - 1
+        boxes = np.minimum(np.maximum(boxes, 0), np.array([*last, *last], np.float32))
     if view.flip:
         boxes[:, [0, 2]] = view.crop_width - boxes[:, [2, 0]]
     return boxes

@@ -20,7 +20,7 @@ from pipeline.sampling import Sampling
 from pipeline.sections import Train
 from pipeline.summaries import write_summary
 from pipeline.tracking import TrackedRun
-from pipeline.training.batches import Batch, collate
+from pipeline.training.batches import Batch
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
 from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.training.keyframe_index import read_index
@@ -82,9 +82,7 @@ def task_of(
         first = main_split(scores)
         return {first: scores.pop(first), **scores}
 
-    return Task(
-        f"train {args.variant}", examples, len(examples), collate, loss, describe, validated
-    )
+    return Task(f"train {args.variant}", examples, len(examples), loss, describe, validated)
 
 
 def run_training(args: argparse.Namespace, processes: Processes) -> None:

@@ -13,8 +13,9 @@ from pipeline.models.slow_only import SlowOnly, backbone
 from pipeline.params import Params
 from pipeline.sampling import Sampling
 from pipeline.sections import Evaluate, Train
+from pipeline.training.batches import FrameSource
 from pipeline.training.inference import detect
-from pipeline.training.keyframe_dataset import EvaluationKeyframes, FrameSource
+from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.keyframe_index import KeyframeIndex, read_index
 from pipeline.training.processes import Processes
 

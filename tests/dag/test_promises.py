@@ -38,13 +38,13 @@ class OtherClips:
         self._frames = frames
         self._other = dict(zip(clips, [*clips[1:], clips[0]], strict=True))
 
-    def decode(
-        self, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]
-    ) -> npt.NDArray[np.uint8]:
+    def decode_into(
+        self, stills: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64]
+    ) -> None:
         other = self._other[clip]
         first, last = self._frames.first_frame(other), self._frames.last_frame(other)
-        stills = self._frames.decode(other, np.clip(numbers, first, last))
-        return np.stack([cv2.resize(still, self._frames.size(clip)) for still in stills])
+        shown = self._frames.decode(other, np.clip(numbers, first, last))
+        stills[:] = [cv2.resize(still, self._frames.size(clip)) for still in shown]
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.params import load_params
-from pipeline.training.batches import Batch, Example, collate, seen
+from pipeline.training.batches import Batch, Batches, Example
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, action_loss
@@ -30,23 +29,31 @@ NUM_EXAMPLES = 11
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Squares(Dataset[Example]):
+class Noise:
+    """A frame store whose clips are seeds."""
+
+    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
+        draw = np.random.default_rng(json.loads(clip))
+        stills[:] = draw.integers(0, 256, stills.shape, dtype=np.uint8)
+
+
+class Squares(Batches[Place]):
     """Noise with one to three people; remembers what it was asked for."""
 
     def __init__(self) -> None:
+        super().__init__(Noise())
         self.seen: dict[int, list[int]] = {}
 
-    def __getitem__(self, place: Place) -> Example:
+    def example(self, place: Place, /) -> Example:
         self.seen.setdefault(place.epoch, []).append(place.position)
         draw = np.random.default_rng(place)
         people = 1 + place.position % 3  # terms differ between processes
         corners = np.sort(draw.uniform(0, 32, (people, 2, 2)), axis=1).reshape(people, 4)
         labels = (draw.random((people, 81)) < 0.1).astype(np.float32)
         labels[:, 7] = 1
-        stills = draw.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-        shown = seen(stills, whole_view((32, 32), 32))
-        boxes = torch.from_numpy(corners.astype(np.float32))
-        return Example(place.position, *shown, boxes, torch.from_numpy(labels))
+        boxes = torch.from_numpy(corners.astype(np.float32)), torch.from_numpy(labels)
+        clip, size = json.dumps(place), (32, 32)
+        return Example(place.position, clip, np.arange(2), size, whole_view(size, 32), *boxes)
 
 
 class StillNorm(nn.Module):
@@ -99,7 +106,7 @@ def main(out: Path, batch_size: int, clips_per_pass: int, epochs: int, norm: str
             losses.append(args[2].losses[-1])
 
     with joined() as processes:
-        task = Task("team", examples, NUM_EXAMPLES, collate, loss, str, lambda model, epoch: {})
+        task = Task("team", examples, NUM_EXAMPLES, loss, str, lambda model, epoch: {})
         train(task, model, settings, Noted(None, "", 1e9), processes)
         weights = b"".join(value.numpy().tobytes() for value in model.state_dict().values())
         found = {"losses": losses, "seen": examples.seen}

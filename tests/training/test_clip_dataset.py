@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 
 from pipeline.sampling import Sampling
-from pipeline.training.clip_dataset import LabelledClips, choose_clips, collate_clips, stretch
+from pipeline.training.clip_dataset import LabelledClips, choose_clips, stretch
 from pipeline.training.keyframe_dataset import Place
 
 
@@ -24,10 +24,9 @@ class Grey:
     def size(self, clip: str) -> tuple[int, int]:
         return 40, 32
 
-    def decode(self, clip: str, numbers: np.ndarray) -> np.ndarray:
+    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
         assert set(numbers) <= set(self.stored[clip])
-        stills = np.zeros((len(numbers), 32, 40, 3), np.uint8)
-        return stills + numbers.astype(np.uint8)[:, None, None, None]
+        stills[:] = numbers.astype(np.uint8)[:, None, None, None]
 
 
 def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
@@ -71,8 +70,8 @@ def test_an_example_is_a_function_of_seed_epoch_and_position() -> None:
         frames = Grey({"a": range(1, 120), "b": range(1, 90)})
         return LabelledClips(["a", "b"], [1, 0], frames, Sampling(4, 16), 3, (32, 32), 32)
 
-    batch = collate_clips([clips()[Place(2, 1)], clips()[Place(2, 0)]])
+    batch = clips()[[Place(2, 1), Place(2, 0)]]
 
     assert batch.labels.tolist() == [0, 1]
-    assert torch.equal(batch.clips[1], clips()[Place(2, 0)].stills)
-    assert not torch.equal(batch.clips[1], clips()[Place(3, 0)].stills)
+    assert torch.equal(batch.clips[1], clips()[[Place(2, 0)]].clips[0])
+    assert not torch.equal(batch.clips[1], clips()[[Place(3, 0)]].clips[0])

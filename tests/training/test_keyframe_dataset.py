@@ -9,7 +9,7 @@ import torch
 
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch, Example, collate, seen
+from pipeline.training.batches import Batch, Example, read_batch
 from pipeline.training.keyframe_dataset import EvaluationKeyframes, Place, TrainingKeyframes
 from pipeline.training.keyframe_index import KeyframeIndex
 from pipeline.training.transforms import View, resized, view_boxes, view_clips
@@ -40,8 +40,8 @@ def still(clip: str, number: int) -> np.ndarray:
 
 
 class ReferenceFrames:
-    def decode(self, clip: str, numbers: np.ndarray) -> np.ndarray:
-        return np.stack([still(clip, int(number)) for number in numbers])
+    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
+        stills[:] = [still(clip, int(number)) for number in numbers]
 
 
 def index_of(records: list[dict]) -> KeyframeIndex:
@@ -88,14 +88,14 @@ def test_evaluation_samples_equal_the_original(name: str) -> None:
     expected = REFERENCE["samples"][name]
     index = index_of([record_of(name)])
 
-    sample = EvaluationKeyframes(index, ReferenceFrames(), Sampling(8, 8), 256, 0.9)[0]
+    batch = EvaluationKeyframes(index, ReferenceFrames(), Sampling(8, 8), 256, 0.9)[[0]]
 
-    stills = grey_levels(collate([sample]))[0]
+    stills = grey_levels(batch)[0]
     assert list(stills.shape) == expected["inputs_shape"]
     assert abs(stills[:, :, ::16, ::16] - ARRAYS[name]).max() <= 1
     # The original's resizing darkens by an eighth of a grey level: it rounds its weights down.
     assert stills.mean() == pytest.approx(expected["inputs_mean"], abs=0.15)
-    assert abs(sample.boxes.numpy() - expected["proposals"]).max() < 5e-5
+    assert abs(batch.boxes[:, 1:].numpy() - expected["proposals"]).max() < 5e-5
 
 
 @pytest.mark.parametrize("name", [n for n in REFERENCE["samples"] if n.startswith("train/")])
@@ -115,9 +115,9 @@ def test_training_views_equal_the_original(name: str) -> None:
     view = View(width, height, left, top, 256, 256, drawn["flip"] < 0.5)
 
     frames = sampling.numbers(30 * (record["timestamp"] - start), 27000, jitter)
-    stills = seen(ReferenceFrames().decode(record["video_id"], frames), view)
     nobody = torch.zeros(0, 4), torch.zeros(0, 81)
-    shown = grey_levels(collate([Example(0, *stills, *nobody)]))[0]
+    example = Example(0, record["video_id"], frames, tuple(size), view, *nobody)
+    shown = grey_levels(read_batch([example], ReferenceFrames()))[0]
     boxes = view_boxes(np.array(record["gt_bboxes"]), size, view)
 
     assert abs(shown[:, :, ::16, ::16] - ARRAYS[name]).max() <= 1
@@ -170,18 +170,18 @@ def records() -> list[dict]:
 
 def test_an_example_depends_on_seed_epoch_and_position_only() -> None:
     first, again, other = training(records()), training(records()), training(records(), seed=4)
-    first[Place(0, 1)], first[Place(5, 0)]
+    first[[Place(0, 1), Place(5, 0)]]
 
-    example = first[Place(2, 0)]
+    batch = first[[Place(2, 0)]]
 
-    assert all(map(torch.equal, example[1:], again[Place(2, 0)][1:]))
-    for another in (again[Place(3, 0)], other[Place(2, 0)]):
-        assert not torch.equal(example.stills, another.stills)
-        assert not torch.equal(example.columns, another.columns)
+    assert all(map(torch.equal, batch.tensors(), again[[Place(2, 0)]].tensors()))
+    for another in (again[[Place(3, 0)]], other[[Place(2, 0)]]):
+        assert not torch.equal(batch.clips, another.clips)
+        assert not torch.equal(batch.columns, another.columns)
 
 
 def test_each_truth_box_brings_its_labels() -> None:
-    example = training(records())[Place(EPOCH_SHOWING_BOTH, 0)]
+    example = training(records()).example(Place(EPOCH_SHOWING_BOTH, 0))
 
     actions = [row.nonzero().flatten().tolist() for row in example.labels]
     # Two people; the first has a proposal that matches it exactly and takes its labels.
@@ -191,8 +191,7 @@ def test_each_truth_box_brings_its_labels() -> None:
 def test_a_batch_tells_its_keyframes_apart() -> None:
     examples = training(records())
 
-    pair = [examples[Place(0, 1)], examples[Place(EPOCH_SHOWING_BOTH, 0)]]
-    batch = collate(pair)
+    batch = examples[[Place(0, 1), Place(EPOCH_SHOWING_BOTH, 0)]]
 
     assert batch.positions == [1, 0]
     assert batch.shown().shape == (2, 3, 4, 64, 64)
@@ -201,15 +200,15 @@ def test_a_batch_tells_its_keyframes_apart() -> None:
 
 def test_stills_of_several_sizes_are_seen_as_each_alone() -> None:
     examples = training(records())
-    pair = [examples[Place(0, 1)], examples[Place(EPOCH_SHOWING_BOTH, 0)]]
-    sizes = {example.stills.shape for example in pair}
+    pair = [Place(0, 1), Place(EPOCH_SHOWING_BOTH, 0)]
+    sizes = {examples[[place]].clips.shape for place in pair}
 
-    together = grey_levels(collate(pair))
+    together = grey_levels(examples[pair])
 
     assert len(sizes) == 2
-    for number, example in enumerate(pair):
+    for number, place in enumerate(pair):
         # Places are fractions of the padded still in float32.
-        assert abs(together[number] - grey_levels(collate([example]))[0]).max() < 0.01
+        assert abs(together[number] - grey_levels(examples[[place]])[0]).max() < 0.01
 
 
 def test_evaluation_batches_hold_one_size_each() -> None:
