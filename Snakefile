@@ -6,7 +6,7 @@ What is built, and with which values, stands in params.yaml.
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
 include: "workflow/rules/common.smk"

@@ -59,11 +59,29 @@ def write_clips(clips: "pd.DataFrame", path: Path) -> None:
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table without missing values as csv, in half the time of pandas' own."""
-    with written(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(table.columns)
-        rows.writerows(zip(*(table[name].tolist() for name in table), strict=True))
+    """Write a table without missing values as csv, a hundred thousand rows in a blink."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+
+    columns = []
+    for name in table:
+        column = pa.array(table[name])
+        if pa.types.is_floating(column.type):  # Arrow would write 900 for 900.0
+            values, places = np.unique(table[name].to_numpy(), return_inverse=True)
+            column = pa.array([repr(value) for value in values.tolist()], pa.string()).take(places)
+        columns.append(column)
+    with written(path) as temporary:
+        try:
+            options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
+            with temporary.open("wb") as file:
+                file.write((",".join(table.columns) + "\n").encode())
+                arrow_csv.write_csv(pa.table(columns, list(table.columns)), file, options)
+        except pa.ArrowInvalid:  # a text that needs quotes: Arrow would put all texts into them
+            with temporary.open("w", encoding="utf-8", newline="") as quoted:
+                rows = csv.writer(quoted, lineterminator="\n")
+                rows.writerow(table.columns)
+                rows.writerows(zip(*(table[name].tolist() for name in table), strict=True))
 
 
 def is_safe_name(name: str) -> bool:

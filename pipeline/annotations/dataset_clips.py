@@ -51,7 +51,8 @@ def _want_part(raw: Path, part: Part, params: Params) -> Wanted:
     if part.clip_list is None:
         candidates = video_clips(keyframes, part.span_seconds)
     else:
-        candidates = listed_clips(keyframes, read_clip_list(raw / part.clip_list))
+        listed = read_clip_list(raw / part.clip_list, videos=keyframes["video_id"])
+        candidates = listed_clips(keyframes, listed)
     want = want_keyframes(
         keyframes,
         candidates,

@@ -7,6 +7,8 @@ timestamps are compared as whole microseconds and never as floats or texts.
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.sampling import FPS
 
@@ -81,20 +83,30 @@ def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
 
     Returns: [keyframes] position among `clips`, -1 where none contains the keyframe.
     """
-    pairs = pd.DataFrame({"video_id": keyframes["video_id"], "keyframe": np.arange(len(keyframes))})
-    table = clips[["video_id", "clip", "start_seconds", "end_seconds"]].reset_index(drop=True)
-    pairs = pairs.merge(table.assign(position=np.arange(len(table))), on="video_id")
-    seconds = keyframes["timestamp"].to_numpy()[pairs["keyframe"].to_numpy()]
-    start, end = pairs["start_seconds"].to_numpy(), pairs["end_seconds"].to_numpy()
+    table = clips[["clip", "start_seconds"]]
+    order = pc.sort_indices(
+        pa.table({name: pa.array(table[name]) for name in table}),
+        sort_keys=[("start_seconds", "ascending"), ("clip", "ascending")],
+    ).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+
+    shown = pd.DataFrame({"video_id": keyframes["video_id"], "keyframe": np.arange(len(keyframes))})
+    showing = pd.DataFrame({"video_id": clips["video_id"], "position": np.arange(len(clips))})
+    pairs = shown.merge(showing, on="video_id")
+    keyframe, position = pairs["keyframe"].to_numpy(), pairs["position"].to_numpy()
+    seconds = keyframes["timestamp"].to_numpy()[keyframe]
+    start = clips["start_seconds"].to_numpy()[position]
+    end = clips["end_seconds"].to_numpy()[position]
     slack = 1e-6  # timestamps are written with six digits
     inside = (seconds >= start - slack) & (seconds <= end + slack)
     # Twice the distance to the middle; a clip without a known end has no middle, and no rival.
-    off_centre = np.abs((seconds - start) - (end - seconds))
-    pairs = pairs.assign(off_centre=np.round(off_centre, 6))[inside]
-    pairs = pairs.sort_values(["keyframe", "off_centre", "start_seconds", "clip"], kind="stable")
-    best = pairs.drop_duplicates("keyframe")
+    off_centre = np.round(np.abs((seconds - start) - (end - seconds)), 6)
+    keyframe, position, off_centre = keyframe[inside], position[inside], off_centre[inside]
+    last_to_first = np.lexsort((rank[position], off_centre, keyframe))[::-1]
     chosen = np.full(len(keyframes), -1, np.int64)
-    chosen[best["keyframe"].to_numpy()] = best["position"].to_numpy()
+    # Of equal places the last assignment counts: the first of each keyframe.
+    chosen[keyframe[last_to_first]] = position[last_to_first]
     return chosen
 
 

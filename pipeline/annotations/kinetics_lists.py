@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 CLIP_SECONDS = 10
@@ -22,9 +23,12 @@ _TYPES = {
 _NAMES = {"youtube_id": "video_id", "time_start": "start_seconds", "time_end": "end_seconds"}
 
 
-def read_clip_list(path: Path) -> pd.DataFrame:
+def read_clip_list(path: Path, videos: "pd.Series[str] | None" = None) -> pd.DataFrame:
     """The clips of a list, each once: label (empty when the list has none), video_id,
     start_seconds, end_seconds, clip; in the order of label and clip, whatever the file's order.
+
+    Args:
+        videos: ids of those whose clips are wanted; of all without.
 
     Raises:
         ValueError: not such a csv, or a clip that does not end after it starts.
@@ -41,8 +45,7 @@ def read_clip_list(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path}: found columns {table.column_names}, expected also {missing}")
     if "label" not in table.column_names:
         table = table.append_column("label", pa.array([""] * len(table)))
-    clips: pd.DataFrame = table.select(list(_TYPES)).to_pandas().rename(columns=_NAMES)
-    start, end = clips["start_seconds"].to_numpy(), clips["end_seconds"].to_numpy()
+    start, end = table["time_start"].to_numpy(), table["time_end"].to_numpy()
     wrong = ~((start >= 0) & (end > start) & (end < 1e6))
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -50,6 +53,9 @@ def read_clip_list(path: Path) -> pd.DataFrame:
             f"{path}: row {row + 2}: found {start[row]:g} to {end[row]:g} seconds, "
             "expected a start and a later end"
         )
+    if videos is not None:
+        table = table.filter(pc.is_in(table["youtube_id"], pa.array(videos)))
+    clips: pd.DataFrame = table.select(list(_TYPES)).to_pandas().rename(columns=_NAMES)
     clips = clips.assign(clip=clip_names(clips))
     # The same clip may be listed under two classes; the first by name counts, on every run.
     clips = clips.sort_values(["label", "clip"], kind="stable").drop_duplicates("clip")
@@ -70,14 +76,10 @@ def deduced_clips(keyframes: pd.DataFrame) -> pd.DataFrame:
     return clips.assign(clip=clip_names(clips)).drop_duplicates("clip")
 
 
-def clip_names(clips: pd.DataFrame) -> list[str]:
+def clip_names(clips: pd.DataFrame) -> pa.Array:
     """Names of the clips' files, without extension, from video_id, start and end."""
-    return [
-        f"{video}_{int(start):06d}_{int(end):06d}"
-        for video, start, end in zip(
-            clips["video_id"].tolist(),
-            clips["start_seconds"].tolist(),
-            clips["end_seconds"].tolist(),
-            strict=True,
-        )
-    ]
+    start, end = (
+        pc.utf8_lpad(pa.array(clips[name].to_numpy().astype(np.int64)).cast(pa.string()), 6, "0")
+        for name in ("start_seconds", "end_seconds")
+    )
+    return pc.binary_join_element_wise(pa.array(clips["video_id"], pa.string()), start, end, "_")

@@ -98,6 +98,25 @@ def test_archives_that_lack_a_clip_are_named_beside_its_other_sources():
     }
 
 
+def test_reports_of_different_layouts_are_read_together(tmp_path):
+    (tmp_path / "00.csv").write_text("clip,path,status,reason\nv,,missing,gone")  # no last newline
+    (tmp_path / "01.csv").write_text("clip,path,status,reason\n")
+    (tmp_path / "02.csv").write_text("clip,path,status,reason\nw,w.mp4,ok,\n")
+    alike = read_reports(tmp_path)
+    (tmp_path / "03.csv").write_text("status,clip,reason\nok,x,\n")
+
+    assert alike["status"].to_dict() == {"v": "missing", "w": "ok"}
+    assert read_reports(tmp_path)["status"].to_dict() == {"v": "missing", "w": "ok", "x": "ok"}
+
+
+def test_an_open_quote_reaches_into_no_other_report(tmp_path):
+    (tmp_path / "00.csv").write_text('clip,status,reason\nv,missing,"gone\n')
+    (tmp_path / "01.csv").write_text('clip,status,reason\nw,missing,a "title"\n')
+    (tmp_path / "02.csv").write_text('clip,status,reason\nx,missing,5"\n')
+
+    assert read_reports(tmp_path)["status"].to_dict() == dict.fromkeys("vwx", "missing")
+
+
 def test_a_report_without_its_columns_is_refused(tmp_path):
     (tmp_path / "00.csv").write_text("clip,status\nv,ok\n")
 

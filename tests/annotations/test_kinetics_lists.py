@@ -35,6 +35,14 @@ def test_a_clip_under_two_labels_counts_once_whatever_the_order(tmp_path):
     pd.testing.assert_frame_equal(one, other)
 
 
+def test_clips_of_other_videos_can_be_left_out(tmp_path):
+    rows = "label,youtube_id,time_start,time_end\nb,v,0,10\na,w,0,10\na,v,5,15\n"
+
+    clips = read_clip_list(written(tmp_path, rows), videos=pd.Series(["v", "gone"]))
+
+    assert clips["clip"].tolist() == ["v_000005_000015", "v_000000_000010"]
+
+
 def test_a_list_without_labels_gives_empty_ones(tmp_path):
     path = written(tmp_path, "youtube_id,time_start,time_end,split\nv,1,11,test\n")
 

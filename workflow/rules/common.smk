@@ -10,6 +10,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from pipeline.code_files import code_files as code
 from pipeline.params import load_params
+from pipeline.sampling import Sampling
 from pipeline.stale_lock import clear_stale_lock
 from snakemake.exceptions import WorkflowError
 

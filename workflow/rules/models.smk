@@ -13,6 +13,16 @@ def cores_of(settings):
     return settings.threads + settings.workers
 
 
+def starting_from(pretrained):
+    """Variants that wait for a backbone: the one that most wait for is made first."""
+    return sum(PARAMS.train(variant).pretrained == pretrained for variant in PARAMS.variants)
+
+
+def stills_of(variant):
+    """Stills of a clip: the longest training goes first, so that none is left alone at the end."""
+    return Sampling.parse(PARAMS.train(variant).sampling).num_frames
+
+
 INDEX = expand(f"{DATA}/index/{{split}}.parquet", split=PARAMS.splits)
 
 
@@ -25,6 +35,7 @@ rule pretrain:
         model=f"{DATA}/pretrained/{{pretrained}}.pt",
     log:
         f"{LOGS}/pretrain/{{pretrained}}.log",
+    priority: lambda wildcards: starting_from(wildcards.pretrained)
     threads: cores_of(PARAMS.pretrain)
     resources:
         gpu=1,
@@ -62,6 +73,7 @@ rule train:
         history=f"{RESULTS}/variants/{{variant}}/history.csv",
     log:
         f"{LOGS}/train/{{variant}}.log",
+    priority: lambda wildcards: stills_of(wildcards.variant)
     threads: lambda wildcards: cores_of(PARAMS.train(wildcards.variant))
     resources:
         gpu=1,  # processes of one training: `--set-resources train:gpu=8`
