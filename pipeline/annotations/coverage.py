@@ -108,8 +108,8 @@ def lost_clips(
     Returns: index clip; status (ok, short or missing), kind (empty, "missing video", "damaged" or
         "frames short") and reason in words.
     """
-    names = pd.Index(clips.to_numpy(), name="clip")
-    gone = stored.clips.index.get_indexer(names) < 0
+    names = pd.Index(clips, name="clip")
+    gone = stored.places(clips) < 0
     unheard = gone & (downloaded.index.get_indexer(names) < 0)
     status = np.where(gone, "missing", "ok").astype(object)
     kind = np.where(unheard, "missing video", np.where(gone, "frames short", "")).astype(object)
@@ -148,20 +148,17 @@ def coverage_table(
     table = clips.merge(merged, how="left", on=["part", "clip"])
     numbers = table[["keyframes", "kept", "boxes"]].fillna(0).astype("int64")
     found = lost.reindex(table["clip"])
-    status, reason = found["status"].to_numpy(object), found["reason"].to_numpy(object)
+    status, reason = (found[name].to_numpy(object, copy=True) for name in ("status", "reason"))
     unread = (found["kind"] == "missing video").to_numpy() & (reason != NOT_FOUND)
     lists = np.array([archives.get(part, "") for part in table["part"]], object)
     reason = np.where(unread & (lists != ""), reason + "; none in the archives of " + lists, reason)
     fewer = (numbers["kept"] < numbers["keyframes"]).to_numpy() & (status != "missing")
-    parts_left = (
-        numbers["kept"].astype(str) + " of " + numbers["keyframes"].astype(str) + " keyframes left"
-    )
-    joined = np.where(reason == "", parts_left, reason + "; " + parts_left.to_numpy(object))
+    left = numbers[fewer].astype(str)
+    parts_left = (left["kept"] + " of " + left["keyframes"] + " keyframes left").to_numpy(object)
+    told = np.where(reason[fewer] == "", "", reason[fewer] + "; ")
+    status[fewer], reason[fewer] = "short", told + parts_left
     table = table.assign(
-        keyframes=numbers["keyframes"],
-        boxes=numbers["boxes"],
-        status=np.where(fewer, "short", status),
-        reason=np.where(fewer, joined, reason),
+        keyframes=numbers["keyframes"], boxes=numbers["boxes"], status=status, reason=reason
     )
     return table.sort_values(["part", "clip"], kind="stable")[COLUMNS].reset_index(drop=True)
 

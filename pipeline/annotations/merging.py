@@ -118,7 +118,7 @@ def merge_part(
     index = keyframes[kept].reset_index(drop=True)
     columns: dict[str, Any] = {"part": pa.array([part] * len(index), pa.string())}
     for name in INDEX_SCHEMA.names[1:9]:
-        columns[name] = pa.array(index[name].to_numpy(), INDEX_SCHEMA.field(name).type)
+        columns[name] = pa.array(index[name], INDEX_SCHEMA.field(name).type)
     columns |= _truth_lists(people, len(index))
     counts |= {
         "keyframes": len(index),
@@ -126,8 +126,9 @@ def merge_part(
         "boxes": len(columns["labels"].flatten()),
         "labels": len(people),
     }
-    labels = np.zeros((ACTIONS.stop + 1, len(REASONS)), np.int64)
-    np.add.at(labels, (rows["action_id"].to_numpy(), reasons), 1)
+    shape = ACTIONS.stop + 1, len(REASONS)
+    cells = rows["action_id"].to_numpy().astype(np.int64) * shape[1] + reasons
+    labels = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
     return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts, labels)
 
 
@@ -184,37 +185,43 @@ def locate_keyframes(
         the position in `REASONS` of why the keyframe cannot be used; the rest is void then.
     """
     chosen = choose_clips(keyframes, clips)
-    names = np.append(clips["clip"].to_numpy(object), "")  # the last, at -1: no clip
-    clip, start = names[chosen], np.append(clips["start_seconds"].to_numpy(), 0.0)[chosen]
+    start = np.append(clips["start_seconds"].to_numpy(), 0.0)[chosen]  # the last, at -1: no clip
     frame = keyframe_numbers(keyframes["timestamp"].to_numpy(), start)
 
-    store = stored.clips.reindex(names).iloc[chosen]
-    has_frames = store["last_frame"].notna().to_numpy()
-    numbers = store[["last_frame", "width", "height"]].fillna(0).astype("int64")
-    last = numbers["last_frame"].to_numpy()
+    places = np.append(stored.places(clips["clip"]), -1)[chosen]
+    shape = {
+        name: np.append(stored.clips[name].to_numpy(np.int64), 0)[places]
+        for name in ("last_frame", "width", "height")
+    }
+    last = shape["last_frame"]
     low, high = np.maximum(frame - window[0], 1), np.minimum(frame + window[1], last)
-    complete = (frame - last <= SLACK_FRAMES) & stored.holds(clip, low, high)
+    complete = (frame - last <= SLACK_FRAMES) & stored.holds(places, low, high)
 
     codes = {reason: code for code, reason in enumerate(REASONS)}
-    kind = lost[lost != ""].map(codes).astype("float64").reindex(names).iloc[chosen]
+    of_clip = lost[lost != ""].reindex(clips["clip"]).map(codes).to_numpy(np.float64)
+    kind = np.append(of_clip, np.nan)[chosen]
     reason = np.select(
-        [chosen < 0, ~has_frames, ~complete],
+        [chosen < 0, places < 0, ~complete],
         [
-            np.full(len(clip), codes["outside every clip"]),
-            kind.fillna(codes["missing video"]).to_numpy(),
-            kind.fillna(codes["frames short"]).to_numpy(),
+            np.full(len(chosen), codes["outside every clip"]),
+            np.where(np.isnan(kind), codes["missing video"], kind),
+            np.where(np.isnan(kind), codes["frames short"], kind),
         ],
         default=0,
     ).astype(np.int8)
     return keyframes.assign(
-        clip=clip,
-        shard=store["shard"].fillna("").to_numpy(),
+        clip=_taken(clips["clip"], chosen),
+        shard=_taken(stored.clips["shard"], places),
         frame=frame,
-        last_frame=last,
-        width=numbers["width"].to_numpy(),
-        height=numbers["height"].to_numpy(),
+        **shape,
         reason=reason,
     )
+
+
+def _taken(texts: "pd.Series[str]", places: Integers) -> pd.api.extensions.ExtensionArray:
+    """The texts at these places, empty at -1."""
+    found = pa.array(texts, pa.string()).take(pa.array(places, mask=places < 0))
+    return pd.Series(pc.fill_null(found, "").to_pandas(), dtype="str").array
 
 
 def _sorted_rows(truth: pd.DataFrame, places: Integers) -> pd.DataFrame:

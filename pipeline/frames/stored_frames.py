@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,26 +19,28 @@ class StoredFrames:
 
     Attributes:
         clips: index clip; shard, last_frame, num_frames, width, height (of the first frame).
-        runs: clip, first, last: unbroken stretches of stored frames, apart from each other.
+        runs: place (row of `clips`), first, last: unbroken stretches of stored frames, apart from
+            each other.
     """
 
     clips: pd.DataFrame
     runs: pd.DataFrame
 
-    def holds(
-        self, clip: npt.NDArray[np.object_], low: Integers, high: Integers
-    ) -> npt.NDArray[np.bool_]:
+    def places(self, clip: "pd.Series[str]") -> Integers:
+        """[N] row of each clip in `clips`, -1 for one without frames."""
+        places: Integers = self.clips.index.get_indexer(pd.Index(clip))
+        return places
+
+    def holds(self, places: Integers, low: Integers, high: Integers) -> npt.NDArray[np.bool_]:
         """[N] whether frames low..high of each clip are stored, without a gap; no frame is not."""
-        names = pd.concat([pd.Series(clip, dtype="str"), self.runs["clip"]], ignore_index=True)
-        codes = pd.factorize(names)[0].astype(np.int64)
-        mine, theirs = codes[: len(clip)], codes[len(clip) :]
-        order = np.lexsort((self.runs["first"].to_numpy(), theirs))
+        theirs, first, ends = (self.runs[name].to_numpy() for name in ("place", "first", "last"))
+        order = np.lexsort((first, theirs))
         if not len(order):
-            return np.zeros(len(clip), bool)
-        theirs, ends = theirs[order], self.runs["last"].to_numpy()[order]
-        begins = (theirs << 32) + self.runs["first"].to_numpy()[order]
-        run = np.searchsorted(begins, (mine << 32) + low, side="right") - 1
-        stored: npt.NDArray[np.bool_] = (run >= 0) & (theirs[run] == mine)
+            return np.zeros(len(places), bool)
+        theirs, ends = theirs[order], ends[order]
+        begins = (theirs << 32) + first[order]
+        run = np.searchsorted(begins, (places << 32) + low, side="right") - 1
+        stored: npt.NDArray[np.bool_] = (run >= 0) & (theirs[run] == places)
         return stored & (low <= high) & (high <= ends[run])
 
 
@@ -52,14 +53,18 @@ def read_stored_frames(folder: Path) -> StoredFrames:
     shards = [_read_shard(path) for path in sorted(folder.glob("*.parquet"))]
     if not shards:
         raise ValueError(f"{folder}: found no index of stored frames, expected <shard>.parquet")
-    clips, runs = (pa.concat_tables(tables).to_pandas() for tables in zip(*shards, strict=True))
-    clips = clips.drop_duplicates("clip").set_index("clip")
-    first = clips["shard"].reindex(runs["clip"]).to_numpy() == runs["shard"].to_numpy()
-    return StoredFrames(clips, runs[first].reset_index(drop=True))
+    clips: pd.DataFrame = pa.concat_tables([clips for clips, _ in shards]).to_pandas()
+    runs = pd.concat([pd.DataFrame(runs) for _, runs in shards], ignore_index=True)
+    before = np.cumsum([0, *(len(clips) for clips, _ in shards)])[:-1]  # clips of earlier shards
+    runs["place"] += np.repeat(before, [len(runs["first"]) for _, runs in shards])
+    again = clips["clip"].duplicated().to_numpy()
+    table = runs[~again[runs["place"]]]
+    table["place"] = (np.cumsum(~again) - 1)[table["place"]]
+    return StoredFrames(clips[~again].set_index("clip"), table.reset_index(drop=True))
 
 
-def _read_shard(path: Path) -> tuple[pa.Table, pa.Table]:
-    """Clips and runs of one shard, with the shard's name."""
+def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
+    """Clips of one shard, and the columns of `StoredFrames.runs`."""
     try:
         with pq.ParquetFile(path, read_dictionary=["clip"]) as file:
             found = [name for name in file.schema_arrow.names if name in _COLUMNS]
@@ -78,27 +83,24 @@ def _read_shard(path: Path) -> tuple[pa.Table, pa.Table]:
 
     # Within a run each frame is one more than the one before; so is its key.
     heads, tails = _stretches(keys[1:] != keys[:-1] + 1, len(keys))
-    runs = {"clip": names.take(codes[heads]), "first": frames[heads], "last": frames[tails]}
     starts, ends = _stretches(codes[1:] != codes[:-1], len(keys))
+    runs = {"first": frames[heads], "last": frames[tails]}
+    runs["place"] = np.searchsorted(starts, heads, side="right") - 1
     clips = {
         "clip": names.take(codes[starts]),
+        "shard": pa.repeat(pa.scalar(path.stem), len(starts)),
         "last_frame": frames[ends],
         "num_frames": ends - starts + 1,
         "width": table.column("width").to_numpy()[order[starts]].astype(np.int64),
         "height": table.column("height").to_numpy()[order[starts]].astype(np.int64),
     }
-    return _of_shard(path.stem, clips), _of_shard(path.stem, runs)
+    return pa.table(clips), runs
 
 
 def _stretches(breaks: npt.NDArray[np.bool_], length: int) -> tuple[Integers, Integers]:
     """First and last position of each stretch of `length` rows, given [length - 1] breaks."""
     heads = np.flatnonzero(np.append(True, breaks)[:length])
     return heads, np.append(heads[1:], length)[: len(heads)] - 1
-
-
-def _of_shard(shard: str, columns: dict[str, Any]) -> pa.Table:
-    table = pa.table(columns)
-    return table.append_column("shard", pa.repeat(pa.scalar(shard), len(table)))
 
 
 def _dictionary(table: pa.Table) -> tuple[pa.Array, Integers]:

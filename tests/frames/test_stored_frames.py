@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +23,8 @@ def store(folder, shard, *rows):
 
 def holds(stored, *questions):
     clips, low, high = zip(*questions, strict=True)
-    return stored.holds(np.array(clips, object), np.array(low), np.array(high)).tolist()
+    places = stored.places(pd.Series(clips))
+    return stored.holds(places, np.array(low), np.array(high)).tolist()
 
 
 def test_frames_are_told_as_clips_and_unbroken_runs(tmp_path):
@@ -37,7 +39,8 @@ def test_frames_are_told_as_clips_and_unbroken_runs(tmp_path):
         "width": 8,
         "height": 6,
     }
-    runs = stored.runs[["clip", "first", "last"]].to_numpy().tolist()
+    runs = stored.runs.assign(clip=stored.clips.index[stored.runs["place"]])
+    runs = runs[["clip", "first", "last"]].to_numpy().tolist()
     assert sorted(runs) == [["a", 1, 1], ["b", 5, 7], ["b", 9, 9]]
 
 
