@@ -61,7 +61,7 @@ def speedup(
     }
     rates = {
         name: [number / seconds for seconds in measured]
-        for name, measured in in_turn(contenders, turns=3 if number < 8 else 9).items()
+        for name, measured in in_turn(contenders, turns=5 if number < 8 else 9).items()
     }
     return compared(
         f"evaluation, {work}", against, "clips/CPU s", rates["ours"], rates["theirs"], at_least=GOAL

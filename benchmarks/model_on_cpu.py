@@ -22,7 +22,7 @@ from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
 from pipeline.models.folding import without_batch_norm
 from pipeline.training.hardware import in_precision, set_up
 
-TURNS = 5
+TURNS = 9
 AGAINST = "plain Conv3d, float32"
 GOALS = {"training step": (0.95, 0.30), "inference": (0.95, 0.25)}  # float32, bfloat16
 
