@@ -24,7 +24,7 @@ from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.transforms import random_view
 
-TURNS = 9
+TURNS = 15
 NUM_CLIPS, BATCH = 16, 8
 WIDTH, HEIGHT = 340, 256
 SHORT_SIDE, CROP = (256, 320), 256

@@ -25,7 +25,7 @@ TURNS = 31  # many, as it takes little to disturb a start of a few hundredths of
 COMMANDS = {stage: f"pipeline.stages.{stage}" for stage in STAGES}
 COMMANDS |= {name: f"pipeline.{name}" for name in ("score", "plan", "export")}
 FLAGS = "Python with argparse and logging"
-LIBRARIES = "importing av and cv2"
+LIBRARIES = "importing av and numpy"
 NOTHING = "python -c pass"
 JOB = "job of cut_clips without a clip"
 MOST_HELP_SECONDS, MOST_JOB_SECONDS = 0.3, 0.5
@@ -41,7 +41,7 @@ def rows() -> Iterator[Row]:
         commands = {name: [*python, "-m", module, "--help"] for name, module in COMMANDS.items()}
         commands |= {
             FLAGS: [*python, "-c", "import argparse, logging"],
-            LIBRARIES: [*python, "-c", "import av, cv2"],
+            LIBRARIES: [*python, "-c", "import av, numpy"],
             NOTHING: [*python, "-c", "pass"],
             JOB: [*python, *empty_job(Path(folder))],
         }

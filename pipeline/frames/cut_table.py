@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.atomic import written
-from pipeline.frames.picture import Look
+from pipeline.frames.look import Look
 
 
 @dataclass(frozen=True)

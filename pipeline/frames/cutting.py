@@ -19,7 +19,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipeline.frames.cut_table import Cut
-from pipeline.frames.picture import Look, read_look
+from pipeline.frames.look import Look, read_look
 from pipeline.frames.video import (
     TOLERANCE_SECONDS,
     Timeline,

@@ -17,7 +17,8 @@ import simplejpeg
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
-from pipeline.frames.picture import LUMA_WEIGHTS, Image, Look, shrunk_size, to_rgb
+from pipeline.frames.look import Look
+from pipeline.frames.picture import LUMA_WEIGHTS, Image, shrunk_size, to_rgb
 
 Floats = npt.NDArray[np.float64]
 

@@ -79,7 +79,11 @@ class Batches(Dataset[Batch], ABC, Generic[Key]):
 
 
 def read_batch(examples: Sequence[Example], frames: FrameSource) -> Batch:
-    """Decode examples whose views have one size."""
+    """Decode examples whose views have one size.
+
+    Raises:
+        ValueError: a frame that is not stored, or not of the example's size.
+    """
     places = [torch.full((len(each.boxes), 1), float(i)) for i, each in enumerate(examples)]
     boxes = torch.cat([each.boxes for each in examples])
     pixels = [source_pixels(each.size, each.view) for each in examples]

@@ -10,7 +10,8 @@ import simplejpeg
 
 from pipeline.frames import jpeg
 from pipeline.frames.jpeg import is_plain, jpeg_planes, to_jpeg
-from pipeline.frames.picture import LUMA_WEIGHTS, Look, to_rgb
+from pipeline.frames.look import Look
+from pipeline.frames.picture import LUMA_WEIGHTS, to_rgb
 from tests.counter_videos import ffmpeg
 
 

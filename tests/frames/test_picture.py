@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from pipeline.frames.hdr import to_standard_range
-from pipeline.frames.picture import Look, read_look, shrunk_size, to_rgb
+from pipeline.frames.look import Look, read_look
+from pipeline.frames.picture import shrunk_size, to_rgb
 from pipeline.frames.video import opened
 from tests.counter_videos import ffmpeg
 
