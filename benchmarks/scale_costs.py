@@ -188,6 +188,7 @@ def _status(project: Path) -> Cost:
 
 
 def _empty_cut(project: Path) -> Cost:
+    (project / "none").mkdir(exist_ok=True)
     (project / "none.csv").write_text("clip,path,status,offset_seconds\n")
     flags = {"clips": f"data/{full_scale.DATASET}/clips.csv", "shard": "000", "videos": "none"}
     return full_scale.stage(
