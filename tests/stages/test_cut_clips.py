@@ -1,8 +1,5 @@
 """The stage cuts what was downloaded and reports on every video."""
 
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
 
@@ -111,11 +108,3 @@ def test_table_without_its_folder_of_videos_is_named(tmp_path):
 
     with pytest.raises(ValueError, match="00: found no folder, expected the videos of"):
         cut_clips.main(flags)
-
-
-def test_cutting_loads_no_library_that_it_does_not_use():
-    code = "import sys, pipeline.frames.shard_cutting; print({'cv2', 'pandas'} & set(sys.modules))"
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stdout == "set()\n"

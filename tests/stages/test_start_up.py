@@ -32,7 +32,7 @@ def test_a_job_without_work_loads_little(tmp_path: Path) -> None:
     loaded = loaded_by(*empty_job(tmp_path))
 
     assert "pipeline.frames.cutting" in loaded
-    assert loaded & HEAVY == {"av", "cv2", "numpy"}
+    assert loaded & HEAVY == {"av", "numpy"}
 
 
 @pytest.mark.parametrize("stage", sorted(set(STAGES) - NEEDS_TORCH - MAY_NEED_TORCH))
