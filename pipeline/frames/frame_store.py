@@ -196,9 +196,7 @@ class FrameStore:
             else:
                 stills[place] = stills[first]
 
-    def _decode_frame(
-        self, still: Frames, jpeg: bytes, clip: str, number: int | np.integer
-    ) -> None:
+    def _decode_frame(self, still: Frames, jpeg: bytes, clip: str, number: int) -> None:
         height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
         if (height, width) != still.shape[:2]:  # the decoder would fill what there is of it
             raise ValueError(

@@ -20,7 +20,7 @@ class StoredFrames:
     Attributes:
         clips: index clip; shard, last_frame, num_frames, width, height (of the first frame).
         runs: place (row of `clips`), first, last: unbroken stretches of stored frames, apart from
-            each other.
+            each other, sorted by place and first.
     """
 
     clips: pd.DataFrame
@@ -33,12 +33,10 @@ class StoredFrames:
 
     def holds(self, places: Integers, low: Integers, high: Integers) -> npt.NDArray[np.bool_]:
         """[N] whether frames low..high of each clip are stored, without a gap; no frame is not."""
-        theirs, first, ends = (self.runs[name].to_numpy() for name in ("place", "first", "last"))
-        order = np.lexsort((first, theirs))
-        if not len(order):
+        if not len(self.runs):
             return np.zeros(len(places), bool)
-        theirs, ends = theirs[order], ends[order]
-        begins = (theirs << 32) + first[order]
+        theirs, first, ends = (self.runs[name].to_numpy() for name in ("place", "first", "last"))
+        begins = (theirs << 32) + first
         run = np.searchsorted(begins, (places << 32) + low, side="right") - 1
         stored: npt.NDArray[np.bool_] = (run >= 0) & (theirs[run] == places)
         return stored & (low <= high) & (high <= ends[run])
@@ -58,9 +56,9 @@ def read_stored_frames(folder: Path) -> StoredFrames:
     before = np.cumsum([0, *(len(clips) for clips, _ in shards)])[:-1]  # clips of earlier shards
     runs["place"] += np.repeat(before, [len(runs["first"]) for _, runs in shards])
     again = clips["clip"].duplicated().to_numpy()
-    table = runs[~again[runs["place"]]]
-    table["place"] = (np.cumsum(~again) - 1)[table["place"]]
-    return StoredFrames(clips[~again].set_index("clip"), table.reset_index(drop=True))
+    runs = runs[~again[runs["place"]]].reset_index(drop=True)
+    runs["place"] = (np.cumsum(~again) - 1)[runs["place"]]
+    return StoredFrames(clips[~again].set_index("clip"), runs)
 
 
 def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
