@@ -10,6 +10,7 @@ from pipeline.transfers.local_files import take_local
 from pipeline.transfers.sources import Found, Source, Span, WantedClip, expand, is_address
 from pipeline.transfers.transfer import Transferred, transfer
 from pipeline.transfers.transfer_error import TransferError
+from pipeline.transfers.youtube_refusals import FINAL, sort_refusal
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def _fetch(job: DownloadJob, clip: str, found: Found, watch: FileWatch) -> Fetch
 def _ask_youtube(
     job: DownloadJob, clip: str, found: Found, page: str, span: Span, target: Path
 ) -> Transferred:
-    if (reason := job.journal.refused(clip, found.source)) is not None:
+    reason = job.journal.refused(clip, found.source)
+    # Sorted again: an earlier version may have taken a passing trouble for a final word.
+    if reason is not None and sort_refusal(reason) in FINAL:
         raise TransferError(reason, permanent=True)
     try:
         return job.youtube.fetch(expand(page, job.mirror), span, target)

@@ -17,19 +17,26 @@ SENTENCES: tuple[tuple[Verdict, str], ...] = (
     (
         "try later",
         r"not a bot|rate.?limited|try again later|http error (403|408|425|429|5\d\d)|timed out"
-        r"|premieres in|live event|captcha|too many requests",
+        r"|premieres in|live event|captcha|too many requests"
+        # The network, or formats that come and go with what YouTube is trying out: not the video.
+        r"|requested format|on this app|impersonate target|failed to resolve|could not resolve"
+        r"|name or service|name resolution|name does not|no address associated"
+        r"|nodename nor servname|getaddrinfo",
     ),
     ("private", r"private video|video is private|granted access"),
     (
         "blocked",
-        r"in your country|in your location|your region|geo.?restrict|confirm your age"
+        r"(in|from) (your|this) (country|location|region|area)|your region|geo.?restrict"
+        r"|confirm your age"
         r"|age.restricted|inappropriate for some|members.only|join this channel|blocked it"
         r"|requires payment|premium|drm protected|http error (401|451)|sign in to",
     ),
     (
         "gone",
-        r"removed|no longer available|terminated|does not exist|video unavailable|not available"
-        r"|deleted|closed (their|its) account|http error (404|410)|unsupported url",
+        r"removed|no longer available|(account|channel).* terminated|video unavailable"
+        r"|(video|channel|playlist|page|account) does not exist"
+        r"|(video|recording|content) is(n't| not) available|deleted|closed (their|its) account"
+        r"|http error (404|410)|unsupported url",
     ),
 )
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.transfers.download_journal import Journal, Refusal
 from tests.counter_videos import write_video
 from tests.download_world import World
 from tests.hostile_server import hostile_server
@@ -49,6 +50,17 @@ def test_what_is_gone_is_never_asked_again_and_what_was_busy_is(world):
     assert server.counts["/gone.mp4"] == first["/gone.mp4"]
     assert server.counts["/busy.mp4"] > first["/busy.mp4"]
     assert world.rows["gone_000004_000008"]["reason"].startswith("gone: ")
+
+
+def test_refusal_that_was_noted_as_final_and_is_not_is_asked_again(world):
+    world.want("abc_000004_000008", video_id="abc", start=4.0, end=8.0)
+    journal = Journal(world.out / ".00.partial")
+    said = "gone: Requested format is not available"
+    journal.refuse(Refusal("abc_000004_000008", "{mirror}/abc.mp4#t=4,8", said))
+
+    world.download()
+
+    assert world.rows["abc_000004_000008"]["status"] == "ok"
 
 
 def test_folder_before_youtube_is_asked_first(world):

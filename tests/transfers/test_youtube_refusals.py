@@ -36,6 +36,29 @@ SENTENCES = {
     "This live event will begin in a few moments.": "try later",
     "The read operation timed out": "try later",
     "Something that nobody has seen before": "try later",
+    # As yt-dlp words them itself.
+    "Requested format is not available. Use --list-formats for a list of available formats": (
+        "try later"
+    ),
+    'Impersonate target "chrome" is not available. Use --list-impersonate-targets to see available '
+    "targets.": "try later",
+    "This video is not available from your location due to geo restriction": "blocked",
+    "This video is not available in this location": "blocked",
+    "This video is not available in your country": "blocked",
+    "The channel/playlist does not exist and the URL redirected to youtube.com home page": "gone",
+    "This video does not exist.": "gone",
+    "This live stream recording is not available.": "gone",
+    "This channel was removed because it violated our Community Guidelines.": "gone",
+    "This account has been terminated for a violation of YouTube's Terms of Service.": "gone",
+    # As the layers below yt-dlp say that they cannot find the host, or lost it.
+    "Unable to download webpage: HTTPSConnection(host='www.youtube.com', port=443): Failed to "
+    "resolve 'www.youtube.com' ([Errno -2] Name or service not known)": "try later",
+    "<urlopen error [Errno -3] Temporary failure in name resolution>": "try later",
+    "<urlopen error [Errno -5] No address associated with hostname>": "try later",
+    "<urlopen error [Errno 8] nodename nor servname provided, or not known>": "try later",
+    "[Errno -2] Name does not resolve": "try later",
+    "Name does not exist": "try later",
+    "The TLS connection was non-properly terminated.": "try later",
 }
 
 
