@@ -10,16 +10,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.command import run
-from pipeline.plan_figures import GB
-
-if TYPE_CHECKING:
-    from pipeline.plan_steps import Step
+from pipeline.plan_figures import GB, Means, Step
 
 
-def table(steps: "Sequence[Step]") -> str:
+def table(steps: Sequence[Step]) -> str:
     """The plan as lines of equal columns."""
     rows: list[tuple[str, ...]] = [("stage", "what", "to download", "on disk", "there", "time")]
     for step in steps:
@@ -48,7 +44,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def missing_bytes(steps: "Sequence[Step]", root: Path, num_copies: int) -> float:
+def missing_bytes(steps: Sequence[Step], root: Path, num_copies: int) -> float:
     """Bytes that the disk lacks for all that is not there yet; 0 when there is room.
 
     Args:
@@ -71,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
     args = flags.parse_args(argv)
     from pipeline.params import load_params
-    from pipeline.plan_steps import Means, plan_steps, tables_to_ask_again
+    from pipeline.plan_steps import plan_steps, tables_to_ask_again
 
     params = load_params(args.params)
     means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)

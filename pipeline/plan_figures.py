@@ -1,6 +1,6 @@
 """Known sizes and speeds from which `pipeline.plan` reckons; docs/data.md explains them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 GB = 1e9
 
@@ -34,12 +34,12 @@ class Published:
 
     Attributes:
         clips: to fetch.
-        keyframes: annotated seconds.
+        keyframes: annotated seconds; None while nothing tells.
         frames: to store.
     """
 
     clips: int
-    keyframes: int
+    keyframes: int | None
     frames: int
 
 
@@ -47,6 +47,30 @@ class Published:
 PUBLISHED = {
     "ava_train_v2.2.csv": Published(235, 235 * 897, 235 * 897 * 30),
     "ava_val_v2.2.csv": Published(64, 64 * 897, 64 * 897 * 30),
+    "ava_train_v2.1.csv": Published(235, 235 * 897, 235 * 897 * 30),
+    "ava_val_v2.1.csv": Published(64, 64 * 897, 64 * 897 * 30),
     "kinetics_train_v1.0.csv": Published(141_000, 141_000, 141_000 * 70),
     "kinetics_val_v1.0.csv": Published(32_000, 31_272, 31_272 * 70),
 }
+
+
+@dataclass(frozen=True)
+class Means:
+    """What there is to work with."""
+
+    bytes_per_second: float  # of the network
+    cores: int
+    flops: float  # a second, of the GPU
+
+
+@dataclass
+class Step:
+    """One stage: bytes to download, bytes on the disk when done, seconds; and what is there."""
+
+    stage: str
+    what: str
+    download_bytes: float = 0.0
+    disk_bytes: float = 0.0
+    seconds: float = 0.0
+    there_bytes: float = 0.0
+    notes: list[str] = field(default_factory=list)

@@ -5,42 +5,19 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from pipeline import plan_figures as known
-from pipeline.clips import parse_windows, read_clips
 from pipeline.params import Params
-from pipeline.plan_figures import PUBLISHED, Published
+from pipeline.plan_figures import Means, Published, Step
+from pipeline.plan_parts import known_keyframes, part_size
 from pipeline.sampling import FPS, Sampling
-from pipeline.sections import ArchivesSource, DrawWorld, FilesSource, Part, YouTubeSource
+from pipeline.sections import ArchivesSource, FilesSource, Part, YouTubeSource
 from pipeline.transfers.http_reader import Patience, open_client
 from pipeline.transfers.sources import MIRROR, is_address, is_video, read_lines
 from pipeline.transfers.youtube_refusals import may_come_later
-
-
-@dataclass(frozen=True)
-class Means:
-    """What there is to work with."""
-
-    bytes_per_second: float  # of the network
-    cores: int
-    flops: float  # a second, of the GPU
-
-
-@dataclass
-class Step:
-    """One stage: bytes to download, bytes on the disk when done, seconds; and what is there."""
-
-    stage: str
-    what: str
-    download_bytes: float = 0.0
-    disk_bytes: float = 0.0
-    seconds: float = 0.0
-    there_bytes: float = 0.0
-    notes: list[str] = field(default_factory=list)
 
 
 def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> list[Step]:
@@ -52,7 +29,7 @@ def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> l
     """
     data = root / "data" / params.dataset
     sizes = _ask_sizes(params, data) if ask else {}
-    parts = {part.name: _part_size(params, part, data) for part in params.data.parts}
+    parts = {part.name: part_size(params, part, data) for part in params.data.parts}
     steps = [
         _annotations(params, sizes),
         _videos(params, data, parts, sizes),
@@ -73,31 +50,6 @@ def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> l
         step.there_bytes = _folder_bytes(folders[step.stage])
         step.seconds += step.download_bytes / means.bytes_per_second
     return steps
-
-
-def _part_size(params: Params, part: Part, data: Path) -> Published:
-    """Clips, keyframes and frames of a part: from the clip table, else as published, else none."""
-    published = PUBLISHED.get(part.truth, Published(0, 0, 0))
-    if params.data.synthetic:
-        published = _drawn(params.draw_world, part)
-    if not (data / "clips.csv").is_file():
-        return published
-    clips = read_clips(data / "clips.csv")
-    mine = clips[clips["part"] == part.name]
-    windows = [last - first + 1 for text in mine["windows"] for first, last in parse_windows(text)]
-    return Published(len(mine), published.keyframes, sum(windows))
-
-
-def _drawn(world: DrawWorld, part: Part) -> Published:
-    """A part of the demo's world, with a keyframe every second."""
-    is_train = part.split == "train"
-    if part.clip_list is None:
-        clips = world.ava_train_videos if is_train else world.ava_val_videos
-        seconds = world.ava_seconds
-    else:
-        clips = world.kinetics_train_clips if is_train else world.kinetics_val_clips
-        seconds = world.kinetics_seconds
-    return Published(clips, clips * seconds, clips * seconds * FPS)
 
 
 def _annotations(params: Params, sizes: dict[str, float]) -> Step:
@@ -172,15 +124,21 @@ def _frames(params: Params, parts: dict[str, Published], means: Means) -> list[S
     cut = Step("cut_clips", f"{seconds / 3600:,.1f} h of video", disk_bytes=cut_bytes)
     cut.seconds = cut_bytes / known.CUT_BYTES_PER_CORE_SECOND / means.cores
     frames = Step("extract_frames", f"{num_frames:,} frames", disk_bytes=jpeg_bytes)
+    frames.notes = [
+        f"{name}: frames unknown until its clips are listed"
+        for name, part in parts.items()
+        if not part.frames
+    ]
     frames.seconds = num_frames / known.FRAMES_PER_CORE_SECOND / means.cores
     return [cut, frames]
 
 
 def _people(params: Params, parts: dict[str, Published]) -> Step:
-    num_keyframes = sum(
-        parts[part.name].keyframes for part in params.data.parts if part.proposals == "detect"
-    )
-    step = Step("detect_people", f"{num_keyframes:,} keyframes to search")
+    step = Step("detect_people", "")
+    detected = [part for part in params.data.parts if part.proposals == "detect"]
+    num_keyframes = known_keyframes(step, detected, parts)
+    unknown = " known so far" if step.notes else ""
+    step.what = f"{num_keyframes:,} keyframes to search{unknown}"
     step.seconds = num_keyframes / known.DETECTIONS_PER_SECOND
     return step
 
@@ -194,7 +152,7 @@ def _models(params: Params, parts: dict[str, Published], means: Means) -> list[S
     if len(files) < len(params.data.pretrained):
         pretrain.notes.append("time to train on labels is not reckoned")
     train = Step("train", f"{len(params.variants)} variants, on one GPU")
-    keyframes = sum(parts[part.name].keyframes for part in params.parts("train"))
+    keyframes = known_keyframes(train, params.parts("train"), parts)
     train.disk_bytes = len(params.variants) * known.MODEL_BYTES
     for variant in params.variants:
         settings = params.train(variant)

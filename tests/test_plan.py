@@ -11,7 +11,8 @@ import yaml
 from pipeline import plan as command
 from pipeline.clips import COLUMNS
 from pipeline.params import Params, load_params
-from pipeline.plan_steps import Means, Step, plan_steps, tables_to_ask_again
+from pipeline.plan_figures import Means, Step
+from pipeline.plan_steps import plan_steps, tables_to_ask_again
 from tests.conftest import ROOT
 from tests.hostile_server import hostile_server
 
@@ -62,6 +63,53 @@ def test_clip_table_tells_better(study, tmp_path):
 
     assert steps["extract_frames"].what == "250 frames"
     assert steps["download"].disk_bytes == pytest.approx(2 * 157e9 / 299)
+
+
+@pytest.fixture
+def custom(study) -> Params:
+    """The study with truth files that nobody has published figures of."""
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for part in raw["datasets"]["ava_kinetics"]["parts"]:
+        part |= {"truth": f"{part['name']}.csv", "proposals": "detect"}
+        part["excluded"] = "excluded.csv" if part["name"] == "ava_train" else None
+    return Params(raw, "params.yaml", "ava_kinetics")
+
+
+def test_keyframes_of_an_unpublished_dataset_are_counted_in_its_truth(custom, tmp_path):
+    raw = tmp_path / "data/ava_kinetics/annotations/raw"
+    raw.mkdir(parents=True)
+    pd.DataFrame(columns=list(COLUMNS)).to_csv(raw.parents[1] / "clips.csv", index=False)
+    # 0902 and 902.0 are one keyframe, 0903 has no people, 0907 is excluded.
+    rows = ["a,0902,0,0,1,1,12,1", "a,902.0,0,0,1,1,12,1", "a,0903", "a,0907,0,0,1,1,12,1"]
+    (raw / "ava_train.csv").write_text("\n".join(rows))
+    (raw / "excluded.csv").write_text("a,907\n")
+    for name in ("ava_val", "kinetics_train", "kinetics_val"):
+        (raw / f"{name}.csv").write_text("b,1.5,0,0,1,1,12\n")
+
+    steps = steps_of(custom, tmp_path)
+
+    assert steps["detect_people"].what == "5 keyframes to search"
+    assert not steps["detect_people"].notes
+    assert steps["train"].seconds > 0
+
+
+def test_keyframes_that_are_not_known_yet_are_said_to_be(custom, tmp_path):
+    steps = steps_of(custom, tmp_path)
+
+    assert steps["detect_people"].what == "0 keyframes to search known so far"
+    note = "ava_train: keyframes unknown until its annotations are here"
+    assert note in steps["detect_people"].notes
+    assert note in steps["train"].notes
+    assert "ava_train: frames unknown until its clips are listed" in steps["extract_frames"].notes
+
+
+def test_truth_without_seconds_is_refused_by_name(custom, tmp_path):
+    raw = tmp_path / "data/ava_kinetics/annotations/raw"
+    raw.mkdir(parents=True)
+    (raw / "ava_train.csv").write_text("a,later,0,0,1,1,12\n")
+
+    with pytest.raises(ValueError, match=r"train\.csv: found 'a,later', expected video_id"):
+        plan_steps(custom, tmp_path, MEANS)
 
 
 def test_what_is_there_is_counted_once_and_not_fetched_again(study, tmp_path):
