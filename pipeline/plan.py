@@ -6,7 +6,6 @@ hosts say. Warns when the disk is too small; with --check that is exit code 1.
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,16 +43,6 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def missing_bytes(steps: Sequence[Step], root: Path, num_copies: int) -> float:
-    """Bytes that the disk lacks for all that is not there yet; 0 when there is room.
-
-    Args:
-        num_copies: how often the disk holds what is made: twice where DVC's cache copies it.
-    """
-    needed = sum(max(0.0, step.disk_bytes - step.there_bytes) for step in steps) * num_copies
-    return max(0.0, needed - shutil.disk_usage(root).free)
-
-
 def main(argv: list[str] | None = None) -> None:
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     flags.add_argument("--params", type=Path, default=Path("params.yaml"), help="the settings")
@@ -67,26 +56,31 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
     args = flags.parse_args(argv)
     from pipeline.params import load_params
+    from pipeline.plan_disk import disks_of
     from pipeline.plan_steps import plan_steps, tables_to_ask_again
 
     params = load_params(args.params)
     means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)
     steps = plan_steps(params, args.root, means, args.ask)
-    num_copies = 2 if (args.root / ".dvc").is_dir() else 1
-    lacking = missing_bytes(steps, args.root, num_copies)
+    has_cache = (args.root / ".dvc").is_dir()
+    disks = disks_of(steps, args.root, params.dataset, has_cache)
     lines = [f"dataset {params.dataset}", table(steps)]
     lines += [f"{step.stage}: {note}" for step in steps for note in step.notes]
-    if num_copies > 1:
+    if has_cache:
         lines.append("DVC's cache holds a second copy, unless the file system makes reflinks.")
-    lines.append(f"free on this disk: {_amount(shutil.disk_usage(args.root).free)}")
+    lines += [f"free for {', '.join(each.folders)}: {_amount(each.free_bytes)}" for each in disks]
     videos = args.root / "data" / params.dataset / "videos"
     if again := tables_to_ask_again(videos, params.every_batch):
         lines.append(
             "clips that may come in a later run: snakemake --cores 4 --forcerun "
             + " ".join(map(str, again))
         )
-    if lacking:
-        lines.append(f"WARNING: the disk is too small by {_amount(lacking)}")
+    lacking = [each for each in disks if each.lacking_bytes]
+    for each in lacking:
+        short = _amount(each.lacking_bytes)
+        lines.append(
+            f"WARNING: the disk is too small by {short}, that of {', '.join(each.folders)}"
+        )
     sys.stdout.write("\n".join(lines) + "\n")
     if lacking and args.check:
         sys.exit(1)

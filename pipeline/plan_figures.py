@@ -65,7 +65,11 @@ class Means:
 
 @dataclass
 class Step:
-    """One stage: bytes to download, bytes on the disk when done, seconds; and what is there."""
+    """One stage: bytes to download, bytes on the disk when done, seconds; and what is there.
+
+    Attributes:
+        linked_bytes: still to come as second names of files that lie on this disk already.
+    """
 
     stage: str
     what: str
@@ -73,4 +77,5 @@ class Step:
     disk_bytes: float = 0.0
     seconds: float = 0.0
     there_bytes: float = 0.0
+    linked_bytes: float = 0.0
     notes: list[str] = field(default_factory=list)

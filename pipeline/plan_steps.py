@@ -1,20 +1,19 @@
 """What each stage of a dataset downloads, stores and computes, and what is there already."""
 
 import csv
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 
 from pipeline import plan_figures as known
 from pipeline.params import Params
+from pipeline.plan_disk import bytes_there, can_link
 from pipeline.plan_figures import Means, Published, Step
 from pipeline.plan_parts import known_keyframes, part_size
 from pipeline.sampling import FPS, Sampling
-from pipeline.sections import ArchivesSource, FilesSource, Part, YouTubeSource
+from pipeline.sections import ArchivesSource, FilesSource, FolderSource, Part, YouTubeSource
 from pipeline.transfers.http_reader import Patience, open_client
 from pipeline.transfers.sources import MIRROR, is_address, is_video, read_lines
 from pipeline.transfers.youtube_refusals import may_come_later
@@ -47,7 +46,8 @@ def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> l
         "train": root / "results" / params.dataset,
     }
     for step in steps:
-        step.there_bytes = _folder_bytes(folders[step.stage])
+        is_linked = step.linked_bytes > 0
+        step.there_bytes = bytes_there([folders[step.stage]], is_linked)
         step.seconds += step.download_bytes / means.bytes_per_second
     return steps
 
@@ -74,7 +74,13 @@ def _videos(
         if isinstance(source, FilesSource):
             told = [size for url, size in sizes.items() if url.startswith(source.url)]
             bytes_ = num_clips * sum(told) / len(told) if told else bytes_
-        step.disk_bytes += bytes_
+        if isinstance(source, FolderSource) and can_link(Path(source.path), data / "videos"):
+            step.linked_bytes += bytes_
+            step.notes.append(
+                f"{part.name}: {source.path} is on the disk of the data: hard links, no more room"
+            )
+        else:
+            step.disk_bytes += bytes_
         if isinstance(source, FilesSource | YouTubeSource):
             step.download_bytes += bytes_
         for each in part.sources:
@@ -84,6 +90,7 @@ def _videos(
     batches = params.every_batch
     share = sum((data / "videos" / f"{each}.csv").is_file() for each in batches) / len(batches)
     step.download_bytes *= 1 - share
+    step.linked_bytes *= 1 - share
     step.notes += [f"{share:.0%} of the shards are there"] if share else []
     return step
 
@@ -206,14 +213,3 @@ def tables_to_ask_again(videos: Path, batches: Iterable[str]) -> list[Path]:
                 elif may_come_later(reason):
                     open_.setdefault(path, set()).add(row["clip"])
     return [path for path, clips in open_.items() if clips - there]
-
-
-def _folder_bytes(folder: Path) -> float:
-    """Bytes of a folder, of a file with several names once."""
-    found: dict[int, int] = {}
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):  # a job may be at work
-                status = os.lstat(Path(place, name))
-                found[status.st_ino] = status.st_size
-    return float(sum(found.values()))
