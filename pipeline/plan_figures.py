@@ -26,6 +26,10 @@ DETECTIONS_PER_SECOND = 10.0  # Faster R-CNN on one GPU
 GMACS_PER_FRAME = 41.55 / 4  # SlowOnly R50 at 256 x 256
 # A training step: forward once, backward about twice.
 TRAINING_PASSES = 3
+# All of AVA-Kinetics, made up, on one core: docs/performance.md, "Other measurements".
+LISTED_CLIPS_PER_SECOND = 173_299 / 5.3
+MERGED_KEYFRAMES_PER_SECOND = 440_475 / 10.6
+REPORT_SECONDS_PER_VARIANT = 10.0  # assumed: about what merging takes
 
 
 @dataclass(frozen=True)

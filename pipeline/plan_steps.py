@@ -4,23 +4,35 @@ import csv
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from pipeline import plan_figures as known
 from pipeline.params import Params
+from pipeline.plan_compute import light_steps, model_steps, people_step, pretrain_step
 from pipeline.plan_disk import bytes_there, can_link
 from pipeline.plan_figures import Means, Published, Step
-from pipeline.plan_parts import known_keyframes, part_size
-from pipeline.sampling import FPS, Sampling
-from pipeline.sections import ArchivesSource, FilesSource, FolderSource, Part, YouTubeSource
+from pipeline.plan_parts import part_size
+from pipeline.sampling import FPS
+from pipeline.sections import (
+    AnnotationFile,
+    ArchivesSource,
+    FilesSource,
+    FolderSource,
+    Part,
+    YouTubeSource,
+)
+from pipeline.transfers.annotation_files import SUMS
 from pipeline.transfers.http_reader import Patience, open_client
 from pipeline.transfers.sources import MIRROR, is_address, is_video, read_lines
 from pipeline.transfers.youtube_refusals import may_come_later
 
+STORED = ("tar", "parquet", "csv")  # files of a shard of frames
+
 
 def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> list[Step]:
-    """The stages that download, store or compute much, in their order.
+    """The stages in their order, without the drawing of the demo's world.
 
     Args:
         root: folder of `data` and `results`.
@@ -29,34 +41,72 @@ def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> l
     data = root / "data" / params.dataset
     sizes = _ask_sizes(params, data) if ask else {}
     parts = {part.name: part_size(params, part, data) for part in params.data.parts}
+    results = root / "results" / params.dataset
+    light = light_steps(params, parts, root)
     steps = [
-        _annotations(params, sizes),
+        _annotations(params, data, sizes),
+        light["list_clips"],
         _videos(params, data, parts, sizes),
-        *_frames(params, parts, means),
-        _people(params, parts),
-        *_models(params, parts, means),
+        *_frames(params, data, parts, means),
+        people_step(params, parts, data),
+        light["merge_annotations"],
+        pretrain_step(params, data),
+        *model_steps(params, parts, results, means),
+        light["report"],
     ]
-    folders = {
-        "download_annotations": data / "annotations",
-        "download": data / "videos",
-        "cut_clips": data / "clips",
-        "extract_frames": data / "frames",
-        "detect_people": data / "proposals",
-        "pretrain": data / "pretrained",
-        "train": root / "results" / params.dataset,
-    }
     for step in steps:
         is_linked = step.linked_bytes > 0
-        step.there_bytes = bytes_there([folders[step.stage]], is_linked)
+        step.there_bytes = bytes_there(_outputs(step.stage, data, results), is_linked)
         step.seconds += step.download_bytes / means.bytes_per_second
     return steps
 
 
-def _annotations(params: Params, sizes: dict[str, float]) -> Step:
+def _outputs(stage: str, data: Path, results: Path) -> list[Path]:
+    """Files and folders that a stage leaves."""
+    folders = {
+        "download_annotations": data / "annotations",
+        "list_clips": data / "clips.csv",
+        "download": data / "videos",
+        "cut_clips": data / "clips",
+        "extract_frames": data / "frames",
+        "detect_people": data / "proposals",
+        "merge_annotations": data / "index",
+        "pretrain": data / "pretrained",
+        "report": results / "report",
+    }
+    if stage in folders:
+        return [folders[stage]]
+    trained = ("model.pt", "best.pt", "history.csv")
+    of_variants = results.glob("variants/*/*")
+    return [path for path in of_variants if (path.name in trained) == (stage == "train")]
+
+
+def _annotations(params: Params, data: Path, sizes: dict[str, float]) -> Step:
     files = params.data.annotation_files
-    told = [sizes[file.url] for file in files if file.url in sizes]
-    bytes_ = sum(told) if len(told) == len(files) else known.ANNOTATION_BYTES
-    return Step("download_annotations", f"{len(files)} files", bytes_, 2 * bytes_)
+    there = _annotations_there(data / "annotations")
+    left = [file for file in files if _name(file) not in there]
+    told = {file.url: sizes[file.url] for file in files if file.url in sizes}
+    all_told = len(told) == len(files)
+    bytes_ = sum(told.values()) if all_told else known.ANNOTATION_BYTES
+    step = Step("download_annotations", f"{len(files)} files", disk_bytes=2 * bytes_)
+    step.download_bytes = bytes_ * len(left) / len(files) if files else 0.0
+    if all_told:
+        step.download_bytes = sum(told[file.url] for file in left)
+    return step
+
+
+def _annotations_there(annotations: Path) -> set[str]:
+    """Names of the files that have come, those of archives included, which are not kept."""
+    folders = annotations / "raw", annotations / ".raw.incoming"
+    names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    sums = annotations / "raw" / SUMS
+    lines = read_lines(sums) if sums.is_file() else []
+    return names | {line.split()[-1] for line in lines if line.startswith("#")}
+
+
+def _name(file: AnnotationFile) -> str:
+    path = urlsplit(file.url).path if is_address(file.url) else file.url
+    return file.name or unquote(path).rpartition("/")[2]
 
 
 def _videos(
@@ -88,10 +138,7 @@ def _videos(
                 archives |= _archives(each, data, sizes, params.data.synthetic)
     step.download_bytes += sum(archives.values())
     batches = params.every_batch
-    share = sum((data / "videos" / f"{each}.csv").is_file() for each in batches) / len(batches)
-    step.download_bytes *= 1 - share
-    step.linked_bytes *= 1 - share
-    step.notes += [f"{share:.0%} of the shards are there"] if share else []
+    _shrink(step, sum((data / "videos" / f"{b}.csv").is_file() for b in batches) / len(batches))
     return step
 
 
@@ -118,7 +165,7 @@ def _archives(
     return {source.list: known.KINETICS_ARCHIVE_BYTES[split]}
 
 
-def _frames(params: Params, parts: dict[str, Published], means: Means) -> list[Step]:
+def _frames(params: Params, data: Path, parts: dict[str, Published], means: Means) -> list[Step]:
     num_frames = sum(part.frames for part in parts.values())
     seconds = num_frames / FPS
     side = params.extract_frames.short_side_px
@@ -137,40 +184,18 @@ def _frames(params: Params, parts: dict[str, Published], means: Means) -> list[S
         if not part.frames
     ]
     frames.seconds = num_frames / known.FRAMES_PER_CORE_SECOND / means.cores
+    for step, folder, kinds in ((cut, "clips", ("csv",)), (frames, "frames", STORED)):
+        ended = [[data / folder / f"{shard}.{kind}" for kind in kinds] for shard in params.shards]
+        _shrink(step, sum(all(path.is_file() for path in each) for each in ended) / len(ended))
     return [cut, frames]
 
 
-def _people(params: Params, parts: dict[str, Published]) -> Step:
-    step = Step("detect_people", "")
-    detected = [part for part in params.data.parts if part.proposals == "detect"]
-    num_keyframes = known_keyframes(step, detected, parts)
-    unknown = " known so far" if step.notes else ""
-    step.what = f"{num_keyframes:,} keyframes to search{unknown}"
-    step.seconds = num_keyframes / known.DETECTIONS_PER_SECOND
-    return step
-
-
-def _models(params: Params, parts: dict[str, Published], means: Means) -> list[Step]:
-    files = [each for each in params.data.pretrained.values() if each.checkpoint]
-    fetched = [each for each in files if is_address(str(each.checkpoint))]
-    pretrain = Step("pretrain", f"{len(params.data.pretrained)} backbones")
-    pretrain.download_bytes = len(fetched) * known.CHECKPOINT_BYTES
-    pretrain.disk_bytes = len(params.data.pretrained) * known.CHECKPOINT_BYTES
-    if len(files) < len(params.data.pretrained):
-        pretrain.notes.append("time to train on labels is not reckoned")
-    train = Step("train", f"{len(params.variants)} variants, on one GPU")
-    keyframes = known_keyframes(train, params.parts("train"), parts)
-    train.disk_bytes = len(params.variants) * known.MODEL_BYTES
-    for variant in params.variants:
-        settings = params.train(variant)
-        frames = Sampling.parse(settings.sampling).num_frames
-        share = (settings.crop_px / 256) ** 2
-        macs = frames * known.GMACS_PER_FRAME * 1e9 * share * known.TRAINING_PASSES
-        train.seconds += keyframes * settings.epochs * 2 * macs / means.flops
-    if params.train(params.variants[0]).backbone != "slowonly_r50":
-        train.seconds = 0.0
-        train.notes.append("time of this backbone is not reckoned")
-    return [pretrain, train]
+def _shrink(step: Step, share: float) -> None:
+    """Leave what is still to do when a share of the shards has ended."""
+    step.download_bytes *= 1 - share
+    step.linked_bytes *= 1 - share
+    step.seconds *= 1 - share
+    step.notes += [f"{share:.0%} of the shards are there"] if share else []
 
 
 def _ask_sizes(params: Params, data: Path) -> dict[str, float]:

@@ -46,9 +46,12 @@ def test_time_of_training_counts_frames_and_epochs(study, tmp_path):
     # Frames of the nine variants: 4, 4, 8 (six times), 16; 351,795 keyframes; 10 epochs.
     flops = (4 + 4 + 6 * 8 + 16) * 41.55e9 / 4 * 3 * 2
 
-    assert steps_of(study, tmp_path)["train"].seconds == pytest.approx(
-        (235 * 897 + 141_000) * 10 * flops / 4e13
-    )
+    steps = steps_of(study, tmp_path)
+
+    # A keyframe of validation takes one pass of the three: after each epoch, and in evaluating.
+    seen, judged = 235 * 897 + 141_000, (64 * 897 + 31_272) / 3
+    assert steps["train"].seconds == pytest.approx((seen + judged) * 10 * flops / 4e13)
+    assert steps["evaluate"].seconds == pytest.approx(judged * flops / 4e13)
 
 
 def test_clip_table_tells_better(study, tmp_path):
@@ -126,6 +129,61 @@ def test_what_is_there_is_counted_once_and_not_fetched_again(study, tmp_path):
     assert step.there_bytes == 1000
     assert step.download_bytes == pytest.approx(0.75 * (157e9 + 0.9 * 1200e9))
     assert "25% of the shards are there" in step.notes
+
+
+def test_light_stages_have_rows(study, tmp_path):
+    steps = steps_of(study, tmp_path)
+
+    assert steps["list_clips"].seconds == pytest.approx(5.3, rel=0.01)  # 173,299 clips, measured
+    assert steps["merge_annotations"].seconds == pytest.approx(10.6, rel=0.01)
+    assert steps["report"].seconds == 90
+    assert steps["list_clips"].what == "173,299 clips"
+
+
+def write_all(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+
+
+def test_time_that_is_left_shrinks_by_the_shards_splits_and_variants_that_are_there(
+    study, tmp_path
+):
+    data, results = tmp_path / "data/ava_kinetics", tmp_path / "results/ava_kinetics"
+    before = steps_of(study, tmp_path)
+    write_all(data / "clips", *(f"{shard}.csv" for shard in study.shards[:64]))
+    for kind in ("tar", "parquet", "csv"):
+        write_all(data / "frames", *(f"{shard}.{kind}" for shard in study.shards[:128]))
+    write_all(data / "frames", f"{study.shards[200]}.tar")  # its job was killed
+    write_all(data, "proposals/val_kinetics.parquet", "pretrained/k700.pt")
+    write_all(data, *(f"index/{split}.parquet" for split in study.splits))
+    for variant in study.variants[:2]:  # those of 4 of the 72 frames each
+        write_all(results / "variants" / variant, "model.pt")
+    write_all(results / "variants" / study.variants[0], "metrics.json")
+
+    after = steps_of(study, tmp_path)
+
+    left = {name: step.seconds / before[name].seconds for name, step in after.items()}
+    assert left["cut_clips"] == pytest.approx(192 / 256)
+    assert left["extract_frames"] == pytest.approx(128 / 256)
+    assert left["detect_people"] == pytest.approx(141_000 / 172_272)
+    assert left["merge_annotations"] == 0
+    assert left["pretrain"] == pytest.approx(2 / 3)
+    assert left["train"] == pytest.approx(64 / 72)
+    assert left["evaluate"] == pytest.approx(68 / 72)
+    assert left["list_clips"] == left["report"] == 1
+
+
+def test_annotations_that_have_come_are_not_downloaded_again(study, tmp_path):
+    folder = tmp_path / "data/ava_kinetics/annotations"
+    write_all(folder, "raw/k700_train.csv", ".raw.incoming/k700_val.csv")
+    write_all(folder, ".raw.incoming/k700_2020_train_path.txt.part")
+    (folder / "raw/SHA256SUMS").write_text(f"# {'0' * 64}  ava_v2.2.zip\n{'1' * 64}  x.csv\n")
+
+    step = steps_of(study, tmp_path)["download_annotations"]
+
+    assert len(study.data.annotation_files) == 9
+    assert step.download_bytes == pytest.approx(1e8 * 6 / 9)
 
 
 def with_folder(path: Path) -> Params:
