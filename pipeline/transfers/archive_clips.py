@@ -17,7 +17,7 @@ from pipeline.transfers.archives import Member, keep_members
 from pipeline.transfers.download_job import DownloadJob
 from pipeline.transfers.download_journal import Fetched, FinishedArchive, digest
 from pipeline.transfers.http_reader import Opening, stream
-from pipeline.transfers.sources import expand, is_address, is_video
+from pipeline.transfers.sources import clip_names, expand, is_address, is_video
 from pipeline.transfers.tar_stream import (
     BLOCK_BYTES,
     DamagedArchiveError,
@@ -155,9 +155,11 @@ class _Reading:
         shutil.rmtree(self._job.folder / self._place, ignore_errors=True)
 
     def _choose(self, name: str) -> str | None:
-        stem = Path(name).stem
-        is_new = stem in self._wanted and stem not in self.found.clips
-        return name if is_new and is_video(name) else None
+        for clip in clip_names(Path(name).stem):
+            if clip in self._wanted:
+                target = f"{clip}{Path(name).suffix}"
+                return target if clip not in self.found.clips and is_video(target) else None
+        return None
 
     def _keep(self, member: Member) -> None:
         clip = Path(member.name).stem

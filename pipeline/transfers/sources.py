@@ -23,9 +23,7 @@ MIRROR = "{mirror}"
 VIDEO_SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".nut", ".ogv"}
 VIDEO_SUFFIXES |= {".3gp", ".m2ts", ".mts", ".ts", ".webm", ".wmv"}
 
-
-# Some crawlers write the seconds of <id>_<start>_<end> without leading zeros.
-CLIP_NAME = re.compile(r"(.+)_(\d{1,6})_(\d{1,6})")
+CLIP_NAME = re.compile(r"(.+)_([0-9]{1,6})_([0-9]{1,6})")
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
@@ -82,22 +80,60 @@ class Source(Protocol):
         ...
 
 
+class NamedFiles:
+    """Files by the names of the clips and videos that they hold.
+
+    Args:
+        paths: of videos; of two with one name the first counts.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._literal: dict[str, str] = {}
+        self._read: dict[str, str] = {}  # what a name stands for, where that is another one
+        for path in paths:
+            literal, *read = clip_names(Path(path).stem)
+            self._literal.setdefault(literal, path)
+            for name in read:
+                self._read.setdefault(name, path)
+
+    def find(self, want: WantedClip) -> tuple[str, float] | None:
+        """The file of a clip and where the clip starts in it, in seconds; None without one.
+
+        A file named by the clip is preferred to one named by the video, which holds all of it.
+        """
+        path = self._literal.get(want.clip)
+        if path is None and want.clip != want.video_id:
+            path = self._read.get(want.clip)
+        if path is not None:
+            return path, want.offset_seconds
+        path = self._literal.get(want.video_id)
+        return None if path is None else (path, want.start_seconds)
+
+
 class FileList:
-    """A published list of file names, all in one web folder."""
+    """A published list of file names or paths, all below one web folder."""
 
     def __init__(self, raw: Path, source: FilesSource) -> None:
         self.name = source.list
         self._url = source.url.rstrip("/")
+        lines = read_lines(raw / source.list)
+        others = [line for line in lines if not is_video(line)]
+        if others:
+            logger.warning(
+                "%s: found %d lines such as %.200r, expected names of videos below %s",
+                source.list,
+                len(others),
+                others[0],
+                source.url,
+            )
         # Sorted: of two files of one video the same one is taken whatever the list's order.
-        names = sorted(line for line in read_lines(raw / source.list) if is_video(line))
-        self._names = {Path(name).stem: name for name in reversed(names)}
+        self._files = NamedFiles(sorted(filter(is_video, lines)))
 
     def find(self, want: WantedClip) -> Found | None:
-        name = self._names.get(want.clip) or self._names.get(want.video_id)
-        if name is None:
+        if (found := self._files.find(want)) is None:
             return None
-        path = Path(name)
-        return Found(f"{self._url}/{quote(name)}", path.suffix, _offset_seconds(want, path.stem))
+        path, offset = found
+        return Found(f"{self._url}/{quote(path)}", Path(path).suffix, offset)
 
 
 class LocalFolder:
@@ -109,16 +145,14 @@ class LocalFolder:
             raise ValueError(f"sources: {path}: found no folder, expected one with videos")
         self.name = f"folder {path}"
         self._trimmed = source.trimmed
-        self._paths: dict[str, Path] = {}
-        for found in _walk(path):
-            self._paths.setdefault(_clip_name(found.stem), found)
+        self._files = NamedFiles(map(str, _walk(path)))
 
     def find(self, want: WantedClip) -> Found | None:
-        if (path := self._paths.get(want.clip)) is not None:
-            return Found(str(path), path.suffix, want.offset_seconds)
-        if (path := self._paths.get(want.video_id)) is None:
+        if (found := self._files.find(want)) is None:
             return None
-        offset = want.offset_seconds if self._trimmed else _offset_seconds(want, path.stem)
+        path, offset = Path(found[0]), found[1]
+        if self._trimmed and path.stem == want.video_id:
+            offset = 0.0
         return Found(str(path), path.suffix, offset)
 
 
@@ -187,9 +221,23 @@ def read_lines(path: Path) -> list[str]:
     return [line for line in map(str.strip, text.split("\n")) if line]
 
 
-def is_video(name: str) -> bool:
-    """Whether a plain file name, safe to use as one, has the ending of a video."""
-    return is_safe_name(name) and Path(name).suffix.lower() in VIDEO_SUFFIXES
+def is_video(path: str) -> bool:
+    """Whether a file name, or a path below some folder, is safe to use and ends as a video's does.
+
+    No part of it may lead elsewhere: "..", an absolute path or an address is no such path.
+    """
+    return all(map(is_safe_name, path.split("/"))) and Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def clip_names(stem: str) -> tuple[str, ...]:
+    """The names that a file of this stem may stand for, the literal one first.
+
+    Published clips are called <id>_<start>_<end>, the clip table's have six digits for each second;
+    some crawlers leave the leading zeros out. A video's id may look like that as well.
+    """
+    match = CLIP_NAME.fullmatch(stem)
+    full = f"{match[1]}_{int(match[2]):06d}_{int(match[3]):06d}" if match else stem
+    return (stem,) if full == stem else (stem, full)
 
 
 def is_address(source: str) -> bool:
@@ -204,17 +252,6 @@ def expand(source: str, mirror: str | None) -> str:
     if mirror is None:
         raise ValueError(f"{source}: found {MIRROR} in an address, expected the flag --mirror")
     return source.replace(MIRROR, mirror)
-
-
-def _clip_name(stem: str) -> str:
-    """The name of a clip as the lists write it: <id>_<start:06d>_<end:06d>."""
-    match = CLIP_NAME.fullmatch(stem)
-    return f"{match[1]}_{int(match[2]):06d}_{int(match[3]):06d}" if match else stem
-
-
-def _offset_seconds(want: WantedClip, stem: str) -> float:
-    """Where a clip starts in a file: one named by the video alone holds all of the video."""
-    return want.offset_seconds if stem == want.clip else want.start_seconds
 
 
 def _walk(folder: Path) -> Iterator[Path]:
