@@ -8,6 +8,7 @@ locked, they are their owner's to change; nor is the demo's mirror, which this p
 import argparse
 import csv
 import fcntl
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -20,6 +21,8 @@ from pipeline.transfers.http_reader import Patience, Received, open_client
 from pipeline.transfers.sources import MIRROR, expand
 from pipeline.transfers.transfer import Transferred, hash_file, transfer
 from pipeline.transfers.transfer_error import TransferError
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ["address", "sha256", "bytes"]
 ACCEPT = "AVA_ACCEPT_CHANGED"  # in the environment: take what differs, and lock that
@@ -89,6 +92,8 @@ def fetch_locked(
 ) -> Transferred:
     """Have the file of an address at `target`: the one that is pinned, locked, or, new, any.
 
+    Jobs that want the same target at once take turns; what one has fetched the next one uses.
+
     Args:
         sha256: hash pinned in params.yaml; the lock is not asked then.
 
@@ -96,15 +101,36 @@ def fetch_locked(
         ValueError: it cannot be had, or has changed; the line names the address and both hashes.
     """
     expected = sha256 or lock.expected(address)
-    if (
-        expected is not None
-        and target.is_file()
-        and (there := hash_file(target)).sha256 == expected
-    ):
+    if (there := _usable(target, expected)) is not None:
         return there
+    before = _version(target)
+    with _fetching(target):
+        # Another job may have brought it meanwhile; its address is the same, so it will do.
+        is_new = _version(target) not in (None, before)
+        got = _usable(target, expected, is_new)
+        if got is None:
+            got = _fetch(
+                address, target, patience, lock, expected, sha256, mirror, client, received
+            )
+    if sha256 is None:
+        lock.add({address: got})
+    return got
+
+
+def _fetch(
+    address: str,
+    target: Path,
+    patience: Patience,
+    lock: DataLock,
+    expected: str | None,
+    sha256: str | None,
+    mirror: str | None,
+    client: httpx.Client | None,
+    received: Received,
+) -> Transferred:
     try:
         with nullcontext(client) if client else open_client(patience) as web:
-            got = transfer(
+            return transfer(
                 web,
                 expand(address, mirror),
                 target,
@@ -118,9 +144,6 @@ def fetch_locked(
         if error.found is not None and sha256 is None and expected is not None:
             why = lock.mismatch(error.found, expected)
         raise ValueError(f"{address}: {why}") from None
-    if sha256 is None:
-        lock.add({address: got})
-    return got
 
 
 def is_lockable(address: str) -> bool:
@@ -139,6 +162,50 @@ def _held(path: Path) -> Iterator[None]:
     with path.with_name(f".{path.name}.held").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _fetching(target: Path) -> Iterator[None]:
+    """Keep other jobs from fetching the same target; the file that is held is gone afterwards."""
+    path = target.with_name(f".{target.name}.held")
+    while True:
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.info("%s: another job is fetching it, waiting", target.name)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(path, file.fileno()):
+                continue  # whoever held it has removed it: the next one holds another
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is replaced; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _usable(path: Path, expected: str | None, is_new: bool = False) -> Transferred | None:
+    """The file that is there, if it is the expected one; where any will do, if it is new."""
+    if not path.is_file() or (expected is None and not is_new):
+        return None
+    there = hash_file(path)
+    return there if expected in (None, there.sha256) else None
 
 
 def _read(path: Path) -> dict[str, Transferred]:

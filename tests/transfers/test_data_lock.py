@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -129,6 +130,76 @@ def test_jobs_at_once_lose_no_row_and_rows_are_sorted(tmp_path):
         for job in range(4)
         for number in range(30)
     ]
+
+
+FETCH = """
+import logging, sys
+from pathlib import Path
+from pipeline.transfers.data_lock import UNLOCKED, fetch_locked
+from pipeline.transfers.http_reader import Patience
+logging.basicConfig(stream=sys.stdout, level=logging.INFO)
+fetch_locked(sys.argv[1], Path(sys.argv[2]), Patience(60, 1), UNLOCKED)
+"""
+
+
+def test_jobs_that_want_one_file_at_once_fetch_it_once(tmp_path):
+    begun, released = threading.Event(), threading.Event()
+
+    def answer(handler, count):
+        if count > 1:
+            released.set()  # nobody waited
+        handler.reply(200, CONTENT[:1000], announced=len(CONTENT))
+        handler.wfile.flush()
+        begun.set()
+        released.wait()
+        handler.wfile.write(CONTENT[1000:])
+
+    with hostile_server() as server:
+        server.answers["/f"] = answer
+        command = [sys.executable, "-c", FETCH, f"{server.base}/f", str(tmp_path / "f")]
+        one = subprocess.Popen(command, cwd=ROOT)
+        begun.wait()
+        two = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert two.stdout is not None
+        said = two.stdout.readline()
+        released.set()
+        codes = [job.wait() for job in (one, two)]
+        two.stdout.close()
+
+        assert codes == [0, 0]
+        assert server.counts["/f"] == 1
+    assert "f: another job is fetching it, waiting" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_job_that_waited_for_one_that_failed_fetches_the_file_itself(tmp_path):
+    begun, released = threading.Event(), threading.Event()
+
+    def answer(handler, count):
+        if count > 1:
+            released.set()
+            handler.ranged(CONTENT, '"v1"')
+            return
+        begun.set()
+        released.wait()
+        handler.reply(404)
+
+    with hostile_server() as server:
+        server.answers["/f"] = answer
+        command = [sys.executable, "-c", FETCH, f"{server.base}/f", str(tmp_path / "f")]
+        one = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        begun.wait()
+        two = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert two.stdout is not None
+        said = two.stdout.readline()
+        released.set()
+        codes = [job.wait() for job in (one, two)]
+        two.stdout.close()
+
+    assert "waiting" in said
+    assert codes == [1, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
 @pytest.mark.parametrize(
