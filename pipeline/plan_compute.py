@@ -20,6 +20,7 @@ def people_step(params: Params, parts: dict[str, Published], data: Path) -> Step
     num_keyframes = known_keyframes(step, detected, parts)
     unknown = " known so far" if step.notes else ""
     step.what = f"{num_keyframes:,} keyframes to search{unknown}"
+    step.disk_bytes = num_keyframes * known.PEOPLE_BYTES_PER_KEYFRAME
     left = [p for p in detected if not (data / "proposals" / f"{p.split}.parquet").is_file()]
     step.seconds = sum(parts[p.name].keyframes or 0 for p in left) / known.DETECTIONS_PER_SECOND
     return step

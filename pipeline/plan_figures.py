@@ -22,6 +22,7 @@ ASPECT = 16 / 9
 
 CUT_BYTES_PER_CORE_SECOND = 100e6
 FRAMES_PER_CORE_SECOND = 150.0  # decoded, shrunk and written as JPEG
+PEOPLE_BYTES_PER_KEYFRAME = 500.0  # found by the detector: 400 as text, and the proposals
 DETECTIONS_PER_SECOND = 10.0  # Faster R-CNN on one GPU
 GMACS_PER_FRAME = 41.55 / 4  # SlowOnly R50 at 256 x 256
 # A training step: forward once, backward about twice.

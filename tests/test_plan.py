@@ -40,6 +40,7 @@ def test_study_is_reckoned_from_published_sizes(study, tmp_path):
     # 299 videos x 897 s x 30, and 70 frames around each of 172,272 keyframes.
     assert steps["extract_frames"].what == f"{299 * 897 * 30 + 172_272 * 70:,} frames"
     assert steps["detect_people"].seconds == pytest.approx(172_272 / 10)
+    assert steps["detect_people"].disk_bytes == pytest.approx(172_272 * 500)
 
 
 def test_time_of_training_counts_frames_and_epochs(study, tmp_path):

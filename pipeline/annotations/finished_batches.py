@@ -1,6 +1,7 @@
-"""Results of a long detection, kept batch by batch, so that a killed job goes on where it was.
+"""Results of a long detection, kept batch by batch: what is done is not detected again.
 
-A text file: on the first line what the results depend on, then one JSON line per finished batch.
+A text file: on the first line what the results depend on, then one JSON line per finished batch,
+some 0.4 kB a keyframe. It outlives the job: a later one, with more clips, detects only what is new.
 A batch is known by its pictures, so one whose pictures changed is detected again. Batches are kept
 whole because a detector pads the pictures of a batch to one size: another grouping would give
 other last digits.
@@ -8,13 +9,13 @@ other last digits.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.atomic import named_when_full
+from pipeline.atomic import named_when_full, written
 
 Boxes = npt.NDArray[np.float64]  # [N, 5]: x1, y1, x2, y2 as fractions, score
 
@@ -28,9 +29,9 @@ class FinishedBatches:
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        self._path = path
+        self._path, self._fingerprint = path, fingerprint
         self._known: dict[str, list[Boxes]] = {}
-        whole = self._load(fingerprint)
+        whole = self._load()
         with named_when_full(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if whole:
@@ -49,14 +50,24 @@ class FinishedBatches:
     def add(self, batch: str, boxes: Sequence[Boxes]) -> None:
         """Keep a batch; it survives the process from here on."""
         self._known[batch] = list(boxes)
-        rows = {"batch": batch, "boxes": [found.tolist() for found in boxes]}
         with named_when_full(self._path), self._path.open("ab") as file:
-            file.write(_line(rows))
+            file.write(self._row(batch))
 
-    def discard(self) -> None:
-        self._path.unlink(missing_ok=True)
+    def keep(self, batches: Iterable[str]) -> None:
+        """Forget all batches but these, in the file as well."""
+        wanted = dict.fromkeys(batches)
+        if wanted.keys() >= self._known.keys():
+            return
+        self._known = {batch: boxes for batch, boxes in self._known.items() if batch in wanted}
+        with written(self._path) as temporary, temporary.open("wb") as file:
+            file.write(_line(self._fingerprint))
+            file.writelines(self._row(batch) for batch in self._known)
 
-    def _load(self, fingerprint: str) -> int:
+    def _row(self, batch: str) -> bytes:
+        boxes = [found.tolist() for found in self._known[batch]]
+        return _line({"batch": batch, "boxes": boxes})
+
+    def _load(self) -> int:
         """Read what is there; returns the bytes that are whole and of this fingerprint."""
         try:
             lines = self._path.read_bytes().splitlines(keepends=True)
@@ -65,7 +76,7 @@ class FinishedBatches:
         whole = 0
         for number, line in enumerate(lines):
             value = _parsed(line)
-            if number == 0 and value != fingerprint:
+            if number == 0 and value != self._fingerprint:
                 return 0
             if number > 0:
                 if not isinstance(value, dict):

@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +45,13 @@ def detect_people(
     params: Params,
     lock: DataLock = UNLOCKED,
 ) -> dict[str, float]:
-    """Write the proposals of one split; return counts, with how many truth boxes it finds."""
-    collected, truths, finished = [], [], []
+    """Write the proposals of one split; return counts, with how many truth boxes it finds.
+
+    What the detector has found stays in a hidden file beside `proposals`, one a part, for a later
+    job with other clips; what matches neither the clips nor the settings and weights is removed.
+    """
+    collected, truths = [], []
+    in_use: list[Path] = []
     counts: dict[str, float] = {"keyframes": 0, "keyframes_without_proposals": 0}
     for part in params.parts(split):
         truth = read_truth(raw / part.truth)
@@ -54,7 +61,7 @@ def detect_people(
             # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
             kept = proposals.with_name(f".{proposals.name}.{part.name}.partial")
             found = _detect_part(part, keyframes, read_clips(clips), frames, params, lock, kept)
-            finished.append(kept)
+            in_use.append(kept)
         else:
             found = read_proposals(raw / part.proposals)
         selected = select_proposals(found, keyframes)
@@ -70,8 +77,9 @@ def detect_people(
         truths.append(people.drop_duplicates(["video_id", "timestamp", *BOX]))
     table = pd.concat(collected, ignore_index=True)
     write_proposals(proposals, select_proposals(table, table))
-    for kept in finished:
-        kept.unlink(missing_ok=True)
+    for kept in proposals.parent.glob(f".{proposals.name}.*.partial"):
+        if kept not in in_use:  # of a part that has published proposals now, or is gone
+            kept.unlink()
     overlaps = best_overlaps(pd.concat(truths, ignore_index=True), table)
     counts |= {"boxes": len(table), "truth_boxes": len(overlaps)}
     for threshold in (0.5, 0.75):
@@ -130,27 +138,41 @@ def _detect(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     weights = fetch_weights(settings.weights, settings.sha256, lock)
     finished = FinishedBatches(kept, _fingerprint(weights, settings, device.type))
-    detector = load_detector(weights, settings.min_score, device)
-    boxes: list[Boxes] = []
+    detector = None
+    boxes: dict[tuple[str, int], Boxes] = {}
+    names = []
     with Progress(len(shown), "detect people", "keyframe") as progress:
-        for first in range(0, len(shown), settings.batch_size):
-            batch = shown[first : first + settings.batch_size]
-            name = batch_name([store.jpeg(clip, number) for clip, number in batch])
-            found = finished.get(name)
+        for batch in _batches(shown, settings.batch_size):
+            names.append(batch_name([store.jpeg(clip, number) for clip, number in batch]))
+            found = finished.get(names[-1])
             if found is None:
+                if detector is None:
+                    detector = load_detector(weights, settings.min_score, device)
                 stills = [store.decode(clip, [number])[0] for clip, number in batch]
                 found = detect(detector, stills, settings.min_side_px, device)
-                finished.add(name, found)
-            boxes += found
+                finished.add(names[-1], found)
+            boxes |= zip(batch, found, strict=True)
             progress.advance(len(batch))
-    return boxes
+    finished.keep(names)
+    return [boxes[still] for still in shown]
+
+
+def _batches(shown: list[tuple[str, int]], size: int) -> Iterator[list[tuple[str, int]]]:
+    """Stills of one clip each, so that no clip's boxes depend on which others there are."""
+    by_clip: dict[str, list[tuple[str, int]]] = {}
+    for still in dict.fromkeys(shown):
+        by_clip.setdefault(still[0], []).append(still)
+    for stills in by_clip.values():
+        for first in range(0, len(stills), size):
+            yield stills[first : first + size]
 
 
 def _fingerprint(weights: Path, settings: DetectPeople, device: str) -> str:
     """A digest of all that the boxes depend on, but for the stills."""
-    import torch
-
-    files = [weights, *(ROOT / path for path in code_files("detect_people"))]
+    # How the weights came decides nothing: they are hashed themselves.
+    code = [path for path in code_files("detect_people") if "/transfers/" not in path]
+    files = [weights, *(ROOT / path for path in code)]
     values = [settings.min_score, settings.min_side_px, settings.batch_size, device]
-    parts = [*map(str, values), torch.__version__, *(hash_file(path).sha256 for path in files)]
+    versions = [version(package) for package in ("torch", "torchvision")]
+    parts = [*map(str, values), *versions, *(hash_file(path).sha256 for path in files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,7 +1,8 @@
 """Find the people of a split's keyframes: published proposals, or a detector where there are none.
 
 In: raw annotations, the clip table, stored frames. Out: proposals/<split>.parquet
-(`pipeline/annotations/proposals.py`). A killed job goes on from its finished batches.
+(`pipeline/annotations/proposals.py`), and beside it .<split>.parquet.<part>.partial: what the
+detector has found, some 0.4 kB a keyframe. A killed job, or one with other clips, goes on from it.
 """
 
 from pathlib import Path

@@ -89,7 +89,7 @@ def test_a_killed_job_goes_on_from_its_finished_batches(
     detect_people(*places, tmp_path / "out" / "p", params)
 
     assert len(seen) == 1
-    assert os.listdir(tmp_path / "out") == ["p"]
+    assert sorted(os.listdir(tmp_path / "out")) == [partial.name, "p"]
     assert (tmp_path / "out" / "p").read_bytes() == (tmp_path / "whole" / "p").read_bytes()
 
 
@@ -116,6 +116,66 @@ def test_batches_of_other_weights_settings_or_stills_are_detected_again(
     detect_people(*places, tmp_path / "p", params)
 
     assert len(seen) == 2
+
+
+def with_clip(raw: Path, folder: Path, video: str, grey: int) -> None:
+    """Add a clip that sorts before the other one, with two keyframes."""
+    rows = [f"{video},{second}.000000,0.25,0.25,0.75,0.75,12\n" for second in (13, 15)]
+    truth = raw / "kinetics.csv"
+    truth.write_text("".join(rows) + truth.read_text())
+    with (raw / "list.csv").open("a") as file:
+        file.write(f"waving,{video},12,22,train\n")
+    write_frames(folder, f"{video}_000012_000022", 300, grey, shard="01")
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+def test_a_later_job_detects_only_the_clips_that_are_new(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    params = small_params({"batch_size": batch_size}, proposals="detect")
+    places = (raw, tmp_path / "frames", tmp_path / "clips.csv", "train")
+    list_clips(raw, tmp_path / "clips.csv", params)
+    write_frames(tmp_path / "frames", "kkk_000012_000022", 300)
+    stand_in(tmp_path, monkeypatch)
+    detect_people(*places, tmp_path / "grown" / "p", params)
+    with_clip(raw, tmp_path / "frames", "aaa", grey=5)
+    list_clips(raw, tmp_path / "clips.csv", params)
+
+    seen = stand_in(tmp_path, monkeypatch)
+    detect_people(*places, tmp_path / "grown" / "p", params)
+    everything = stand_in(tmp_path, monkeypatch)
+    detect_people(*places, tmp_path / "whole" / "p", params)
+
+    assert (len(seen), len(everything)) == (2, 4)
+    for name in ("p", ".p.kinetics.partial"):
+        grown, whole = ((tmp_path / run / name).read_bytes() for run in ("grown", "whole"))
+        assert sorted(grown.splitlines()) == sorted(whole.splitlines())
+    assert (tmp_path / "grown/p").read_bytes() == (tmp_path / "whole/p").read_bytes()
+
+
+def test_what_is_kept_shrinks_to_what_is_wanted(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = small_params({"batch_size": 1}, proposals="detect")
+    places = (raw, tmp_path / "frames", tmp_path / "clips.csv", "train", tmp_path / "out" / "p")
+    list_clips(raw, tmp_path / "clips.csv", params)
+    write_frames(tmp_path / "frames", "kkk_000012_000022", 300)
+    stand_in(tmp_path, monkeypatch)
+    detect_people(*places, params)
+    kept = tmp_path / "out" / ".p.kinetics.partial"
+    assert len(kept.read_text().splitlines()) == 3  # what all depends on, two batches
+    (tmp_path / "out" / ".p.renamed.partial").write_text("")
+
+    truth = raw / "kinetics.csv"
+    truth.write_text(truth.read_text().replace("kkk,14.016000", "lost,14.016000"))
+    seen = stand_in(tmp_path, monkeypatch)
+    detect_people(*places, params)
+
+    assert not seen
+    assert len(kept.read_text().splitlines()) == 2
+    assert sorted(os.listdir(tmp_path / "out")) == [kept.name, "p"]
+    detect_people(*places, small_params())  # its proposals are published now
+    assert os.listdir(tmp_path / "out") == ["p"]
 
 
 def test_recall_is_told_per_split(raw: Path, tmp_path: Path) -> None:
@@ -165,12 +225,12 @@ def stand_in(
     return seen
 
 
-def write_frames(folder: Path, clip: str, count: int, grey: int = 0) -> None:
+def write_frames(folder: Path, clip: str, count: int, grey: int = 0, shard: str = "00") -> None:
     """Store frames whose grey level is 0.8 times their number, and `grey`."""
     import simplejpeg
 
-    folder.mkdir()
-    with FrameStoreWriter(folder / "00.tar", folder / "00.parquet") as store:
+    folder.mkdir(exist_ok=True)
+    with FrameStoreWriter(folder / f"{shard}.tar", folder / f"{shard}.parquet") as store:
         for number in range(1, count + 1):
             still = np.full((8, 8, 3), round(number * 0.8) + grey, np.uint8)
             store.add(clip, number, simplejpeg.encode_jpeg(still), 8, 8)
