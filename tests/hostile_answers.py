@@ -102,6 +102,15 @@ def other_range(handler: Handler, name: str) -> None:
     handler.reply(206, content[7:], {"ETag": ETAG, "Content-Range": span})
 
 
+def endless_range(handler: Handler, name: str) -> None:
+    content = video(name)
+    if "Range" not in handler.headers:
+        handler.ranged(content, ETAG)
+        return
+    span = f"bytes 30000-{len(content) - 1}/{'9' * 5000}"
+    handler.reply(206, content[30_000:], {"ETag": ETAG, "Content-Range": span})
+
+
 def no_such_range(handler: Handler, name: str) -> None:
     handler.reply(416) if "Range" in handler.headers else good(handler, name)
 

@@ -103,6 +103,15 @@ def endless_name(name: str) -> bytes:
     return gzip.compress(plain + info.tobuf(tarfile.GNU_FORMAT))
 
 
+def pax(name: str, record: bytes) -> bytes:
+    """The second member has a pax header of this one record."""
+    first = gzip.decompress(tar_gz((clip(name, "a"), content_of(clip(name, "a")))))
+    info = member("pax", tarfile.XHDTYPE)
+    info.size = len(record)
+    header = info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(-(-len(record) // 512) * 512, b"\0")
+    return gzip.compress(first[: 512 + CLIP_BYTES] + header + first)
+
+
 def bomb(name: str) -> bytes:
     return tar_gz(("zeros", bytes(80 << 20)), (clip(name, "a"), content_of(clip(name, "a"))))
 
@@ -196,6 +205,20 @@ ARCHIVES = [
         b=f"{16 << 30} bytes in its archive, more than {4 << 30}",
     ),
     packed("endless-name", "a name of 8 GB", NONE, DAMAGED, endless_name),
+    packed(
+        "endless-size",
+        "a size of 5000 digits",
+        NONE,
+        DAMAGED,
+        lambda n: pax(n, b"5011 size=" + b"9" * 5000 + b"\n"),
+    ),
+    packed(
+        "endless-length",
+        "a pax record of a length of 5000 digits",
+        NONE,
+        DAMAGED,
+        lambda n: pax(n, b"9" * 5000 + b" size=1\n"),
+    ),
     packed("bomb", "80 MB of zeros in 80 kB", NONE, "archive unpacks to more than", bomb),
     packed(
         "truncated",

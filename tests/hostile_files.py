@@ -15,6 +15,7 @@ from tests.hostile_answers import (
     chunked,
     cut,
     drip,
+    endless_range,
     evil_name,
     first,
     good,
@@ -74,6 +75,12 @@ ROWS: list[tuple[str, str, str, Callable[[str], Answer]]] = [
     ("later-503", "503 once, Retry-After in seconds", FILE, first(503, Retry_After=_NEAR)),
     ("past-503", "503 once, Retry-After a date gone by", FILE, first(503, Retry_After=_PAST)),
     ("odd-503", "503 once, Retry-After no time at all", FILE, first(503, Retry_After="soon")),
+    (
+        "far-503",
+        "503 once, Retry-After a date beyond all years",
+        FILE,
+        first(503, Retry_After="Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+    ),
     ("moved", "redirects three times to itself", FILE, redirect("/{path}?{n}")),
     ("other-host", "redirects to another host", FILE, redirect("http://localhost:{port}/good.mp4")),
     ("circle", "redirects in a circle", "too many redirects", always(302, Location="/circle.mp4")),
@@ -96,6 +103,14 @@ ROWS: list[tuple[str, str, str, Callable[[str], Answer]]] = [
         "redirect to no address",
         always(302, Location="http://127.0.0.1:no/"),
     ),
+    *[
+        (name, f"redirects to {does}", "redirect to no address", always(302, Location=location))
+        for name, does, location in (
+            ("to-dots", "a host of dots", "http://.../"),
+            ("to-long", "a host of 300 letters", f"http://{'a' * 300}/"),
+            ("to-code", "a host of no letters", "http://xn--/"),
+        )
+    ],
     (
         "cut",
         "closes early, always",
@@ -107,6 +122,7 @@ ROWS: list[tuple[str, str, str, Callable[[str], Answer]]] = [
     ("weak-tag", "closes early once, names it weakly", FILE, once_cut(good, ETag='W/"v1"')),
     ("no-ranges", "closes early once, then ignores ranges", FILE, once_cut(no_ranges)),
     ("other-range", "continues with another range", FILE, once_cut(other_range)),
+    ("endless-range", "continues a file of 5000 digits", FILE, once_cut(endless_range)),
     ("refused-range", "416 for the rest", FILE, once_cut(no_such_range)),
     ("chunked", "announces no length", FILE, by_name(lambda h, n: chunked(h, n, True))),
     (

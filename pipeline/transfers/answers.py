@@ -2,12 +2,14 @@
 
 import email.utils
 import http
+import re
 from datetime import UTC, datetime
 
 import httpx
 
 from pipeline.transfers.transfer_error import StaleError, TransferError
 
+MAX_DIGITS = 19  # of a number in a header: an exabyte, or as many seconds
 RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -39,10 +41,26 @@ def check_redirect(response: httpx.Response) -> None:
     if response.has_redirect_location:
         try:
             target = response.url.join(response.headers["Location"])
-        except httpx.InvalidURL:
+            check_host(target)
+        except (httpx.InvalidURL, UnicodeError):
             raise TransferError("redirect to no address", permanent=True) from None
         if target.scheme not in ("http", "https"):
             raise TransferError(f"redirect to {target.scheme}:", permanent=True)
+
+
+def check_host(url: httpx.URL) -> None:
+    """UnicodeError unless the host can be looked up: no part of it is empty or too long."""
+    url.host.encode("idna")
+    url.raw_host.decode("ascii").encode("idna")
+
+
+def size_of(text: str) -> int | None:
+    """Bytes that a header names; None where it names none."""
+    if not text.isdecimal():
+        return None
+    if len(text) > MAX_DIGITS:
+        raise TransferError(f"announced by a number of {len(text)} digits", permanent=True)
+    return int(text)
 
 
 def validator_of(response: httpx.Response) -> str | None:
@@ -57,11 +75,11 @@ def validator_of(response: httpx.Response) -> str | None:
 
 def _retry_after_seconds(value: str) -> float | None:
     """Seconds from now that a Retry-After header names, as a number or a date; None for neither."""
-    if value.strip().isdecimal():
+    if re.fullmatch(rf"\d{{1,{MAX_DIGITS}}}", value.strip()):
         return float(value)
     try:
         date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -15,7 +15,14 @@ from typing import Any
 
 import httpx
 
-from pipeline.transfers.answers import check_kind, check_redirect, check_status, validator_of
+from pipeline.transfers.answers import (
+    check_host,
+    check_kind,
+    check_redirect,
+    check_status,
+    size_of,
+    validator_of,
+)
 from pipeline.transfers.host_slots import HostSlots
 from pipeline.transfers.transfer_error import StaleError as StaleError
 from pipeline.transfers.transfer_error import TransferError as TransferError
@@ -28,7 +35,7 @@ PROGRESS_BYTES = 1 << 20
 SLOWEST_BYTES_PER_SECOND = 1000  # slower than this for a whole time-out is a stall as well
 MAX_REDIRECTS = 10
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 
 Received = Callable[[int], None]  # told the size of each piece as it arrives
 
@@ -146,9 +153,13 @@ def open_at(
     """
     headers = {"Range": f"bytes={offset}-", "If-Range": validator} if offset and validator else {}
     try:
+        check_host(httpx.URL(url))
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise TransferError(f"not an HTTP address: {error}", permanent=True) from error
+    try:
         with client.stream("GET", url, headers=headers) as response:
             yield _opening(response, offset if headers else 0, validator)
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+    except httpx.UnsupportedProtocol as error:
         raise TransferError(f"not an HTTP address: {error}", permanent=True) from error
     except httpx.TooManyRedirects as error:
         raise TransferError("too many redirects", permanent=True) from error
@@ -223,9 +234,8 @@ def _opening(response: httpx.Response, offset: int, validator: str | None) -> Op
         if found is not None and found != validator:  # a server that does not know If-Range
             raise StaleError("changed while it was read")
         start, total, found = offset, match.group(3), validator
-    size = int(total) if total.isdecimal() else None
     timeout_seconds = float(response.request.extensions["timeout"]["read"])
-    return Opening(_chunks(response, timeout_seconds), start, size, found)
+    return Opening(_chunks(response, timeout_seconds), start, size_of(total), found)
 
 
 def _chunks(response: httpx.Response, timeout_seconds: float) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ MAX_RATIO = 200
 RATIO_FROM_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 18
 TAR_BLOCK_BYTES = 512
+MAX_DIGITS = 19  # of a size in a pax header: an exabyte
 GZIP_MAGIC = b"\x1f\x8b"
 # Such members carry a size at times, but never data.
 DATALESS = (
@@ -173,7 +174,7 @@ def read_headers(
         if member.type == tarfile.XHDTYPE:
             records = _records(_note(plain, member.size))
             long_name = records.get("path", long_name)
-            long_size = int(records["size"]) if records.get("size", "").isdecimal() else None
+            long_size = _size(records.get("size", ""))
             continue
         member.size = member.size if long_size is None else long_size
         end = plain.position + (0 if member.type in DATALESS else _padded(member.size))
@@ -203,12 +204,20 @@ def _records(note: bytes) -> dict[str, str]:
     records = {}
     while note:
         length, space, _ = note.partition(b" ")
-        if not space or not length.isdigit() or not len(length) < int(length) <= len(note):
+        is_number = length.isdigit() and len(length) <= MAX_DIGITS
+        if not space or not is_number or not len(length) < int(length) <= len(note):
             raise DamagedArchiveError("archive is damaged: a broken pax header")
         record, note = note[: int(length)], note[int(length) :]
         key, _, value = record[len(length) + 1 : -1].partition(b"=")
         records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
     return records
+
+
+def _size(record: str) -> int | None:
+    """A member's size as a pax record has it; None where there is no such record."""
+    if len(record) > MAX_DIGITS:
+        raise DamagedArchiveError(f"archive is damaged: a size of {len(record)} digits")
+    return int(record) if record.isdecimal() else None
 
 
 def _padded(size: int) -> int:

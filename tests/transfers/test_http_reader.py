@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from pipeline.transfers.http_reader import Patience, open_client
+from pipeline.transfers.http_reader import Patience, TransferError, open_client
 from pipeline.transfers.transfer import transfer
-from tests.hostile_server import hostile_server
+from tests.hostile_server import broken_once, hostile_server
 from tests.transfers.fetching import CONTENT, WHOLE, fetch_with, reason_with
 
 PATIENCE = Patience(timeout_seconds=0.3, attempts=2, first_wait_seconds=0.01)
@@ -53,6 +53,9 @@ def test_lasting_trouble_is_given_up_after_the_attempts(server, tmp_path):
         (lambda: formatdate(time.time() + 8, usegmt=True), 7.5),  # dates have whole seconds
         ("999999", 120),
         ("soon", 0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", 0),
+        ("9" * 5000, 0),
     ],
 )
 def test_retry_after_is_honoured_within_bounds(server, tmp_path, monkeypatch, asked, seconds):
@@ -122,12 +125,41 @@ def test_redirect_to_the_web_is_followed(server, tmp_path):
         ("file:///etc/passwd", "redirect to file:"),
         ("ftp://127.0.0.1/f", "redirect to ftp:"),
         ("/f", "too many redirects"),
+        ("http://.../", "redirect to no address"),
+        (f"http://{'a' * 300}/", "redirect to no address"),
+        ("http://xn--/", "redirect to no address"),
     ],
 )
 def test_redirect_to_elsewhere_is_refused(server, tmp_path, location, expected):
     server.answers["/f"] = lambda handler, count: handler.reply(302, b"", {"Location": location})
 
     assert reason(server, tmp_path / "f") == expected
+
+
+@pytest.mark.parametrize("host", ["...", "a" * 300, "xn--"])
+def test_host_that_cannot_be_looked_up_is_named(tmp_path, host):
+    with open_client(PATIENCE) as client, pytest.raises(TransferError, match="not an HTTP address"):
+        transfer(client, f"http://{host}/f", tmp_path / "f", PATIENCE)
+
+
+def test_range_of_a_size_of_5000_digits_starts_over(server, tmp_path):
+    def answer(handler, count):
+        if count == 2:
+            span = f"bytes 1000-{len(CONTENT) - 1}/{'9' * 5000}"
+            handler.reply(206, CONTENT[1000:], {"ETag": '"v1"', "Content-Range": span})
+        else:
+            broken_once(CONTENT, after=1000)(handler, count)
+
+    server.answers["/f"] = answer
+    patient = Patience(PATIENCE.timeout_seconds, attempts=3, first_wait_seconds=0.01)
+
+    assert fetch_with(patient, server, tmp_path / "f") == WHOLE
+
+
+def test_length_of_20_digits_is_refused(server, tmp_path):
+    server.answers["/f"] = lambda handler, count: handler.reply(200, b"x", announced=10**19)
+
+    assert reason(server, tmp_path / "f") == "announced by a number of 20 digits"
 
 
 def test_dead_server_is_named(tmp_path):

@@ -119,6 +119,17 @@ def test_endless_name_is_not_read_into_memory(tmp_path):
         keep(info.tobuf(tarfile.GNU_FORMAT), {"a.mp4"}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "record", [b"5011 size=" + b"9" * 5000 + b"\n", b"9" * 5000 + b" size=1\n"]
+)
+def test_numbers_of_5000_digits_are_damage(tmp_path, record):
+    info = member("pax", tarfile.XHDTYPE)
+    info.size = len(record)
+
+    with pytest.raises(DamagedArchiveError, match="archive is damaged"):
+        keep(info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(5120, b"\0"), {"a"}, tmp_path)
+
+
 def keep_remote(answer, tmp_path: Path):
     with hostile_server() as server, open_client(PATIENCE) as client:
         server.answers["/a"] = answer
