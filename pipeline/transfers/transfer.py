@@ -26,7 +26,7 @@ from pipeline.transfers.http_reader import (
     open_at,
 )
 
-MAX_BYTES = 64 << 30  # of one file; whoever announces more is wrong, or means to fill the disk
+MAX_BYTES = 64 << 30  # of one file; whoever sends more is wrong, or means to fill the disk
 HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -150,23 +150,28 @@ def _fetch(client: httpx.Client, url: str, part: _Part, received: Received, open
         _append(part, opening, received)
     if opening.total is not None and part.size < opening.total:
         raise TransferError("connection broke off")
-    if opening.total is not None and part.size > opening.total:
-        raise StaleError("longer than announced")
     return opening.offset > 0
 
 
 def _append(part: _Part, opening: Opening, received: Received) -> None:
+    """Write the body behind what is there; the disk and the bytes that come have their limits."""
     size = checked = opening.offset
     with part.path.open("ab") as file, disk_named(part.path.parent):
         if opening.total is not None:
             require_space(part.path.parent, opening.total - size)
         for chunk in opening.chunks:
-            file.write(chunk)
             size += len(chunk)
+            if opening.total is not None and size > opening.total:
+                raise StaleError("longer than announced")
+            if size > MAX_BYTES:
+                raise StaleError(f"longer than {MAX_BYTES} bytes", permanent=True)
+            file.write(chunk)
             received(len(chunk))
-            if opening.total is not None and size - checked >= CHECK_EVERY_BYTES:
+            if size - checked >= CHECK_EVERY_BYTES:
                 file.flush()
-                require_space(part.path.parent, opening.total - size)
+                # Where nobody says what is left, so much may come before the next look.
+                left = CHECK_EVERY_BYTES if opening.total is None else opening.total - size
+                require_space(part.path.parent, left)
                 checked = size
 
 
