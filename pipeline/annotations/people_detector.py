@@ -5,7 +5,9 @@ H, W pixels  N boxes  K boxes of all levels of the feature pyramid  C channels
 Source: torchvision `fasterrcnn_resnet50_fpn_v2`; weights at download.pytorch.org/models.
 """
 
+import logging
 import pickle
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,39 +22,68 @@ from pipeline.transfers.data_lock import UNLOCKED, DataLock, fetch_locked
 from pipeline.transfers.http_reader import Patience
 from pipeline.transfers.transfer import hash_file
 
+logger = logging.getLogger(__name__)
+
 PERSON = 1  # COCO's class number
 NUM_CLASSES = 91  # COCO's, with background and the gaps in its numbering
 # What a file raises that is damaged, or something else: it depends on where.
 _BROKEN = (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError)
+_NAMED_DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
 SHORT_SIDE_PX = 800  # stills are enlarged to this, as in training
 
 
 def fetch_weights(address: str, sha256: str | None, lock: DataLock = UNLOCKED) -> Path:
     """The checkpoint at a path, or at an address: downloaded once, beside torch's other models.
 
+    Published names end in the first eight hex digits of the sha256: unless a hash is pinned, a file
+    of such a name must have them. What lies beside torch's models is used when the pinned or the
+    locked hash or those digits say that it is the right file, and else downloaded anew.
+
+    Args:
+        sha256: the pinned hash.
+
     Raises:
         ValueError: no such file, or not the one with this hash.
     """
-    if "://" not in address:
-        path = Path(address)
-        if not path.is_file():
-            raise ValueError(f"detect_people.weights: found no file {path}")
-        expected = sha256
-    else:
+    is_local = "://" not in address
+    path = Path(address)
+    if not is_local:
         path = Path(torch.hub.get_dir()) / "checkpoints" / address.rpartition("/")[2]
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            patience = Patience(timeout_seconds=30.0, attempts=6)
-            try:
-                fetch_locked(address, path, patience, lock, sha256=sha256)
-            except ValueError as error:
-                raise ValueError(f"detect_people.weights: {error}") from None
-        expected = sha256 or lock.expected(address)
-    if expected is not None and (found := hash_file(path).sha256) != expected:
-        raise ValueError(
-            f"detect_people.weights: {path}: found sha256 {found}, expected {expected}"
-        )
+    named = None if sha256 else _NAMED_DIGITS.search(path.name)
+    known = sha256 if is_local else sha256 or lock.expected(address)
+    expected = [each for each in (known, named and named[1]) if each]
+    if is_local and not path.is_file():
+        raise ValueError(f"detect_people.weights: found no file {path}")
+    doubt = _mismatch(path, expected) if expected else "found no hash that vouches for it"
+    if not is_local and (doubt or not path.is_file()):
+        if path.is_file():
+            logger.warning("%s: %s: not used, downloaded anew", path, doubt)
+        _download(address, path, sha256, lock if known else UNLOCKED)
+    if wrong := _mismatch(path, expected):
+        if not is_local:
+            path.unlink()
+        raise ValueError(f"detect_people.weights: {path}: {wrong}")
+    if not is_local and sha256 is None:
+        lock.add({address: hash_file(path)})
     return path
+
+
+def _download(address: str, path: Path, sha256: str | None, lock: DataLock) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    patience = Patience(timeout_seconds=30.0, attempts=6)
+    try:
+        fetch_locked(address, path, patience, lock, sha256=sha256)
+    except ValueError as error:
+        raise ValueError(f"detect_people.weights: {error}") from None
+
+
+def _mismatch(path: Path, expected: Sequence[str]) -> str:
+    """What is wrong with a file that does not have these hashes, or first digits of them."""
+    if not expected or not path.is_file():
+        return ""
+    found = hash_file(path).sha256
+    wrong = [each for each in expected if not found.startswith(each)]
+    return f"found sha256 {found}, expected {wrong[0]}" if wrong else ""
 
 
 def load_detector(

@@ -1,7 +1,8 @@
 """The person detector on random weights: what goes in and out, not whether it finds anybody."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from pipeline.annotations.people_detector import (
     load_detector,
 )
 from pipeline.models.vision import import_torchvision
+from pipeline.transfers.data_lock import DataLock
+from tests.hostile_server import Hostile, hostile_server
 
 CPU = torch.device("cpu")
 STILL = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
@@ -92,6 +95,81 @@ def test_weights_must_be_there_and_have_the_pinned_hash(tmp_path: Path) -> None:
     assert fetch_weights(str(path), hashlib.sha256(b"weights").hexdigest()) == path
     with pytest.raises(ValueError, match=f"expected {'0' * 64}"):
         fetch_weights(str(path), "0" * 64)
+
+
+GOOD, BAD = b"weights" * 100, b"others!" * 100
+DIGITS = hashlib.sha256(GOOD).hexdigest()[:8]
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Torch's folder of models."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    return tmp_path / "hub" / "checkpoints"
+
+
+@contextmanager
+def serving(name: str, content: bytes) -> Iterator[tuple[Hostile, str]]:
+    """A server of one file, and the file's address."""
+    with hostile_server() as server:
+        server.answers[f"/{name}"] = lambda handler, count: handler.ranged(content, '"v1"')
+        yield server, f"{server.base}/{name}"
+
+
+def test_digits_of_the_name_vouch_for_what_torch_has(tmp_path: Path, cached: Path) -> None:
+    name = f"net-{DIGITS}.pth"
+    (cached / name).write_bytes(GOOD)
+    lock = DataLock(tmp_path / "lock.csv")
+
+    with serving(name, BAD) as (server, address):
+        path = fetch_weights(address, None, lock)
+
+        assert not server.asked
+    assert path == cached / name
+    assert lock.expected(address) == hashlib.sha256(GOOD).hexdigest()
+
+
+@pytest.mark.parametrize("name", [f"net-{DIGITS}.pth", "net.pth"])
+def test_file_that_nothing_vouches_for_is_downloaded_anew(
+    tmp_path: Path, cached: Path, name: str
+) -> None:
+    (cached / name).write_bytes(BAD)
+    lock = DataLock(tmp_path / "lock.csv")
+
+    with serving(name, GOOD) as (server, address):
+        path = fetch_weights(address, None, lock)
+        assert path.read_bytes() == GOOD
+        asked = len(server.asked[f"/{name}"])
+        fetch_weights(address, None, lock)  # locked by now
+
+    assert len(server.asked[f"/{name}"]) == asked
+
+
+def test_download_that_is_not_what_its_name_says_is_refused_and_not_locked(
+    tmp_path: Path, cached: Path
+) -> None:
+    found = hashlib.sha256(BAD).hexdigest()
+
+    with (
+        serving(f"net-{DIGITS}.pth", BAD) as (_, address),
+        pytest.raises(ValueError, match=f"found sha256 {found}, expected {DIGITS}"),
+    ):
+        fetch_weights(address, None, DataLock(tmp_path / "lock.csv"))
+
+    assert not list(cached.glob("net*"))
+    assert not (tmp_path / "lock.csv").exists()
+
+
+def test_local_file_must_have_the_digits_of_its_name_unless_a_hash_is_pinned(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / f"net-{DIGITS}.pth"
+    path.write_bytes(BAD)
+
+    with pytest.raises(ValueError, match=f"expected {DIGITS}"):
+        fetch_weights(str(path), None)
+    assert fetch_weights(str(path), hashlib.sha256(BAD).hexdigest()) == path
 
 
 def ramp(height: int, width: int) -> Tensor:
