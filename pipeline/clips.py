@@ -93,11 +93,12 @@ def is_safe_name(name: str) -> bool:
     formula = name[:1] in ("=", "+", "@") or (name[:1] == "-" and set(name) & set("(|!="))
     return (
         not formula
+        # Before the encoding, which bytes that are no UTF-8 (lone surrogates) do not survive.
+        and name.isprintable()
         and 0 < len(name.encode()) <= 200
         and not name.startswith(".")
         and "/" not in name
         and "\\" not in name
-        and name.isprintable()
     )
 
 

@@ -1,5 +1,6 @@
 """Which file of a list, a folder or an archive is a clip's, and where the clip starts in it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pipeline.sections import FilesSource, FolderSource
 from pipeline.transfers.sources import FileList, LocalFolder, Source, WantedClip
 from tests.download_world import World, video
 from tests.hostile_server import hostile_server
+from tests.small_archives import tar_gz
 
 CLIP = WantedClip("a_b_000001_000011", "a_b", 1.0, 11.0, 0.0)
 SPAN = WantedClip("abc", "abc", 900.0, 1800.0, 900.0)  # of a part with span_seconds
@@ -167,3 +169,24 @@ def test_archive_with_short_names_is_not_read_again(world):
 
     assert server.counts["/0.tar.gz"] == 1
     assert list(world.files) == ["a_b_000001_000011.mp4"]
+
+
+def test_names_that_are_not_utf8_are_passed_over_in_folders_and_archives(world):
+    local = world.folder / "local"
+    local.mkdir()
+    for name in (b"caf\xe9.txt", b"a.mp\xff", b"b\xff.mp4"):
+        Path(os.fsdecode(bytes(local) + b"/" + name)).write_bytes(b"x")
+    (local / "a.mp4").write_bytes(b"local")
+    world.sources.append({"kind": "folder", "path": str(local)})
+    world.want("a")
+    world.download()
+    assert world.files == {"a.mp4": b"local"}
+
+    world.sources.clear()
+    world.publish_archives(["c.mp4"])
+    foreign = os.fsdecode(b"b_000001_000011.mp\xff")
+    (world.mirror / "0.tar.gz").write_bytes(tar_gz((foreign, b"x"), ("c.mp4", b"archived")))
+    world.want("b_000001_000011", "c", shard="")
+    world.download()
+
+    assert world.files == {"c.mp4": b"archived"}
