@@ -8,8 +8,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline import plan as command
-from pipeline import plan_disk
 from pipeline.clips import COLUMNS
 from pipeline.params import Params, load_params
 from pipeline.plan_figures import Means, Step
@@ -187,68 +185,6 @@ def test_annotations_that_have_come_are_not_downloaded_again(study, tmp_path):
     assert step.download_bytes == pytest.approx(1e8 * 6 / 9)
 
 
-def with_folder(path: Path) -> Params:
-    """The study whose Kinetics training clips lie in a folder."""
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    part = raw["datasets"]["ava_kinetics"]["parts"][2]
-    part["sources"] = [{"kind": "folder", "path": str(path)}]
-    return Params(raw, "params.yaml", "ava_kinetics")
-
-
-def test_folder_on_the_disk_of_the_data_takes_no_room(tmp_path):
-    (tmp_path / "k700").mkdir()
-    step = steps_of(with_folder(tmp_path / "k700"), tmp_path)["download"]
-
-    # Left are AVA's 157 GB and 32,000 clips of validation; DVC's cache would copy all.
-    assert step.disk_bytes == pytest.approx(157e9 + 32_000 * 1.86167e6, rel=1e-4)
-    assert step.linked_bytes == pytest.approx(141_000 * 1.86167e6, rel=1e-4)
-    assert any("hard links" in note for note in step.notes)
-
-
-def test_folder_on_another_disk_takes_its_size(tmp_path, monkeypatch):
-    (tmp_path / "k700").mkdir()
-    monkeypatch.setattr(plan_disk, "_device", lambda path: "k700" in str(path))
-    step = steps_of(with_folder(tmp_path / "k700"), tmp_path)["download"]
-
-    assert step.disk_bytes == pytest.approx(157e9 + 173_000 * 1.86167e6, rel=1e-4)
-    assert step.linked_bytes == 0
-
-
-def test_linked_videos_are_no_room_taken(tmp_path):
-    videos = tmp_path / "data" / "ava_kinetics" / "videos" / "000"
-    videos.mkdir(parents=True)
-    (tmp_path / "k700").mkdir()
-    (tmp_path / "k700" / "a.mp4").write_bytes(b"x" * 1000)
-    (videos / "a.mp4").hardlink_to(tmp_path / "k700" / "a.mp4")
-    (videos / "b.mp4").write_bytes(b"x" * 10)
-
-    assert steps_of(with_folder(tmp_path / "k700"), tmp_path)["download"].there_bytes == 10
-
-
-def test_room_is_reckoned_on_the_disk_that_holds_each_folder(tmp_path, monkeypatch):
-    for place in ("small/.dvc", "large"):
-        (tmp_path / place).mkdir(parents=True)
-    root, large = tmp_path / "small", tmp_path / "large"
-    (root / "data").symlink_to(large)
-    free = {large: 600.0, root: 100.0, root / ".dvc": 100.0}
-    usage = type("Usage", (), {})
-    monkeypatch.setattr(plan_disk, "_device", lambda path: large in path.resolve().parents)
-    monkeypatch.setattr(
-        "shutil.disk_usage", lambda folder: (setattr(usage, "free", free[folder]), usage)[1]
-    )
-    steps = [
-        Step("download", "", disk_bytes=500.0, there_bytes=100.0, linked_bytes=7.0),
-        Step("train", "", disk_bytes=30.0),
-    ]
-
-    data, results = plan_disk.disks_of(steps, root, "demo", has_cache=True)
-
-    assert (data.folders, data.needed_bytes, data.lacking_bytes) == (["data/demo"], 400, 0)
-    assert results.folders == ["results/demo", ".dvc/cache"]
-    # 30 of results; copies of 400, 30 and of what was only linked, 7.
-    assert results.lacking_bytes == 30 + 437 - 100
-
-
 def test_hosts_are_asked_only_when_told_to(study, tmp_path):
     with hostile_server() as server:
         raw = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -301,21 +237,6 @@ def test_archives_behind_another_source_are_reckoned_with_it(tmp_path):
     # 32,000 clips of 10 s at 60 kB a second more than without.
     expected = 157e9 + 0.9 * 1200e9 + 32_000 * 10 * 6e4
     assert step.download_bytes == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(("free", "code"), [(1e6, 1), (1e16, 0)])
-def test_small_disk_is_a_warning_or_with_check_an_error(tmp_path, monkeypatch, capsys, free, code):
-    usage = type("Usage", (), {"free": free})
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
-    params = (ROOT / "params.yaml").read_text().replace("dataset: demo", "dataset: ava_kinetics")
-    (tmp_path / "params.yaml").write_text(params)
-    arguments = ["--params", str(tmp_path / "params.yaml"), "--root", str(tmp_path)]
-
-    command.main(arguments)
-    assert ("WARNING: the disk is too small" in capsys.readouterr().out) is bool(code)
-    if code:
-        with pytest.raises(SystemExit, match="1"):
-            command.main([*arguments, "--check"])
 
 
 def test_command_loads_no_torch():
