@@ -11,6 +11,7 @@ import av
 import cv2
 import simplejpeg
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 
 from pipeline.atomic import written
 from pipeline.clips import parse_windows, read_windows
@@ -73,10 +74,11 @@ def extract_clip(
         numbers: stored frames wanted, ascending.
     """
     last, stored, damage, broken = 0, 0, Damage(), ""
-    look = cut.look
+    look, sizes = cut.look, PictureSizes()
     try:
         for shown in _batches(read_frames(folder / cut.path, cut, numbers, damage)):
-            for frame, shown_in in shown:
+            for picture, shown_in in shown:
+                frame = sizes.as_first(picture)
                 jpeg = to_jpeg(frame, look, settings.short_side_px, settings.jpeg_quality)
                 for last in shown_in:
                     store.add(cut.clip, last, *jpeg)
@@ -91,8 +93,39 @@ def extract_clip(
         reasons.append(f"the video ends after frame {last}, frame {numbers[-1]} was wanted")
     if look.transfer != "sdr":
         reasons.append(f"{look.transfer.upper()} brightness was mapped to an ordinary screen's")
-    reason = "; ".join(part for part in reasons if part)
+    reason = "; ".join(part for part in [*reasons, str(sizes)] if part)
     return ClipReport(cut.clip, status, len(numbers), stored, reason)
+
+
+class PictureSizes:
+    """Gives all pictures of a clip the size of its first one; as text, which sizes it met.
+
+    Streams may change their size on the way (joined files, broadcasts). Boxes are fractions of the
+    picture, so what stretches the whole picture moves none of them.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[int, int] | None = None
+        self._others: list[str] = []
+
+    def as_first(self, frame: VideoFrame) -> VideoFrame:
+        """The picture, or one of the first's size in its place; format and colours stay."""
+        size = frame.width, frame.height
+        self._first = self._first or size
+        if size == self._first:
+            return frame
+        if (text := "{} x {}".format(*size)) not in self._others:
+            self._others.append(text)
+        width, height = self._first
+        return frame.reformat(width, height, interpolation=Interpolation.AREA, threads=1)
+
+    def __str__(self) -> str:
+        if not self._others or self._first is None:
+            return ""
+        width, height = self._first
+        return (
+            f"pictures of {', '.join(self._others)} were resized to the first's {width} x {height}"
+        )
 
 
 def _batches(frames: Iterable[_Shown]) -> Iterator[list[_Shown]]:

@@ -172,7 +172,7 @@ def follow(
     except av.error.FFmpegError as error:
         damage = f"the file breaks off: {reason(error)}"
     timeline = _timeline(container, stream, rows, start, is_whole, damage)
-    return _with_lost_end(timeline, _promised_seconds(container, stream))
+    return _with_lost_end(timeline, _promised_end(container, stream, start))
 
 
 def _timeline(
@@ -231,23 +231,28 @@ def _first_video(container: InputContainer) -> VideoStream | None:
     return moving[0] if moving and moving[0].codec_context is not None else None
 
 
-def _promised_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """Length of the video stream as the header tells it."""
+def _promised_end(
+    container: InputContainer, stream: VideoStream, start_seconds: float
+) -> float | None:
+    """File time at which the video stream ends as the header tells it."""
+    # Matroska counts its lengths from file time 0, wherever the first picture lies.
+    counted_from = 0.0 if "matroska" in container.format.name else start_seconds
     if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
+        return counted_from + float(stream.duration * stream.time_base)
     tag = stream.metadata.get("DURATION", "")  # Matroska, written by ffmpeg: 00:00:05.000000000
     if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag):
-        return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
-    alone = len(container.streams) == 1 and container.duration is not None
-    return container.duration / av.time_base if alone and container.duration else None
+        return counted_from + int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+    if len(container.streams) == 1 and container.duration:
+        return counted_from + container.duration / av.time_base
+    return None
 
 
-def _with_lost_end(timeline: Timeline, promised_seconds: float | None) -> Timeline:
+def _with_lost_end(timeline: Timeline, promised_end: float | None) -> Timeline:
     """Note it as damage when the video ends well before its header says."""
-    if not timeline.is_whole or promised_seconds is None:
+    if not timeline.is_whole or promised_end is None:
         return timeline
-    found = timeline.end_seconds - timeline.start_seconds
-    if found > promised_seconds - TRUNCATED_SECONDS:
+    if timeline.end_seconds > promised_end - TRUNCATED_SECONDS:
         return timeline
-    lost = f"the file ends after {found:.2f} s, its header says {promised_seconds:.2f} s"
+    found, promised = (end - timeline.start_seconds for end in (timeline.end_seconds, promised_end))
+    lost = f"the file ends after {found:.2f} s, its header says {promised:.2f} s"
     return replace(timeline, damage="; ".join(filter(None, [timeline.damage, lost])))

@@ -5,7 +5,9 @@ import json
 import av
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import simplejpeg
 
 from pipeline.clips import COLUMNS
 from pipeline.frames.cut_table import Cut, read_cuts, write_cuts
@@ -15,7 +17,7 @@ from pipeline.frames.frame_store import FrameStore
 from pipeline.frames.picture import to_rgb
 from pipeline.stages import extract_frames
 from tests.conftest import ROOT
-from tests.counter_videos import ffmpeg, read_number, write_video
+from tests.counter_videos import H264, ffmpeg, read_number, write_video
 
 
 def write_clips(folder, windows):
@@ -79,6 +81,34 @@ def test_summary_counts(built):
 
     assert (counts["clips"], counts["frames"], counts["damaged"], counts["short"]) == (4, 10, 2, 1)
     assert counts["bytes"] == (built[0] / "00.tar").stat().st_size
+
+
+def test_versions_of_decoder_and_encoder_stand_in_the_index(built):
+    notes = pq.read_schema(built[0] / "00.parquet").metadata
+
+    assert notes[b"decoder"].decode() == f"PyAV {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
+    assert notes[b"encoder"].decode() == f"simplejpeg {simplejpeg.__version__}"
+
+
+def test_pictures_that_change_their_size_take_that_of_the_first(tmp_path):
+    (tmp_path / "cut").mkdir()
+    write_video(tmp_path / "small.ts", "30", 30)
+    larger = ["-vf", "scale=2*iw:2*ih:flags=neighbor", *H264]
+    write_video(tmp_path / "large.ts", "30", 30, *larger)
+    (tmp_path / "list").write_text("file small.ts\nfile large.ts\n")
+    joined = tmp_path / "joined.ts"
+    ffmpeg("-f", "concat", "-i", tmp_path / "list", "-c", "copy", joined)
+    write_cuts([cut_clip(joined, tmp_path / "cut", "clip", [(1, 60)], 0.0)], tmp_path / "cut.csv")
+    write_clips(tmp_path, {"clip": "1-60"})
+
+    report = run_stage(tmp_path).loc["clip"]
+    store = FrameStore(tmp_path)
+
+    assert store.size("clip") == (80, 32)
+    images = store.decode("clip", range(1, 61))
+    assert [read_number(image) for image in images] == [*range(30), *range(30)]
+    assert report["status"] == "ok"
+    assert report["reason"] == "pictures of 160 x 64 were resized to the first's 80 x 32"
 
 
 def test_clip_that_nobody_asked_for_is_refused(tmp_path):
