@@ -5,11 +5,14 @@ second, which an edit list hides: its time 0 is the section's start. Only mp4 ca
 """
 
 import contextvars
+import errno
 import logging
 import os
+import re
 import shutil
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ import yt_dlp
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import YoutubeDLError, download_range_func
 
+from pipeline.disk_space import disk_named, require_space
 from pipeline.frames.ffmpeg_binary import ffmpeg_binary
 from pipeline.sections import YouTube
 from pipeline.transfers.host_slots import HostSlots
@@ -32,6 +36,10 @@ logger = logging.getLogger(__name__)
 
 COOKIES = "AVA_YOUTUBE_COOKIES"  # a cookies file; where both are given it replaces the settings'
 REFUSALS_IN_A_ROW = 5  # so many "try later" mean us, not the videos
+ROOM_BYTES_PER_SECOND = 500_000  # 4 Mbit a second, more than pictures of 340 px take
+ROOM_BYTES = 64 << 20  # for a video whose length nobody has told yet
+LEAST_BYTES = 1 << 20  # with less left after a failure the disk is why
+NO_ROOM = re.compile(r"no space left|disk quota exceeded|errno (27|28|122)\b", re.IGNORECASE)
 SHORTEST_SHARE = 0.9  # a section with less of its seconds has been cut off on its way
 
 
@@ -66,14 +74,19 @@ class YouTubeReader:
         Raises:
             TransferError: the reason begins with gone, private, blocked or try later; permanent
                 where asking again will never help.
+            DiskFullError: the section does not fit, or did not.
         """
-        with self._slots.slot(httpx.URL(url)):
+        seconds = span.end - span.start
+        with self._slots.slot(httpx.URL(url)), disk_named(target.parent):
+            wanted = seconds * ROOM_BYTES_PER_SECOND if seconds < float("inf") else ROOM_BYTES
+            require_space(target.parent, round(wanted))
             self._check_limits()
             # A folder of its own: the ffmpeg of a killed job may still write to the last one.
             with tempfile.TemporaryDirectory(prefix="video-", dir=target.parent) as place:
                 try:
                     path = self._ask(url, span, Path(place))
                 except YoutubeDLError as error:
+                    _check_disk(Path(place), error)
                     raise self._refused(error) from error
                 finally:
                     self._stopped.wait(self._settings.sleep_seconds)
@@ -98,6 +111,8 @@ class YouTubeReader:
         context = contextvars.copy_context()
         context.run(FFmpegPostProcessor._ffmpeg_location.set, ffmpeg_location())
         options = self._options(span, place)
+        if (proxy := proxy_for(url)) is not None:
+            options["proxy"] = proxy
         said: dict[str, Any] = context.run(_extract, options, url)
         path = place / "video.mp4"
         if not path.is_file() or not path.stat().st_size:
@@ -165,6 +180,21 @@ def format_chooser(short_side_px: int) -> Callable[[dict[str, Any]], Iterator[di
     return choose
 
 
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for an address; None where it says to use none.
+
+    yt-dlp finds it by itself, but tells the ffmpeg that fetches a section only of one that it is
+    given. An address of https takes the proxies of https, http and all, in this order.
+    """
+    address = httpx.URL(url)
+    port = "" if address.port is None else f":{address.port}"
+    if urllib.request.proxy_bypass(f"{address.host}{port}"):
+        return None
+    proxies = urllib.request.getproxies()
+    found = (proxies.get(name) for name in dict.fromkeys((address.scheme, "http", "all")))
+    return next(filter(None, found), None)
+
+
 def ffmpeg_location() -> str:
     """The system's ffmpeg, else the one that comes with the Python package.
 
@@ -176,6 +206,13 @@ def ffmpeg_location() -> str:
 def _extract(options: dict[str, Any], url: str) -> dict[str, Any]:
     with yt_dlp.YoutubeDL(options) as reader:
         return dict(reader.extract_info(url) or {})
+
+
+def _check_disk(place: Path, error: YoutubeDLError) -> None:
+    """OSError if a full disk made yt-dlp fail: its words may tell, those of ffmpeg never do."""
+    said = f"{error} {_message(error)}"
+    if NO_ROOM.search(said) or shutil.disk_usage(place).free < LEAST_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from error
 
 
 def _check_length(path: Path, span: Span, video_seconds: object) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from yt_dlp.utils import DownloadError
 
 from pipeline.transfers.download_journal import Journal, Refusal
 from tests.counter_videos import write_video
@@ -57,6 +58,23 @@ def test_refusal_that_was_noted_as_final_and_is_not_is_asked_again(world):
     journal = Journal(world.out / ".00.partial")
     said = "gone: Requested format is not available"
     journal.refuse(Refusal("abc_000004_000008", "{mirror}/abc.mp4#t=4,8", said))
+
+    world.download()
+
+    assert world.rows["abc_000004_000008"]["status"] == "ok"
+
+
+def test_full_disk_ends_the_job_and_the_next_run_goes_on(world, monkeypatch):
+    world.want("abc_000004_000008", video_id="abc", start=4.0, end=8.0)
+
+    def fail(options, url):
+        raise DownloadError("ERROR: unable to write data: [Errno 28] No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.transfers.youtube._extract", fail)
+        with pytest.raises(OSError, match="disk is full: no space left; make room"):
+            world.download()
+    assert not world.report.exists()
 
     world.download()
 

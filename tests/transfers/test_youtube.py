@@ -1,12 +1,15 @@
 """Sections of videos through yt-dlp, from a server on loopback that plays the part of the site."""
 
+import shutil
 import threading
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
+from yt_dlp.utils import DownloadError, UnavailableVideoError
 
+from pipeline.disk_space import DiskFullError
 from pipeline.frames.cutting import cut_clip
 from pipeline.frames.frame_reader import Damage, read_frames
 from pipeline.frames.picture import to_rgb
@@ -172,6 +175,59 @@ def test_cookies_of_the_environment_are_sent_and_left_alone(tmp_path, monkeypatc
 def test_cookies_that_are_not_there_are_named(site, tmp_path):
     with pytest.raises(ValueError, match="cookies: /nowhere: found no such file"):
         reader(tmp_path, cookies="/nowhere").fetch(f"{site}/abc.mp4", SHORT, tmp_path / "clip.mp4")
+
+
+def free_bytes(monkeypatch, *counts: int) -> None:
+    """Let the disk have so much room each time that somebody looks, the last for ever."""
+    left = list(counts)
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(
+        "shutil.disk_usage",
+        lambda path: usage._replace(free=left.pop(0) if len(left) > 1 else left[0]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("span", "needed"), [(Span(900, 1800), "0.45 GB"), (Span(0, float("inf")), "67.1 MB")]
+)
+def test_section_that_will_not_fit_is_not_asked_for(tmp_path, monkeypatch, span, needed):
+    free_bytes(monkeypatch, 60_000_000)
+    with hostile_server() as server:
+        with pytest.raises(DiskFullError, match=f"disk is full: {needed} needed, 60 MB free"):
+            reader(tmp_path).fetch(f"{server.base}/abc.mp4", span, tmp_path / "clip.mp4")
+
+        assert not server.counts
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DownloadError("ERROR: unable to write data: [Errno 28] No space left on device"),
+        UnavailableVideoError(OSError(28, "No space left on device")),
+        DownloadError("ERROR: unable to write data: [Errno 122] Disk quota exceeded"),
+    ],
+)
+def test_full_disk_in_the_words_of_yt_dlp_is_no_refusal(tmp_path, monkeypatch, error):
+    def fail(options, url):
+        raise error
+
+    monkeypatch.setattr("pipeline.transfers.youtube._extract", fail)
+
+    with pytest.raises(DiskFullError, match="disk is full: no space left; make room"):
+        reader(tmp_path).fetch("http://x.test/abc.mp4", SHORT, tmp_path / "clip.mp4")
+
+    assert not list(tmp_path.glob("video-*"))
+
+
+def test_failure_that_leaves_the_disk_full_is_no_refusal(tmp_path, monkeypatch):
+    def fail(options, url):
+        raise DownloadError("ERROR: ffmpeg exited with code 228")
+
+    monkeypatch.setattr("pipeline.transfers.youtube._extract", fail)
+    free_bytes(monkeypatch, 1 << 30, 4096)
+
+    with pytest.raises(DiskFullError, match="disk is full: no space left; make room"):
+        reader(tmp_path).fetch("http://x.test/abc.mp4", SHORT, tmp_path / "clip.mp4")
 
 
 H264 = {"ext": "mp4", "vcodec": "avc1.4d401e", "acodec": "none"}
