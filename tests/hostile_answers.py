@@ -152,6 +152,23 @@ def drip(handler: Handler, name: str) -> None:
         time.sleep(0.1)
 
 
+def dripped(data: bytes) -> Callable[[Handler, int], None]:
+    """Send a little ten times a second: of a single line its bytes, of several the lines."""
+    pieces = data.splitlines(keepends=True) if b"\n" in data else [bytes([each]) for each in data]
+
+    def answer(handler: Handler, count: int) -> None:
+        for piece in pieces:
+            handler.wfile.write(piece)
+            time.sleep(0.1)
+
+    return answer
+
+
+def drip_redirect(handler: Handler, count: int) -> None:
+    handler.reply(302, b"", {"Location": "/good.mp4"}, announced=64_000)
+    dripped(b"x" * 300)(handler, count)
+
+
 def by_name(answer: Callable[[Handler, str], None]) -> Callable[[str], Answer]:
     return lambda name: lambda handler, count: answer(handler, name)
 

@@ -15,6 +15,8 @@ from tests.hostile_answers import (
     chunked,
     cut,
     drip,
+    drip_redirect,
+    dripped,
     endless_range,
     evil_name,
     first,
@@ -75,6 +77,12 @@ ROWS: list[tuple[str, str, str, Callable[[str], Answer]]] = [
     ("later-503", "503 once, Retry-After in seconds", FILE, first(503, Retry_After=_NEAR)),
     ("past-503", "503 once, Retry-After a date gone by", FILE, first(503, Retry_After=_PAST)),
     ("odd-503", "503 once, Retry-After no time at all", FILE, first(503, Retry_After="soon")),
+    (
+        "hour-503",
+        "503, Retry-After in an hour",
+        "try later: HTTP 503, asked to wait 3600 seconds",
+        always(503, Retry_After="3600"),
+    ),
     (
         "far-503",
         "503 once, Retry-After a date beyond all years",
@@ -166,6 +174,22 @@ ROWS: list[tuple[str, str, str, Callable[[str], Answer]]] = [
     ("silence", "says nothing", "stalled", lambda name: silence),
     ("pause", "falls silent in the middle", "stalled", by_name(silence_in_the_middle)),
     ("drip", "sends ten bytes a second", "stalled", by_name(drip)),
+    (
+        "drip-header",
+        "sends ten bytes of its header a second",
+        "stalled",
+        lambda name: dripped(b"HTTP/1.1 200 OK".ljust(300, b"!")),
+    ),
+    *[
+        (
+            f"endless-{status}",
+            f"answers {status} ten times a second",
+            "stalled",
+            lambda name, status=status: dripped(b"HTTP/1.1 %d Wait\r\n\r\n" % status * 150),
+        )
+        for status in (100, 103)
+    ],
+    ("drip-moved", "redirects by a page of ten bytes a second", "stalled", lambda n: drip_redirect),
     (
         "gzip",
         "gzip that nobody asked for",

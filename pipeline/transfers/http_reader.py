@@ -5,6 +5,7 @@ Both ways of fetching build on this: `transfer` (one address to one file) and th
 
 import http
 import logging
+import os
 import random
 import re
 import time
@@ -23,17 +24,19 @@ from pipeline.transfers.answers import (
     size_of,
     validator_of,
 )
+from pipeline.transfers.header_deadline import headers_came, limit_headers
 from pipeline.transfers.host_slots import HostSlots
 from pipeline.transfers.transfer_error import StaleError as StaleError
 from pipeline.transfers.transfer_error import TransferError as TransferError
 
 logger = logging.getLogger(__name__)
 
-LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server may ask for more; it does not get it
+LONGEST_RETRY_AFTER_SECONDS = 120.0  # asked for more, a job leaves the file to a later run
 # Attempts count anew after so many new bytes: an archive of many gigabytes may break off often.
 PROGRESS_BYTES = 1 << 20
 SLOWEST_BYTES_PER_SECOND = 1000  # slower than this for a whole time-out is a stall as well
 MAX_REDIRECTS = 10
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 
@@ -44,7 +47,8 @@ Received = Callable[[int], None]  # told the size of each piece as it arrives
 class Patience:
     """How long to bear with a server."""
 
-    timeout_seconds: float  # silence that counts as a broken connection
+    # Silence that counts as a broken connection; all headers of an answer have as long together.
+    timeout_seconds: float
     attempts: int  # failures in a row before an address is given up
     first_wait_seconds: float = 1.0  # bound of the first random wait, doubled with every failure
     longest_wait_seconds: float = 60.0
@@ -59,7 +63,10 @@ class Attempts:
         self._furthest = 0
 
     def after(self, error: TransferError, position: int) -> None:
-        """Wait before the next attempt, or raise `error` when there should be none.
+        """Wait before the next attempt, or raise when there should be none.
+
+        A server that asks for more time than a job has is not asked again: "try later" it is then,
+        which is not final (see `youtube_refusals`).
 
         Args:
             position: bytes of the file that we have by now.
@@ -67,7 +74,13 @@ class Attempts:
         if position >= self._furthest + PROGRESS_BYTES:
             self._furthest, self._failures = position, 0
         self._failures += 1
-        if error.permanent or self._failures >= self._patience.attempts:
+        if error.permanent:
+            raise error
+        asked_seconds = error.wait_seconds or 0.0
+        if asked_seconds > LONGEST_RETRY_AFTER_SECONDS:
+            said = f"try later: {error.reason}, asked to wait {asked_seconds:.0f} seconds"
+            raise TransferError(said, wait_seconds=asked_seconds) from error
+        if self._failures >= self._patience.attempts:
             raise error
         seconds = self._wait_seconds(error)
         logger.debug("%s; next attempt in %.1f s", error.reason, seconds)
@@ -79,7 +92,7 @@ class Attempts:
         jitter = random.uniform(0, min(bound, self._patience.longest_wait_seconds))
         if error.wait_seconds is None:
             return jitter
-        return min(error.wait_seconds, LONGEST_RETRY_AFTER_SECONDS) + jitter
+        return error.wait_seconds + jitter
 
 
 class _Client(httpx.Client):
@@ -99,22 +112,50 @@ def open_client(
 ) -> httpx.Client:
     """A client to share between threads: proxies from the environment, none for loopback.
 
+    From the end of a request to the end of its answer's headers, however many come before it (100,
+    103), `patience.timeout_seconds` may pass, then it has stalled; likewise for a redirect's body.
+
     Args:
         connections: at once, to all hosts.
         slots: counts the connections to each host; None: as many as there are.
+
+    Raises:
+        ValueError: a proxy of the environment is none that we can use.
     """
-    client = _Client(
+    try:
+        client = _client(patience, connections)
+    except (ImportError, ValueError, httpx.InvalidURL) as error:  # ImportError: of SOCKS
+        raise ValueError(_proxy_mistake(error)) from None
+    client.slots = slots
+    limit_headers(client, patience.timeout_seconds)
+    return client
+
+
+def _client(patience: Patience, connections: int) -> _Client:
+    return _Client(
         timeout=httpx.Timeout(patience.timeout_seconds, pool=None),
         limits=httpx.Limits(max_connections=connections),
         mounts={f"all://{host}": None for host in LOOPBACK_HOSTS},
         follow_redirects=True,
         max_redirects=MAX_REDIRECTS,
-        event_hooks={"response": [check_redirect]},
+        event_hooks={"response": [check_redirect, headers_came]},
         # The bytes that are published, not an encoding of them: lengths, ranges and hashes count.
         headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
     )
-    client.slots = slots
-    return client
+
+
+def _proxy_mistake(error: Exception) -> str:
+    """Which variables name an unusable proxy, and how to go without; no password of theirs."""
+    named = {name: value for name, value in os.environ.items() if name.lower() in PROXY_VARIABLES}
+    schemes = {name: value.partition("://")[0] for name, value in named.items() if "://" in value}
+    wrong = {name: each for name, each in schemes.items() if each not in ("http", "https")}
+    if not wrong:
+        return f"{', '.join(named)}: found no proxy's address, expected http://host:port: {error}"
+    found, names = (" ".join(sorted(set(each))) for each in (wrong.values(), wrong))
+    return (
+        f"{names}: found a {found} proxy, expected http or https; "
+        f"`unset {names}` in the shell goes without"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
+import random
 import time
 from email.utils import formatdate
 from functools import partial
 
 import pytest
 
-from pipeline.transfers.http_reader import Patience, TransferError, open_client
+from pipeline.transfers.http_reader import Attempts, Patience, TransferError, open_client
 from pipeline.transfers.transfer import transfer
+from pipeline.transfers.youtube_refusals import may_come_later
 from tests.hostile_server import broken_once, hostile_server
 from tests.transfers.fetching import CONTENT, WHOLE, fetch_with, reason_with
 
@@ -51,7 +53,7 @@ def test_lasting_trouble_is_given_up_after_the_attempts(server, tmp_path):
     [
         ("7", 7),
         (lambda: formatdate(time.time() + 8, usegmt=True), 7.5),  # dates have whole seconds
-        ("999999", 120),
+        ("120", 120),
         ("soon", 0),
         ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0),
         ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", 0),
@@ -69,6 +71,57 @@ def test_retry_after_is_honoured_within_bounds(server, tmp_path, monkeypatch, as
 
     assert fetch(server, tmp_path / "f") == WHOLE
     assert waits == [pytest.approx(seconds, abs=0.6)]
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_server_that_asks_for_more_time_than_a_job_has_is_left_to_a_later_run(
+    server, tmp_path, attempts
+):
+    server.answers["/f"] = lambda handler, count: handler.reply(503, b"", {"Retry-After": "3600"})
+
+    said = reason_with(Patience(1, attempts), server, tmp_path / "f")
+
+    assert said == "try later: HTTP 503, asked to wait 3600 seconds"
+    assert may_come_later(said)
+    assert server.counts["/f"] == 1
+
+
+def waits_of(failures: int, monkeypatch, **patience: float) -> list[float]:
+    """Seconds waited after each of so many failures in a row."""
+    waits: list[float] = []
+    monkeypatch.setattr("pipeline.transfers.http_reader.time.sleep", waits.append)
+    attempts = Attempts(Patience(timeout_seconds=1, attempts=failures + 1, **patience))
+    for _ in range(failures):
+        attempts.after(TransferError("HTTP 503"), 0)
+    return waits
+
+
+def test_bound_of_the_waits_doubles_up_to_the_longest(monkeypatch):
+    bounds: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return high
+
+    monkeypatch.setattr("pipeline.transfers.http_reader.random.uniform", draw)
+
+    waits = waits_of(6, monkeypatch, first_wait_seconds=2.0, longest_wait_seconds=20.0)
+
+    assert waits == [2.0, 4.0, 8.0, 16.0, 20.0, 20.0]
+    assert {low for low, _ in bounds} == {0}
+
+
+def test_waits_are_drawn_anew_between_nothing_and_their_bound(monkeypatch):
+    random.seed(7)
+
+    runs = [waits_of(4, monkeypatch, first_wait_seconds=1.0) for _ in range(200)]
+
+    for number, bound in enumerate([1.0, 2.0, 4.0, 8.0]):
+        waits = [run[number] for run in runs]
+        assert all(0 < each <= bound for each in waits)
+        assert len(set(waits)) == len(runs)  # jobs that failed together come back apart
+        assert min(waits) < 0.1 * bound
+        assert max(waits) > 0.9 * bound
 
 
 def test_silence_counts_as_a_stall(server, tmp_path):
@@ -175,6 +228,25 @@ def test_proxy_of_the_environment_is_not_asked_for_loopback(server, tmp_path, mo
     server.answers["/f"] = lambda handler, count: handler.ranged(CONTENT, '"v1"')
 
     assert fetch(server, tmp_path / "f") == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("proxy", "expected"),
+    [
+        ("socks5://me:secret@127.0.0.1:1", "found a socks5 proxy, expected http or https"),
+        ("ftp://127.0.0.1:1", "found a ftp proxy, expected http or https"),
+        ("http://127.0.0.1:no", "found no proxy's address, expected http://host:port"),
+    ],
+)
+def test_proxy_that_cannot_be_used_is_named(monkeypatch, proxy, expected):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+
+    with pytest.raises(ValueError, match=r"^ALL_PROXY: ") as caught, open_client(PATIENCE):
+        pass
+
+    assert expected in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert ("unset ALL_PROXY" in str(caught.value)) is not proxy.startswith("http:")
 
 
 def test_proxy_of_the_environment_is_asked_for_the_web(server, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_disk_is_looked_at_while_a_body_without_a_length_comes(server, tmp_path,
     full = shutil.disk_usage(tmp_path)._replace(free=999)
     monkeypatch.setattr("pipeline.disk_space.shutil.disk_usage", lambda folder: full)
 
-    with pytest.raises(DiskFullError, match="0.001 MB needed"):
+    with pytest.raises(DiskFullError, match=r"0\.001 MB needed"):
         fetch(server, tmp_path / "f")
 
 

@@ -1,0 +1,80 @@
+"""Headers that never end count as a stall, whatever is sent meanwhile."""
+
+import time
+from functools import partial
+
+import pytest
+
+from pipeline.transfers.http_reader import Patience, open_client
+from pipeline.transfers.transfer import transfer
+from tests.hostile_server import hostile_server
+from tests.transfers.fetching import CONTENT, WHOLE, fetch_with, reason_with
+
+PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
+PIECES = 60  # sent one every 0.1 s: far beyond the deadline
+
+fetch, reason = partial(fetch_with, PATIENCE), partial(reason_with, PATIENCE)
+
+
+def in_pieces(*pieces: bytes):
+    def answer(handler, count):
+        for piece in pieces:
+            handler.wfile.write(piece)
+            time.sleep(0.1)
+        handler.ranged(CONTENT, '"v1"')
+
+    return answer
+
+
+ENDLESS = {
+    "a header byte by byte": in_pieces(*[b"%c" % byte for byte in b"HTTP/1.1 200".ljust(PIECES)]),
+    "100": in_pieces(*[b"HTTP/1.1 100 Continue\r\n\r\n"] * PIECES),
+    "103": in_pieces(*[b"HTTP/1.1 103 Early Hints\r\n\r\n"] * PIECES),
+    "a redirect's page": in_pieces(
+        b"HTTP/1.1 302 Found\r\nLocation: /g\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * PIECES
+    ),
+}
+
+
+@pytest.fixture
+def server():
+    with hostile_server() as server:
+        server.answers["/g"] = lambda handler, count: handler.ranged(CONTENT, '"v1"')
+        yield server
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_headers_without_end_are_asked_for_again_and_then_reported(server, tmp_path, kind):
+    server.answers["/f"] = ENDLESS[kind]
+
+    assert reason(server, tmp_path / "f") == "stalled"
+    assert server.counts["/f"] == PATIENCE.attempts
+
+
+def test_deadline_counts_for_each_answer_anew_on_a_connection_that_is_kept(server, tmp_path):
+    server.answers["/f"] = ENDLESS["103"]
+
+    with open_client(PATIENCE) as client:
+        transfer(client, f"{server.base}/g", tmp_path / "g", PATIENCE)
+        with pytest.raises(ValueError, match="stalled"):
+            transfer(client, f"{server.base}/f", tmp_path / "f", PATIENCE)
+
+
+def test_body_may_take_longer_than_the_headers(server, tmp_path):
+    def answer(handler, count):
+        handler.reply(200, b"", announced=len(CONTENT))
+        for start in range(0, len(CONTENT), 10_240):
+            handler.wfile.write(CONTENT[start : start + 10_240])
+            time.sleep(0.15)
+
+    server.answers["/f"] = answer
+
+    assert fetch(server, tmp_path / "f") == WHOLE
+
+
+def test_deadline_holds_through_a_proxy(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", server.base)
+    server.answers["http://mirror.example/f"] = ENDLESS["103"]
+
+    with open_client(PATIENCE) as client, pytest.raises(ValueError, match="stalled"):
+        transfer(client, "http://mirror.example/f", tmp_path / "f", PATIENCE)
