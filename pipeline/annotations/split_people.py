@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from pipeline.transfers.transfer import hash_file
 
 logger = logging.getLogger(__name__)
 
+Still = tuple[str, int]  # a clip and the number of a stored frame
 DETECT = "detect"  # stands in the settings where no file of proposals is published
 
 
@@ -116,8 +116,9 @@ def _detect_part(
     numbers = shown["frame"].clip(1, shown["last_frame"])
     stills = list(zip(shown["clip"].tolist(), numbers.tolist(), strict=True))
     boxes = _detect(FrameStore(frames), stills, params.detect_people, lock, kept)
-    counts = [len(rows) for rows in boxes]
-    rows = np.concatenate([np.empty((0, 5)), *boxes])
+    of_stills = [boxes[still] for still in stills]
+    counts = [len(rows) for rows in of_stills]
+    rows = np.concatenate([np.empty((0, 5)), *of_stills])
     table = shown.loc[np.repeat(np.arange(len(shown)), counts), ["video_id", "timestamp"]]
     columns = {name: rows[:, i] for i, name in enumerate(COLUMNS[2:])}
     return table.reset_index(drop=True).assign(**columns)
@@ -125,11 +126,11 @@ def _detect_part(
 
 def _detect(
     store: FrameStore,
-    shown: list[tuple[str, int]],
+    shown: list[Still],
     settings: DetectPeople,
     lock: DataLock,
     kept: Path,
-) -> list[Boxes]:
+) -> dict[Still, Boxes]:
     # Here, not above: torch takes seconds to load, and most datasets come with proposals.
     import torch
 
@@ -139,10 +140,11 @@ def _detect(
     weights = fetch_weights(settings.weights, settings.sha256, lock)
     finished = FinishedBatches(kept, _fingerprint(weights, settings, device.type))
     detector = None
-    boxes: dict[tuple[str, int], Boxes] = {}
+    boxes: dict[Still, Boxes] = {}
     names = []
+    shown = list(dict.fromkeys(shown))
     with Progress(len(shown), "detect people", "keyframe") as progress:
-        for batch in _batches(shown, settings.batch_size):
+        for batch in _batches(shown, store, settings.batch_size):
             names.append(batch_name([store.jpeg(clip, number) for clip, number in batch]))
             found = finished.get(names[-1])
             if found is None:
@@ -154,17 +156,19 @@ def _detect(
             boxes |= zip(batch, found, strict=True)
             progress.advance(len(batch))
     finished.keep(names)
-    return [boxes[still] for still in shown]
+    return boxes
 
 
-def _batches(shown: list[tuple[str, int]], size: int) -> Iterator[list[tuple[str, int]]]:
-    """Stills of one clip each, so that no clip's boxes depend on which others there are."""
-    by_clip: dict[str, list[tuple[str, int]]] = {}
-    for still in dict.fromkeys(shown):
-        by_clip.setdefault(still[0], []).append(still)
-    for stills in by_clip.values():
-        for first in range(0, len(stills), size):
-            yield stills[first : first + size]
+def _batches(stills: list[Still], store: FrameStore, size: int) -> list[list[Still]]:
+    """Stills of one shard each: which other shards there are changes no clip's boxes."""
+    by_shard: dict[str, list[Still]] = {}
+    for still in stills:
+        by_shard.setdefault(store.shard(still[0]), []).append(still)
+    return [
+        some[first : first + size]
+        for _, some in sorted(by_shard.items())
+        for first in range(0, len(some), size)
+    ]
 
 
 def _fingerprint(weights: Path, settings: DetectPeople, device: str) -> str:

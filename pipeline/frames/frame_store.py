@@ -143,6 +143,12 @@ class FrameStore:
         width, height = self._open().sizes[self._span(clip)[0]]
         return int(width), int(height)
 
+    def shard(self, clip: str) -> str:
+        """Name of the shard that holds a clip's frames."""
+        tables = self._open()
+        first, _ = self._span(clip)
+        return tables.tars[int(tables.shards[first])].stem
+
     def jpeg(self, clip: str, number: int) -> bytes:
         """The coded bytes of one frame; ValueError if it is not stored."""
         return next(self.jpegs(clip, [number]))
@@ -236,7 +242,7 @@ class _Tables:
         paths = sorted(folder.glob("*.parquet"))
         if not paths:
             raise ValueError(f"{folder}: found no *.parquet, expected a table per shard")
-        self.tars = [path.with_suffix(".tar") for path in paths]
+        self.tars: list[Path] = [path.with_suffix(".tar") for path in paths]
         tables = [pq.read_table(path) for path in paths]
         for path, table in zip(paths, tables, strict=True):
             if table.schema.names != _SCHEMA.names:

@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import simplejpeg
 
@@ -48,6 +49,12 @@ def test_clips_and_their_frames_are_known(store):
     assert store.size("b") == (16, 12)
     assert "b" in store
     assert "c" not in store
+
+
+def test_the_shard_of_a_clip_is_known(store, folder):
+    for path in folder.glob("*.parquet"):
+        for clip in set(pq.read_table(path)["clip"].to_pylist()):
+            assert store.shard(clip) == path.stem
 
 
 def test_frames_come_in_the_order_asked_for(store):

@@ -13,7 +13,7 @@ from pipeline.annotations import split_people as stage
 from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.proposals import read_collected
 from pipeline.annotations.split_people import detect_people
-from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.frame_store import FrameStore, FrameStoreWriter
 from pipeline.stages.detect_people import main
 from tests.small_annotations import small_params, write_raw
 
@@ -129,7 +129,7 @@ def with_clip(raw: Path, folder: Path, video: str, grey: int) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
-def test_a_later_job_detects_only_the_clips_that_are_new(
+def test_a_later_job_detects_only_the_shards_that_are_new(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
 ) -> None:
     params = small_params({"batch_size": batch_size}, proposals="detect")
@@ -151,6 +151,17 @@ def test_a_later_job_detects_only_the_clips_that_are_new(
         grown, whole = ((tmp_path / run / name).read_bytes() for run in ("grown", "whole"))
         assert sorted(grown.splitlines()) == sorted(whole.splitlines())
     assert (tmp_path / "grown/p").read_bytes() == (tmp_path / "whole/p").read_bytes()
+
+
+def test_pictures_of_one_shard_share_a_batch(tmp_path: Path) -> None:
+    for shard, clips in {"00": "ace", "01": "bd"}.items():
+        with FrameStoreWriter(tmp_path / f"{shard}.tar", tmp_path / f"{shard}.parquet") as store:
+            for clip in clips:
+                store.add(clip, 1, b"jpeg", 4, 4)
+
+    batches = stage._batches([(clip, 1) for clip in "abcde"], FrameStore(tmp_path), 2)
+
+    assert batches == [[("a", 1), ("c", 1)], [("e", 1)], [("b", 1), ("d", 1)]]
 
 
 def test_what_is_kept_shrinks_to_what_is_wanted(
