@@ -1,7 +1,7 @@
 """Results of a long detection, kept batch by batch: what is done is not detected again.
 
 A text file: on the first line what the results depend on, then one JSON line per finished batch,
-some 0.4 kB a keyframe. It outlives the job: a later one, with more shards, detects only what is new.
+some 0.4 kB a keyframe. It outlives the job: a later one with more shards detects only what is new.
 A batch is known by its pictures, so one whose pictures changed is detected again. Batches are kept
 whole because a detector pads the pictures of a batch to one size: another grouping would give
 other last digits.
