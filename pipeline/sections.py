@@ -80,6 +80,7 @@ class DetectPeople(Section):
     min_score: Fraction
     min_side_px: Count
     batch_size: Positive
+    fill_gaps: bool  # also at keyframes that a published file has no boxes for
 
 
 class MergeAnnotations(Section):

@@ -1,4 +1,8 @@
-"""The people of a split's keyframes: published proposals, or a detector where there are none."""
+"""The people of a split's keyframes: published proposals, or a detector where there are none.
+
+A part of the dataset names a file of proposals or `detect`. Keyframes that such a file has no boxes
+for stay without, as in the published study, unless `fill_gaps` has the detector look at them.
+"""
 
 import hashlib
 import logging
@@ -10,7 +14,7 @@ import pandas as pd
 
 from pipeline.annotations.ava_csv import read_exclusions, read_truth
 from pipeline.annotations.finished_batches import Boxes, FinishedBatches, batch_name
-from pipeline.annotations.keyframes import annotated_keyframes
+from pipeline.annotations.keyframes import annotated_keyframes, keyframe_keys
 from pipeline.annotations.merging import locate_keyframes
 from pipeline.annotations.proposals import (
     BOX,
@@ -57,20 +61,25 @@ def detect_people(
         truth = read_truth(raw / part.truth)
         excluded = read_exclusions(raw / part.excluded if part.excluded else None)
         keyframes, places = annotated_keyframes(truth, excluded)
-        if part.proposals == DETECT:
+        found, gaps = [], keyframes
+        if part.proposals != DETECT:
+            found.append(read_proposals(raw / part.proposals))
+            keys, wanted = keyframe_keys(found[0], keyframes)
+            filled = np.isin(wanted, keys) | (not params.detect_people.fill_gaps)
+            gaps = keyframes[~filled]
+        if len(gaps) or not found:
             # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
             kept = proposals.with_name(f".{proposals.name}.{part.name}.partial")
-            found = _detect_part(part, keyframes, read_clips(clips), frames, params, lock, kept)
+            found.append(_detect_part(part, gaps, read_clips(clips), frames, params, lock, kept))
             in_use.append(kept)
-        else:
-            found = read_proposals(raw / part.proposals)
-        selected = select_proposals(found, keyframes)
+        proposed = pd.concat(found, ignore_index=True)
+        selected = select_proposals(proposed, keyframes)
         named = selected[["video_id", "timestamp"]].drop_duplicates()
         counts["keyframes"] += len(keyframes)
         counts["keyframes_without_proposals"] += len(keyframes) - len(named)
         logger.info(
             "%s: %d boxes at %d of %d keyframes, %d of other keyframes left out",
-            *(part.name, len(selected), len(named), len(keyframes), len(found) - len(selected)),
+            *(part.name, len(selected), len(named), len(keyframes), len(proposed) - len(selected)),
         )
         collected.append(selected)
         people = truth[(places >= 0) & (truth["action_id"] != 0).to_numpy()]

@@ -67,6 +67,23 @@ def test_a_part_without_published_boxes_is_shown_to_the_detector(
     assert table.loc[table["video_id"] == "kkk", "timestamp"].tolist() == [14.016, 22.0]
 
 
+def test_gaps_of_published_boxes_are_filled_when_asked(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (raw / "kinetics_boxes.csv").write_text("kkk,22,0.25,0.25,0.75,0.5,0.5\n")
+    params = small_params({"fill_gaps": True})
+    list_clips(raw, tmp_path / "clips.csv", params)
+    write_frames(tmp_path / "frames", "kkk_000012_000022", 300)
+    seen = stand_in(tmp_path, monkeypatch)
+
+    detect_people(raw, tmp_path / "frames", tmp_path / "clips.csv", "train", tmp_path / "p", params)
+
+    assert np.allclose(seen, [60], atol=2)  # 14.016 s alone: 22 s has its box
+    table = read_collected(tmp_path / "p")
+    boxes = table[table["video_id"] == "kkk"][["timestamp", "x1", "y2"]].to_numpy()
+    assert boxes.tolist() == [[14.016, 0.25, 0.75], [22.0, 0.25, 0.5]]
+
+
 def test_a_killed_job_goes_on_from_its_finished_batches(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
