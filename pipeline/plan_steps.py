@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
@@ -206,7 +206,7 @@ def _ask_sizes(params: Params, data: Path) -> dict[str, float]:
         for source in part.sources:
             if isinstance(source, FilesSource) and (raw / source.list).is_file():
                 names = [name for name in read_lines(raw / source.list) if is_video(name)]
-                addresses += [f"{source.url}/{name}" for name in names]
+                addresses += [f"{source.url.rstrip('/')}/{quote(name)}" for name in names]
             elif isinstance(source, ArchivesSource) and (raw / source.list).is_file():
                 addresses += read_lines(raw / source.list)
     asked = [each for each in dict.fromkeys(addresses) if "://" in each and MIRROR not in each]
@@ -217,7 +217,10 @@ def _ask_sizes(params: Params, data: Path) -> dict[str, float]:
 
 def _content_length(client: httpx.Client, address: str) -> float | None:
     try:
-        answer = client.head(address)
+        try:
+            answer = client.head(address)
+        except httpx.RemoteProtocolError:  # the host had closed a connection it had left open
+            answer = client.head(address)
     except (httpx.HTTPError, ValueError):
         return None
     length = answer.headers.get("Content-Length", "")

@@ -46,6 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         length = self.state.heads.get(self.path)
         self.reply(404 if length is None else 200, announced=length)
+        self.close_connection = False  # nothing is missing: an answer to HEAD has no body
 
     def reply(
         self,
