@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,10 @@ logger = logging.getLogger(__name__)
 PERSON = 1  # COCO's class number
 NUM_CLASSES = 91  # COCO's, with background and the gaps in its numbering
 # What a file raises that is damaged, or something else: it depends on where.
-_BROKEN = (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError)
+_BROKEN = (
+    *(RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError),
+    *(pickle.UnpicklingError, BadZipFile),
+)
 _NAMED_DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
 SHORT_SIDE_PX = 800  # stills are enlarged to this, as in training
 
