@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 logger = logging.getLogger(__name__)
-LOCAL_STORE = "sqlite:///mlflow.db"
+_SQLITE = "sqlite:///"
+LOCAL_STORE = f"{_SQLITE}mlflow.db"
 
 
 class TrackedRun:
@@ -113,9 +115,12 @@ def _open_experiment(dataset: str) -> "tuple[MlflowClient, str]":
     from filelock import FileLock
     from mlflow import MlflowClient
 
+    address = os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE)
     # Jobs start side by side; without the lock several create the tables of a new store and crash.
     with FileLock("mlflow.db.lock"):
-        client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE))
+        if address.startswith(_SQLITE):
+            _make_store(Path(address.removeprefix(_SQLITE)))
+        client = MlflowClient(address)
         found = client.get_experiment_by_name(dataset)
         if found is not None:
             return client, str(found.experiment_id)
@@ -124,12 +129,28 @@ def _open_experiment(dataset: str) -> "tuple[MlflowClient, str]":
         return client, str(client.create_experiment(dataset, tags=kind))
 
 
+def _make_store(path: Path) -> None:
+    """Create an SQLite store that is not there; half of its tables would be in the way for good."""
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    for leftover in path.parent.glob(f".{path.name}.*"):  # of a killed job
+        shutil.rmtree(leftover, ignore_errors=True)
+    # A folder of a new name each time: MLflow keeps a store open that it has failed to make.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        MlflowClient(f"{_SQLITE}{part}").search_experiments(max_results=1)
+        part.rename(path)
+
+
 def _attempt(call: Callable[[], object]) -> object:
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         return call()
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         logger.warning("MLflow: not recorded: %s", str(error).partition("\n")[0])
         return None
 

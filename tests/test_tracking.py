@@ -95,6 +95,30 @@ def test_jobs_that_start_together_on_a_new_store_all_arrive(
     assert set(runs_of(MlflowClient(store), "demo")) == {"row0", "row1", "row2", "row3"}
 
 
+def test_a_store_that_had_no_room_is_made_whole_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        monkeypatch.chdir(disk)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        tracked_run("demo", "focal", "digest", {}).metrics({"mAP": 0.5})
+        assert "MLflow: not recorded" in caplog.text
+        assert [path.name for path in disk.iterdir()] == ["mlflow.db.lock"]
+
+        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
+        tracked_run("demo", "focal", "digest", {}).metrics({"mAP": 0.5})
+        uri = f"sqlite:///{disk}/mlflow.db"
+        assert runs_of(MlflowClient(uri), "demo") == {"focal": {"mAP": 0.5}}
+    finally:
+        monkeypatch.chdir(tmp_path)
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 def test_an_unreachable_store_costs_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
