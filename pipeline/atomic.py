@@ -49,8 +49,9 @@ def written_folder(folder: Path) -> Iterator[Path]:
         DiskFullError: there was no room; `folder` is as it was.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary, old = (folder.with_name(f".{folder.name}.{word}") for word in ("part", "old"))
+    for leftover in (temporary, old):
+        shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir()
     try:
         with named_when_full(folder):
@@ -59,10 +60,11 @@ def written_folder(folder: Path) -> Iterator[Path]:
                 if path.is_file():
                     sync(path)
             if folder.exists():
-                shutil.rmtree(folder)
+                folder.replace(old)  # deleting takes time, in which a kill would leave half of it
             temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     sync(folder.parent)
 
 

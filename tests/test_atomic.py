@@ -34,6 +34,27 @@ def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["clips"]
 
 
+def test_a_kill_while_the_old_folder_is_deleted_leaves_the_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    script = (
+        "import os, pathlib, shutil, sys; from pipeline.atomic import written_folder\n"
+        "def die(path, **_):\n"
+        "    if pathlib.Path(path).is_dir(): os.kill(os.getpid(), 9)\n"
+        "with written_folder(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    (temporary / 'fresh').touch(); shutil.rmtree = die\n"
+    )
+    folder.mkdir()
+    (folder / "stale").touch()
+
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    assert os.listdir(folder) == ["fresh"]
+    with written_folder(folder) as temporary:
+        (temporary / "later").touch()
+    assert os.listdir(tmp_path) == ["clips"]
+
+
 def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()

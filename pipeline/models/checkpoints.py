@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -36,6 +36,12 @@ def _nothing(owner: object, name: str) -> None:
     """Stands for `getattr`, by which such objects refer to their methods; looks nothing up."""
 
 
+# What a file raises that is damaged, or something else: it depends on where.
+_BROKEN = (
+    *(ArithmeticError, AssertionError, AttributeError, BadZipFile, EOFError, LookupError),
+    *(MemoryError, OSError, RecursionError, RuntimeError, TypeError, ValueError),
+)
+
 PASSED_OVER = {
     "mmengine.logging.history_buffer.HistoryBuffer": Shell,
     "builtins.getattr": _nothing,
@@ -46,7 +52,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The state_dict of a checkpoint, on the CPU.
 
     Raises:
-        ValueError: not a checkpoint, or one that holds objects we do not know.
+        ValueError: not a checkpoint, a compressed one, or one that holds objects we do not know.
     """
     content = _read(path)
     weights = content.get("state_dict") if isinstance(content, dict) else None
@@ -65,6 +71,7 @@ def _read(path: Path) -> object:
     _check_digits(path)
     try:
         if is_zipfile(path):  # as all are that torch has written since 2020
+            _refuse_compressed(path)
             strangers = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             if passed_over := [name for name in strangers if name in PASSED_OVER]:
                 logger.info("%s: passing over objects of %s", path, ", ".join(passed_over))
@@ -74,9 +81,19 @@ def _read(path: Path) -> object:
         refused = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
         found = f"an object of {refused[1]}" if refused else "no weights that can be read safely"
         raise ValueError(f"{path}: found {found}, expected tensors and plain values") from None
-    except (RuntimeError, EOFError) as error:
-        reason = str(error).partition("\n")[0]
+    except FileNotFoundError:
+        raise
+    except _BROKEN as error:
+        reason = str(error).partition("\n")[0][:200] or type(error).__name__
         raise ValueError(f"{path}: {reason}, expected a checkpoint") from None
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Torch stores tensors as they are; compressed, a small file could fill the memory."""
+    with ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.compress_type != ZIP_STORED or member.file_size > member.compress_size:
+                raise ValueError(f"{member.filename!r} is compressed")
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import pickle
 import sys
 from pathlib import Path
 from types import ModuleType
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -146,3 +147,40 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes)
 
     with pytest.raises(ValueError, match=r"x\.pth: "):
         read_weights(tmp_path / "x.pth")
+
+
+def test_damaged_checkpoints_are_one_line_that_names_the_file(tmp_path: Path) -> None:
+    write_weights(tmp_path / "whole.pt", {"a": torch.arange(4.0)}, {"labels": ["x"]})
+    whole = (tmp_path / "whole.pt").read_bytes()
+    path = tmp_path / "damaged.pt"
+    draw = np.random.default_rng(0)
+    num_refused = 0
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in draw.integers(0, len(content), 3):
+            content[place] = int(draw.integers(0, 256))
+        path.write_bytes(content[: int(draw.integers(1, len(content) + 1))])
+        try:
+            read_weights(path)
+        except ValueError as error:
+            num_refused += 1
+            assert str(error).startswith(f"{path}: ")
+            assert "\n" not in str(error)
+
+    assert num_refused > 100
+
+
+def test_a_missing_checkpoint_is_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_weights(tmp_path / "none.pt")
+
+
+def test_a_compressed_checkpoint_is_refused_before_it_is_unfolded(tmp_path: Path) -> None:
+    write_weights(tmp_path / "plain.pt", {"a": torch.zeros(1_000_000)}, {})
+    bomb = tmp_path / "bomb.pt"
+    with ZipFile(tmp_path / "plain.pt") as plain, ZipFile(bomb, "w", ZIP_DEFLATED) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+
+    with pytest.raises(ValueError, match=r"bomb\.pt: '.*' is compressed"):
+        read_weights(bomb)
