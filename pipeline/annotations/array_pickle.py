@@ -4,13 +4,18 @@ A pickle is a program for a small stack machine, and the usual way to run it can
 Here the machine knows no calls but the few by which numpy (1.x or 2.x, on Python 2 or 3) writes
 arrays of numbers, and even those build our own stand-ins: numpy's own unpickling code trusts the
 flags inside a file, which can be made to point anywhere in memory.
+
+Nor does a file cost more memory than its size accounts for: a length that it announces is compared
+with what is left of it, and a text that it names many times is not copied as often.
 """
 
+import os
 import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from struct import unpack
+from typing import IO, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +61,18 @@ class _RefusedError(Exception):
     """A pickle named something that must not be called."""
 
 
+class _Room:
+    """How many bytes may still be copied; all arrays together hold no more than their file."""
+
+    def __init__(self, num_bytes: int) -> None:
+        self._whole = self._left = num_bytes
+
+    def take(self, num_bytes: int) -> None:
+        self._left -= num_bytes
+        if self._left < 0:
+            raise ValueError(f"arrays of more than the {self._whole} bytes of the file")
+
+
 class _Type:
     """Stands for numpy.dtype: the name of a number type, nothing else of its state."""
 
@@ -75,11 +92,14 @@ class _Type:
 class _Array:
     """Stands for an array between numpy's two steps: made empty, then given its contents."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: _Room) -> None:
         self.value: npt.NDArray[Any] = np.empty(0)
+        self._room = room
 
     def __setstate__(self, state: tuple[object, ...]) -> None:
         _, shape, kind, fortran, content = state
+        if isinstance(content, str):
+            content = _encode(self._room, content)  # a text of Python 2
         self.value = _array(content, kind, shape, "F" if fortran else "C")
 
 
@@ -87,38 +107,41 @@ class _Ndarray:
     """Stands for numpy.ndarray, which pickles only name."""
 
 
-def _reconstruct(kind: object, shape: object, code: object) -> _Array:
+def _reconstruct(room: _Room, kind: object, shape: object, code: object) -> _Array:
     if kind is not _Ndarray:
         raise _RefusedError("numpy to make something else than an array")
-    return _Array()
+    return _Array(room)
 
 
-def _from_buffer(content: object, kind: object, shape: object, order: object) -> _Array:
-    array = _Array()
+def _from_buffer(
+    room: _Room, content: object, kind: object, shape: object, order: object
+) -> _Array:
+    array = _Array(room)
     array.value = _array(content, kind, shape, str(order))
     return array
 
 
-def _scalar(kind: object, content: object) -> float | int:
+def _scalar(room: _Room, kind: object, content: object) -> float | int:
+    if isinstance(content, str):
+        content = _encode(room, content)
     value: float | int = _array(content, kind, (1,), "C")[0].item()
     return value
 
 
-def _encode(text: str, encoding: str = "latin1") -> bytes:
+def _encode(room: _Room, text: str, encoding: str = "latin1") -> bytes:
     # Protocol 2 of Python 3 has no code for bytes and writes a call of _codecs.encode instead.
     if encoding not in ("latin1", "latin-1", "iso-8859-1"):
         raise _RefusedError(f"_codecs.encode to {encoding[:40]!r}")
+    room.take(len(text))
     return text.encode("latin1")
 
 
-def _no_bytes() -> bytes:
+def _no_bytes(room: _Room) -> bytes:
     # And for bytes of no length a call of bytes().
     return b""
 
 
 def _array(content: object, kind: object, shape: object, order: str) -> npt.NDArray[Any]:
-    if isinstance(content, str):
-        content = content.encode("latin1")  # a text of Python 2
     if not isinstance(kind, _Type) or not isinstance(content, bytes | bytearray):
         raise ValueError("an array without a type or without contents")
     if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
@@ -139,17 +162,44 @@ for _core in ("numpy.core", "numpy._core"):  # numpy 1.x and 2.x
     _CALLS[f"{_core}.numeric", "_frombuffer"] = _from_buffer
 
 
+class _Bounded:
+    """A file from which no more is asked for, and made room for, than is left of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.readline = file, file.readline
+        self.size = os.fstat(file.fileno()).st_size
+
+    def read(self, num_bytes: int) -> bytes:
+        if num_bytes > 4096:  # less is not worth the question
+            left = self.size - self._file.tell()
+            if num_bytes > left:
+                raise EOFError(f"found {left} bytes, expected {num_bytes} as announced")
+        return self._file.read(num_bytes)
+
+
 # The interpreter in Python, not the one in C: a few bytes can make that one fill the memory.
 class _ArrayUnpickler(pickle._Unpickler):
+    dispatch: ClassVar[Any] = dict(pickle._Unpickler.dispatch)
+
     def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file, encoding="latin1")
+        bounded = _Bounded(file)
+        super().__init__(bounded, encoding="latin1")
+        self._room = _Room(bounded.size)
+
+    def load_bytearray8(self) -> None:
+        # The usual way makes room for what is announced before it looks whether it is there.
+        machine: Any = self
+        (num_bytes,) = unpack("<Q", machine.read(8))
+        machine.append(bytearray(machine.read(num_bytes)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
     def find_class(self, module: str, name: str) -> Any:
         call = _CALLS.get((module, name))
         if call is None:
             raise _RefusedError(f"{module}.{name}"[:120])
         # A fresh stand-in each time: a pickle can set attributes of what it is given.
-        return call if isinstance(call, type) else lambda *values: call(*values)
+        return call if isinstance(call, type) else lambda *values: call(self._room, *values)
 
     def persistent_load(self, pid: object) -> Any:
         raise _RefusedError("for an object outside the file")

@@ -111,11 +111,15 @@ def _read_pickle(path: Path) -> pd.DataFrame:
     if not isinstance(value, dict):
         raise ValueError(f"{path}: found a {type(value).__name__}, expected a dict of keyframes")
     videos, seconds, blocks = [], [], []
+    num_numbers, num_bytes = 0, path.stat().st_size
     for key, boxes in value.items():
         video, timestamp = _parsed_key(path, key)
         videos.append(video)
         seconds.append(timestamp)
         blocks.append(_boxes_and_scores(path, str(key), boxes))
+        num_numbers += blocks[-1][:, :4].size
+        if num_numbers > num_bytes:  # each takes a byte of the file at least, unless it is shared
+            raise ValueError(f"{path}: found more numbers than its {num_bytes} bytes can hold")
     counts = [len(block) for block in blocks]
     numbers = np.concatenate([np.empty((0, 5)), *blocks])
     table = pd.DataFrame(

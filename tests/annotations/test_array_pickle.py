@@ -1,12 +1,14 @@
 import pickle
 import pickletools
 import struct
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 from pipeline.annotations.array_pickle import load_arrays
+from tests.conftest import ROOT
 
 # What Python 2 with numpy 1.x wrote for {"v,0902": np.array([[0.5, 0.25]])}, protocol 2.
 PYTHON_2 = (
@@ -118,6 +120,23 @@ def test_damaged_files_are_one_line(tmp_path, content):
 def test_an_address_far_beyond_the_file_costs_no_memory(tmp_path):
     # The usual interpreter would make a table of 4 billion addresses here.
     assert loaded(tmp_path, b"\x80\x04Nr\xff\xff\xff\x7f.") is None
+
+
+def test_an_announced_length_costs_no_memory(tmp_path):
+    (tmp_path / "p.pkl").write_bytes(b"\x80\x05\x96" + struct.pack("<Q", 600_000_000) + b".")
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from pipeline.annotations.array_pickle import load_arrays\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: load_arrays(Path(sys.argv[1]))\n"
+        "except ValueError: pass\n"
+        "else: sys.exit(2)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "p.pkl")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 50_000  # kilobytes
 
 
 def test_values_that_hold_each_other_many_times_are_not_unfolded(tmp_path):

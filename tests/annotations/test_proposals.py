@@ -49,6 +49,14 @@ def test_a_pickle_may_have_whole_or_fractional_seconds_and_scores_or_none(tmp_pa
     ]
 
 
+def test_an_array_that_stands_under_many_keys_is_not_unfolded(tmp_path):
+    boxes = np.tile([0.25, 0.25, 0.75, 0.75], (2000, 1))
+    path = pickled(tmp_path, {f"v,{second}": boxes for second in range(1500)})
+
+    with pytest.raises(ValueError, match=r"found more numbers than its \d+ bytes can hold"):
+        read_proposals(path)
+
+
 @pytest.mark.parametrize("header", ["", "video_id,timestamp,x1,y1,x2,y2,score\n"])
 @pytest.mark.parametrize("ending", ["", "\n"])
 def test_a_csv_may_have_a_header_and_lack_the_last_newline(tmp_path, header, ending):
