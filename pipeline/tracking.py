@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -118,7 +119,7 @@ def _open_experiment(dataset: str) -> "tuple[MlflowClient, str]":
     address = os.environ.get("MLFLOW_TRACKING_URI", LOCAL_STORE)
     # Jobs start side by side; without the lock several create the tables of a new store and crash.
     with FileLock("mlflow.db.lock"):
-        if address.startswith(_SQLITE):
+        if address.startswith(_SQLITE) and not re.search(r"[?]|:memory:|/$", address):
             _make_store(Path(address.removeprefix(_SQLITE)))
         client = MlflowClient(address)
         found = client.get_experiment_by_name(dataset)
@@ -135,6 +136,7 @@ def _make_store(path: Path) -> None:
         return
     from mlflow import MlflowClient
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.*"):  # of a killed job
         shutil.rmtree(leftover, ignore_errors=True)
     # A folder of a new name each time: MLflow keeps a store open that it has failed to make.

@@ -1,5 +1,6 @@
 """Outputs appear complete or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.atomic import written, written_folder
+from pipeline.disk_space import DiskFullError
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -52,6 +54,27 @@ def test_a_kill_while_the_old_folder_is_deleted_leaves_the_new_one(tmp_path: Pat
     assert os.listdir(folder) == ["fresh"]
     with written_folder(folder) as temporary:
         (temporary / "later").touch()
+    assert os.listdir(tmp_path) == ["clips"]
+
+
+def test_a_folder_that_cannot_take_the_name_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    (folder / "whole").touch()
+    rename = Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.suffix == ".part":
+            raise OSError(errno.ENOSPC, "no space", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(DiskFullError), written_folder(folder) as temporary:
+        (temporary / "fresh").touch()
+
+    assert os.listdir(folder) == ["whole"]
     assert os.listdir(tmp_path) == ["clips"]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,30 @@ def test_a_store_that_had_no_room_is_made_whole_later(
     finally:
         monkeypatch.chdir(tmp_path)
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_kill_while_a_store_is_created_leaves_none_and_the_next_job_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        "import os; from sqlalchemy import event; from sqlalchemy.engine import Engine\n"
+        "@event.listens_for(Engine, 'commit')\n"
+        "def die(connection): os.kill(os.getpid(), 9)\n"
+        "from pipeline.tracking import tracked_run\n"
+        "tracked_run('demo', 'focal', 'digest', {})\n"
+    )
+    store = f"sqlite:///{tmp_path}/new/folder/mlflow.db"
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(ROOT)}
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment)
+
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "new/folder/mlflow.db").exists()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    tracked_run("demo", "focal", "digest", {}).metrics({"mAP": 0.5})
+    assert runs_of(MlflowClient(store), "demo") == {"focal": {"mAP": 0.5}}
+    assert os.listdir(tmp_path / "new/folder") == ["mlflow.db"]  # nothing is left of the first
 
 
 def test_an_unreachable_store_costs_a_warning(
