@@ -26,6 +26,7 @@ BOX = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["video_id", "timestamp", *BOX, "score"]
 SCHEMA = pa.schema({name: pa.string() if name == "video_id" else pa.float64() for name in COLUMNS})
 _EXACT = {"video_id": pa.string(), **dict.fromkeys(COLUMNS[1:], pa.float64())}
+_LONGEST_NAME = 255  # characters of a video's name: no file could have more
 
 Array = npt.NDArray[np.float64]
 
@@ -134,7 +135,8 @@ def _read_pickle(path: Path) -> pd.DataFrame:
 def _parsed_key(path: Path, key: object) -> tuple[str, float]:
     video, comma, timestamp = str(key).rpartition(",")
     try:
-        if isinstance(key, str) and comma and video:
+        # Each row repeats the name, so a long one would take far more memory than the file.
+        if isinstance(key, str) and comma and 0 < len(video) <= _LONGEST_NAME:
             return video, float(timestamp)
     except ValueError:
         pass
@@ -144,10 +146,14 @@ def _parsed_key(path: Path, key: object) -> tuple[str, float]:
 def _boxes_and_scores(path: Path, key: str, boxes: object) -> Array:
     rows: Sequence[object] = boxes if isinstance(boxes, list) else []
     # Only flat rows may reach numpy: it would unfold whatever else hides in nested lists.
-    flat = all(isinstance(n, int | float) for row in rows if isinstance(row, list) for n in row)
-    if isinstance(boxes, list) and flat and all(isinstance(row, list) for row in rows):
-        lengths = {len(row) for row in rows if isinstance(row, list)}
-        boxes = np.array(rows, np.float64) if len(lengths) <= 1 else None
+    lengths = {len(row) if isinstance(row, list) else -1 for row in rows}
+    # And no long row that stands in the list many times.
+    if isinstance(boxes, list) and lengths in (set(), {0}, {4}, {5}):
+        flat = all(isinstance(n, int | float) for row in rows if isinstance(row, list) for n in row)
+        try:
+            boxes = np.array(rows, np.float64) if flat else None
+        except OverflowError:  # a whole number beyond all floats
+            boxes = None
     if isinstance(boxes, np.ndarray) and boxes.size == 0:
         return np.empty((0, 5))
     if not isinstance(boxes, np.ndarray) or boxes.ndim != 2 or boxes.shape[1] not in (4, 5):

@@ -1,14 +1,13 @@
 import pickle
 import pickletools
 import struct
-import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from pipeline.annotations.array_pickle import load_arrays
-from tests.conftest import ROOT
 
 # What Python 2 with numpy 1.x wrote for {"v,0902": np.array([[0.5, 0.25]])}, protocol 2.
 PYTHON_2 = (
@@ -122,21 +121,36 @@ def test_an_address_far_beyond_the_file_costs_no_memory(tmp_path):
     assert loaded(tmp_path, b"\x80\x04Nr\xff\xff\xff\x7f.") is None
 
 
-def test_an_announced_length_costs_no_memory(tmp_path):
-    (tmp_path / "p.pkl").write_bytes(b"\x80\x05\x96" + struct.pack("<Q", 600_000_000) + b".")
-    code = (
-        "import resource, sys\n"
-        "from pathlib import Path\n"
-        "from pipeline.annotations.array_pickle import load_arrays\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: load_arrays(Path(sys.argv[1]))\n"
-        "except ValueError: pass\n"
-        "else: sys.exit(2)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+@pytest.mark.parametrize("opcode", [pickle.BYTEARRAY8, pickle.BINBYTES8, pickle.BINUNICODE8])
+def test_an_announced_length_costs_no_memory(tmp_path, opcode):
+    content = b"\x80\x05" + opcode + struct.pack("<Q", 600_000_000) + b"."
+
+    peak_bytes = peak_of_refusal(
+        tmp_path, content, "found 1 bytes, expected 600000000 as announced"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "p.pkl")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 50_000  # kilobytes
+
+    assert peak_bytes < 1_000_000
+
+
+def test_a_text_that_many_arrays_name_is_not_copied_as_often(tmp_path):
+    text = pickle.BINUNICODE + struct.pack("<I", 20_000) + b"x" * 20_000 + b"q\x00"
+    encode = b"c_codecs\nencode\nq\x01"
+    content = b"\x80\x02]" + text + b"0" + encode + b"0(" + b"h\x01h\x00\x85R" * 4000 + b"e."
+
+    peak_bytes = peak_of_refusal(tmp_path, content, f"more than the {len(content)} bytes")
+
+    assert peak_bytes < 1_000_000  # all copies take 80 MB
+
+
+def peak_of_refusal(tmp_path, content, message):
+    """How many bytes were taken at once until the file was refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=message):
+            loaded(tmp_path, content)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_values_that_hold_each_other_many_times_are_not_unfolded(tmp_path):

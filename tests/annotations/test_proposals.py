@@ -1,5 +1,6 @@
 import logging
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,20 @@ def test_an_array_that_stands_under_many_keys_is_not_unfolded(tmp_path):
         read_proposals(path)
 
 
+def test_a_long_row_that_stands_in_a_list_many_times_is_not_unfolded(tmp_path):
+    path = pickled(tmp_path, {"v,1": [[0.5] * 5000] * 20_000})  # 800 MB as an array
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="found no array"):
+            read_proposals(path)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 10_000_000
+
+
 @pytest.mark.parametrize("header", ["", "video_id,timestamp,x1,y1,x2,y2,score\n"])
 @pytest.mark.parametrize("ending", ["", "\n"])
 def test_a_csv_may_have_a_header_and_lack_the_last_newline(tmp_path, header, ending):
@@ -92,6 +107,8 @@ def test_a_parquet_may_have_other_columns_and_types(tmp_path):
         ({"v,1": np.zeros((2, 3))}, r"v,1: found an array of \(2, 3\), expected N boxes of 4 or 5"),
         ({"v,1": [[0, 0, 1, 1], [0, 0, 1, 1, 1]]}, "v,1: found no array"),
         ({"v,1": "boxes"}, "v,1: found no array"),
+        ({"v,1": [[10**400, 0, 1, 1]]}, "v,1: found no array"),
+        ({f"{'v' * 256},1": np.zeros((1, 5))}, "expected 'video,seconds'"),
         ({"v,1": np.array([[0, 0, np.nan, 1, 1]])}, "v,1: found 0, 0, nan, 1, 1, expected"),
         ({"v,1": np.array([[10, 10, 64, 96, 1]])}, "v,1: found 10, 10, 64, 96, 1"),
         ({"v,1": np.array([[0, 0, 1, 1, 7.5]])}, "and a score of 0 to 1"),
