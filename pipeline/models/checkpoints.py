@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -56,7 +56,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     content = _read(path)
     weights = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+    ):
         raise ValueError(f"{path}: found no state_dict of tensors, expected a checkpoint")
     return dict(weights)
 
@@ -64,13 +66,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def read_meta(path: Path) -> dict[str, Any]:
     """What `write_weights` noted beside the weights; errors as in `read_weights`."""
     content = _read(path)
-    return dict(content["meta"]) if isinstance(content, dict) and "meta" in content else {}
+    meta = content.get("meta", {}) if isinstance(content, dict) else {}
+    if not isinstance(meta, dict):
+        raise ValueError(f"{path}: found meta of type {type(meta).__name__}, expected a dict")
+    return dict(meta)
 
 
 def _read(path: Path) -> object:
     _check_digits(path)
     try:
-        if is_zipfile(path):  # as all are that torch has written since 2020
+        if _is_archive(path):  # as all are that torch has written since 2020
             _refuse_compressed(path)
             strangers = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             if passed_over := [name for name in strangers if name in PASSED_OVER]:
@@ -88,12 +93,24 @@ def _read(path: Path) -> object:
         raise ValueError(f"{path}: {reason}, expected a checkpoint") from None
 
 
+def _is_archive(path: Path) -> bool:
+    """Whether torch will read the file as a zip archive."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\3\4"
+
+
 def _refuse_compressed(path: Path) -> None:
-    """Torch stores tensors as they are; compressed, a small file could fill the memory."""
+    """Torch stores tensors as they are; compressed, a small file could fill the memory.
+
+    So it could with many members that are the same bytes of the file.
+    """
     with ZipFile(path) as archive:
-        for member in archive.infolist():
+        members, size = archive.infolist(), path.stat().st_size
+        for member in members:
             if member.compress_type != ZIP_STORED or member.file_size > member.compress_size:
                 raise ValueError(f"{member.filename!r} is compressed")
+        if (total := sum(member.file_size for member in members)) > size:
+            raise ValueError(f"found members of {total} bytes in a file of {size}")
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

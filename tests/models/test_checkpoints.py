@@ -4,6 +4,7 @@ import hashlib
 import logging
 import pickle
 import sys
+from copy import copy
 from pathlib import Path
 from types import ModuleType
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -155,18 +156,30 @@ def test_damaged_checkpoints_are_one_line_that_names_the_file(tmp_path: Path) ->
     path = tmp_path / "damaged.pt"
     draw = np.random.default_rng(0)
     refusals = []
-    for _ in range(300):
+    for turn in range(400):
         content = bytearray(whole)
         for place in draw.integers(0, len(content), 3):
             content[place] = int(draw.integers(0, 256))
-        path.write_bytes(content[: int(draw.integers(1, len(content) + 1))])
+        if turn % 4 == 0:
+            content = content[: int(draw.integers(1, len(content)))]
+        path.write_bytes(content)
         try:
             read_weights(path)
+            read_meta(path)
         except ValueError as error:
             refusals.append(str(error))
 
     assert len(refusals) > 100
     assert all(each.startswith(f"{path}: ") and "\n" not in each for each in refusals)
+
+
+def test_other_contents_are_refused_with_the_path(tmp_path: Path) -> None:
+    torch.save({"state_dict": {5: torch.zeros(1)}, "meta": 5}, tmp_path / "x.pth")
+
+    with pytest.raises(ValueError, match=r"x\.pth: found no state_dict of tensors"):
+        read_weights(tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=r"x\.pth: found meta of type int, expected a dict"):
+        read_meta(tmp_path / "x.pth")
 
 
 def test_a_missing_checkpoint_is_a_missing_file(tmp_path: Path) -> None:
@@ -182,4 +195,26 @@ def test_a_compressed_checkpoint_is_refused_before_it_is_unfolded(tmp_path: Path
             packed.writestr(name, plain.read(name))
 
     with pytest.raises(ValueError, match=r"bomb\.pt: '.*' is compressed"):
+        read_weights(bomb)
+
+
+def test_members_that_share_their_bytes_are_refused_before_they_are_unfolded(
+    tmp_path: Path,
+) -> None:
+    weights = {f"w{number}": torch.full((100_000,), float(number)) for number in range(8)}
+    write_weights(tmp_path / "plain.pt", weights, {})
+    bomb = tmp_path / "bomb.pt"
+    with ZipFile(tmp_path / "plain.pt") as plain, ZipFile(bomb, "w") as archive:
+        first = None
+        for member in plain.infolist():
+            if first is not None and member.file_size == first.file_size:
+                again = copy(first)
+                again.filename = member.filename
+                archive.filelist.append(again)
+                continue
+            archive.writestr(member.filename, plain.read(member))
+            if "/data/" in member.filename:
+                first = archive.infolist()[-1]
+
+    with pytest.raises(ValueError, match=r"bomb\.pt: found members of 32\d+ bytes in a file of 40"):
         read_weights(bomb)
