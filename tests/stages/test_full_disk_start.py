@@ -1,0 +1,150 @@
+"""The demo's drawing, detection, pretraining and its record on a disk that is really full."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.conftest import ROOT
+from tests.small_world import SmallWorld, contents
+from tests.stages.test_full_disk import SCRIPT
+from tests.stages.test_full_disk_results import run_on_small_disk
+from tests.toy_dataset import write_toy_dataset
+
+# The stage with a detector that finds people anywhere; its weights are any file.
+DETECTION = """
+import numpy as np
+from pipeline.annotations import people_detector
+from pipeline.command import run
+from pipeline.stages.detect_people import main
+
+def people(still):
+    draws = np.random.default_rng(list(still.tobytes()[:1000])).random((40, 3))
+    corners = draws[:, :2] / 2
+    return np.column_stack([corners, corners + 0.25, draws[:, 2]])
+
+def detect(detector, stills, *_):
+    return [people(still) for still in stills]
+
+people_detector.detect = detect
+people_detector.load_detector = lambda *_: None
+run(main)
+"""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    (tmp_path / "disk").mkdir()
+    return tmp_path / "disk"
+
+
+def test_a_drawing_leaves_no_mirror_and_is_whole_when_there_is_room(
+    tmp_path: Path, disk: Path
+) -> None:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings["draw_world"] |= {
+        "ava_train_videos": 1, "ava_val_videos": 1, "ava_seconds": 4,
+        "kinetics_train_clips": 1, "kinetics_val_clips": 1, "kinetics_seconds": 3,
+    }  # fmt: skip
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "pipeline.stages.draw_world"]
+    command += ["--params", str(tmp_path / "params.yaml"), "--mirror"]
+    subprocess.run([*command, str(tmp_path / "whole/mirror")], cwd=ROOT, check=True)
+
+    first, second = run_on_small_disk([*command, str(disk / "out/mirror")], tmp_path, 100, 0)
+
+    assert first == {}
+    assert second == contents(tmp_path / "whole")
+
+
+def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
+    tmp_path: Path, disk: Path
+) -> None:
+    world = SmallWorld(tmp_path / "world")
+    built = tmp_path / "built"
+    for stage in ("download_annotations", "list_clips", "download", "download_2"):
+        world.run(stage, built, built)
+    for stage in ("cut_clips", "extract_frames"):
+        world.run(stage, built, built)
+    settings = yaml.safe_load(world.params.read_text())
+    for part in settings["datasets"]["tiny"]["parts"]:
+        part["proposals"] = "detect"
+    settings["detect_people"]["weights"] = str(world.params)
+    (tmp_path / "detect.yaml").write_text(yaml.safe_dump(settings))
+
+    def command(out: Path) -> list[str]:
+        _, _, _, *flags = world.command("detect_people", built, out)
+        flags[flags.index("--params") + 1] = str(tmp_path / "detect.yaml")
+        return [sys.executable, "-c", DETECTION, *flags]
+
+    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True)
+
+    first, second = run_on_small_disk(command(disk / "out"), tmp_path, 24, 0)
+
+    assert list(first) == ["proposals/.train.parquet.a.partial"]
+    assert second == contents(tmp_path / "whole")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled clips, and what a pretraining makes of them when nothing disturbs it."""
+    folder = tmp_path_factory.mktemp("toy")
+    write_toy_dataset(folder)
+    subprocess.run(pretrain_command(folder, folder / "whole"), cwd=ROOT, check=True)
+    return folder
+
+
+def pretrain_command(toy: Path, out: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pipeline.stages.pretrain"),
+        *("--params", str(toy / "params.yaml"), "--name", "k700"),
+        *("--clips", str(toy / "clips.csv"), "--frames", str(toy / "frames")),
+        *("--model", str(out / "k700.pt"), "--state", str(out / "state.pt")),
+    ]
+
+
+def test_a_pretraining_ends_with_the_weights_of_an_undisturbed_one(
+    toy: Path, tmp_path: Path, disk: Path
+) -> None:
+    first, second = run_on_small_disk(pretrain_command(toy, disk / "out"), tmp_path, 800, 0)
+
+    assert "k700.pt" not in first
+    assert second == contents(toy / "whole")
+
+
+def test_a_store_without_room_costs_a_warning_and_is_whole_when_there_is_room(
+    toy: Path, tmp_path: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = disk / "out"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{out}/mlflow.db")
+    command = pretrain_command(toy, out)
+    command[command.index("--state") :] = ["--summary", str(out / "logs/pretrain/k700.json")]
+    # Room for the weights, 1.4 MB, and the summary.
+    script = SCRIPT.format(
+        size=1600, ballast=0, disk=disk, folder=tmp_path, job=shlex.join(command)
+    )
+    shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 77:
+        pytest.skip(f"no file system of one's own here: {done.stderr.strip()[:200]}")
+
+    said = (tmp_path / "first.txt").read_text()
+    assert (tmp_path / "first.rc").read_text() == "0\n", said
+    assert "MLflow: not recorded" in said
+    assert "Traceback" not in said
+    whole = contents(toy / "whole")
+    first = contents(tmp_path / "first")
+    assert first.pop("logs/pretrain/k700.json")
+    assert first == whole
+    assert (tmp_path / "second.rc").read_text() == "0\n", (tmp_path / "second.txt").read_text()
+    assert "MLflow: not recorded" not in (tmp_path / "second.txt").read_text()
+    assert os.listdir(tmp_path / "second/logs/pretrain") == ["k700.json"]
+    client = MlflowClient(f"sqlite:///{tmp_path}/second/mlflow.db")
+    experiment = client.get_experiment_by_name("demo")
+    runs = client.search_runs([experiment.experiment_id])
+    assert [run.info.run_name for run in runs] == ["pretrain k700"]
