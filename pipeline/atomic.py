@@ -62,11 +62,9 @@ def written_folder(folder: Path) -> Iterator[Path]:
             if folder.exists():
                 folder.replace(old)  # deleting takes time, in which a kill would leave half of it
             temporary.replace(folder)
-    except BaseException:
+    finally:
         if old.exists() and not folder.exists():
             old.replace(folder)
-        raise
-    finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     sync(folder.parent)

@@ -94,21 +94,21 @@ def no_ranges(handler: Handler, name: str) -> None:
 
 
 def other_range(handler: Handler, name: str) -> None:
-    content = video(name)
-    if "Range" not in handler.headers:
-        handler.ranged(content, ETAG)
-        return
-    span = f"bytes 7-{len(content) - 1}/{len(content)}"
-    handler.reply(206, content[7:], {"ETag": ETAG, "Content-Range": span})
+    answer_range(handler, name, 7, str(len(video(name))))
 
 
 def endless_range(handler: Handler, name: str) -> None:
+    answer_range(handler, name, 30_000, "9" * 5000)
+
+
+def answer_range(handler: Handler, name: str, start: int, total: str) -> None:
+    """Answer a range with the one from `start` of so many bytes, whatever was asked for."""
     content = video(name)
     if "Range" not in handler.headers:
         handler.ranged(content, ETAG)
         return
-    span = f"bytes 30000-{len(content) - 1}/{'9' * 5000}"
-    handler.reply(206, content[30_000:], {"ETag": ETAG, "Content-Range": span})
+    span = f"bytes {start}-{len(content) - 1}/{total}"
+    handler.reply(206, content[start:], {"ETag": ETAG, "Content-Range": span})
 
 
 def no_such_range(handler: Handler, name: str) -> None:

@@ -56,20 +56,20 @@ def detect_people(
     """
     collected, truths = [], []
     in_use: list[Path] = []
+    fills = params.detect_people.fill_gaps
     counts: dict[str, float] = {"keyframes": 0, "keyframes_without_proposals": 0}
     for part in params.parts(split):
         truth = read_truth(raw / part.truth)
         excluded = read_exclusions(raw / part.excluded if part.excluded else None)
         keyframes, places = annotated_keyframes(truth, excluded)
-        found, gaps = [], keyframes
+        # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
+        kept = proposals.with_name(f".{proposals.name}.{part.name}.partial")
+        found = []
+        gaps = keyframes
         if part.proposals != DETECT:
             found.append(read_proposals(raw / part.proposals))
-            keys, wanted = keyframe_keys(found[0], keyframes)
-            filled = np.isin(wanted, keys) | (not params.detect_people.fill_gaps)
-            gaps = keyframes[~filled]
+            gaps = _without_boxes(keyframes, found[0]) if fills else keyframes[:0]
         if len(gaps) or not found:
-            # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
-            kept = proposals.with_name(f".{proposals.name}.{part.name}.partial")
             found.append(_detect_part(part, gaps, read_clips(clips), frames, params, lock, kept))
             in_use.append(kept)
         proposed = pd.concat(found, ignore_index=True)
@@ -89,8 +89,20 @@ def detect_people(
     for kept in proposals.parent.glob(f".{proposals.name}.*.partial"):
         if kept not in in_use:  # of a part that has published proposals now, or is gone
             kept.unlink()
-    overlaps = best_overlaps(pd.concat(truths, ignore_index=True), table)
-    counts |= {"boxes": len(table), "truth_boxes": len(overlaps)}
+    counts["boxes"] = len(table)
+    return counts | _recall(split, pd.concat(truths, ignore_index=True), table)
+
+
+def _without_boxes(keyframes: pd.DataFrame, proposals: pd.DataFrame) -> pd.DataFrame:
+    """The keyframes that no proposal names."""
+    named, wanted = keyframe_keys(proposals, keyframes)
+    return keyframes[~np.isin(wanted, named)]
+
+
+def _recall(split: str, people: pd.DataFrame, proposals: pd.DataFrame) -> dict[str, float]:
+    """How many boxes of the truth some proposal of their keyframe fits."""
+    overlaps = best_overlaps(people, proposals)
+    counts: dict[str, float] = {"truth_boxes": len(overlaps)}
     for threshold in (0.5, 0.75):
         num_found = int(np.sum(overlaps >= threshold))
         counts[f"truth_boxes_found_at_{threshold}"] = num_found  # counts of splits can be added up

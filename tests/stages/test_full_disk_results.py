@@ -32,26 +32,31 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_on_small_disk(
-    command: list[str], folder: Path, size: int, ballast: int
-) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """What a command leaves below disk/out, first without room and then with it."""
-    disk = folder / "disk"
+def on_small_disk(command: list[str], folder: Path, size: int, ballast: int) -> tuple[str, str]:
+    """Exit code and words of a command without room; the next one, with it, ends with 0."""
     script = SCRIPT.format(
-        size=size, ballast=ballast, disk=disk, folder=folder, job=shlex.join(command)
+        size=size, ballast=ballast, disk=folder / "disk", folder=folder, job=shlex.join(command)
     )
     shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
     done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 77:
         pytest.skip(f"no file system of one's own here: {done.stderr.strip()[:200]}")
     said = (folder / "first.txt").read_text()
-    assert (folder / "first.rc").read_text() == "2\n", said
+    assert "Traceback" not in said
+    assert (folder / "second.rc").read_text() == "0\n", (folder / "second.txt").read_text()
+    return (folder / "first.rc").read_text().strip(), said
+
+
+def run_on_small_disk(
+    command: list[str], folder: Path, size: int, ballast: int
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What a command leaves below disk/out, first without room and then with it."""
+    code, said = on_small_disk(command, folder, size, ballast)
+    assert code == "2", said
     errors = [line for line in said.splitlines() if "ERROR" in line]
     assert len(errors) == 1, said
     assert "disk is full" in errors[0]
-    assert str(disk) in errors[0]
-    assert "Traceback" not in said
-    assert (folder / "second.rc").read_text() == "0\n", (folder / "second.txt").read_text()
+    assert str(folder / "disk") in errors[0]
     first = contents(folder / "first") if (folder / "first").exists() else {}
     return first, contents(folder / "second")
 

@@ -142,6 +142,22 @@ fetch_locked(sys.argv[1], Path(sys.argv[2]), Patience(60, 1), UNLOCKED)
 """
 
 
+def fetch_twice(server, target, begun, released):
+    """Exit codes of two jobs that want one file, and the first line of the later one.
+
+    The later one starts when the server has `begun`; it is `released` when that one has spoken.
+    """
+    command = [sys.executable, "-c", FETCH, f"{server.base}/f", str(target)]
+    one = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    begun.wait()
+    two = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert two.stdout is not None
+    with two.stdout as said:
+        line = said.readline()
+        released.set()
+        return [job.wait() for job in (one, two)], line
+
+
 def test_jobs_that_want_one_file_at_once_fetch_it_once(tmp_path):
     begun, released = threading.Event(), threading.Event()
 
@@ -156,15 +172,7 @@ def test_jobs_that_want_one_file_at_once_fetch_it_once(tmp_path):
 
     with hostile_server() as server:
         server.answers["/f"] = answer
-        command = [sys.executable, "-c", FETCH, f"{server.base}/f", str(tmp_path / "f")]
-        one = subprocess.Popen(command, cwd=ROOT)
-        begun.wait()
-        two = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert two.stdout is not None
-        said = two.stdout.readline()
-        released.set()
-        codes = [job.wait() for job in (one, two)]
-        two.stdout.close()
+        codes, said = fetch_twice(server, tmp_path / "f", begun, released)
 
         assert codes == [0, 0]
         assert server.counts["/f"] == 1
@@ -187,15 +195,7 @@ def test_job_that_waited_for_one_that_failed_fetches_the_file_itself(tmp_path):
 
     with hostile_server() as server:
         server.answers["/f"] = answer
-        command = [sys.executable, "-c", FETCH, f"{server.base}/f", str(tmp_path / "f")]
-        one = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        begun.wait()
-        two = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert two.stdout is not None
-        said = two.stdout.readline()
-        released.set()
-        codes = [job.wait() for job in (one, two)]
-        two.stdout.close()
+        codes, said = fetch_twice(server, tmp_path / "f", begun, released)
 
     assert "waiting" in said
     assert codes == [1, 0]
