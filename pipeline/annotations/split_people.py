@@ -64,8 +64,7 @@ def detect_people(
         keyframes, places = annotated_keyframes(truth, excluded)
         # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
         kept = proposals.with_name(f".{proposals.name}.{part.name}.partial")
-        found = []
-        gaps = keyframes
+        found, gaps = [], keyframes
         if part.proposals != DETECT:
             found.append(read_proposals(raw / part.proposals))
             gaps = _without_boxes(keyframes, found[0]) if fills else keyframes[:0]
