@@ -172,7 +172,6 @@ class Params:
             self._check_keys(where, self.data.settings.get(stage, {}), list(kind.model_fields))
             if stage != "train":  # a variant says where it starts, so `train` alone is not whole
                 self._stage(kind, stage)
-        window = self.list_clips
         for variant in self.variants:
             train = self.train(variant)
             if train.pretrained not in self.data.pretrained:
@@ -180,13 +179,35 @@ class Params:
                     f"{self._file}: variants.{variant}.pretrained: found {train.pretrained!r}, "
                     f"expected one of {list(self.data.pretrained)}"
                 )
-            before, after = Sampling.parse(train.sampling).reach
+        self._check_windows()
+
+    def _check_windows(self) -> None:
+        """What is stored of the clips has to hold all that trainings look at."""
+        window = self.list_clips
+        for variant in self.variants:
+            sampling = self.train(variant).sampling
+            before, after = Sampling.parse(sampling).reach
             if before > window.frames_before or after > window.frames_after:
                 raise ValueError(
-                    f"{self._file}: variants.{variant}.sampling: {train.sampling} looks {before} "
+                    f"{self._file}: variants.{variant}.sampling: {sampling} looks {before} "
                     f"frames back and {after} ahead, expected at most list_clips.frames_before "
                     f"{window.frames_before} and frames_after {window.frames_after}"
                 )
+        for name, source in self.data.pretrained.items():
+            sampling = source.sampling or self.pretrain.sampling
+            length = Sampling.parse(sampling).length
+            if source.clips_per_label is not None and length > window.pretrain_frames:
+                raise ValueError(
+                    f"{self._file}: datasets.{self.dataset}.pretrained.{name}: {sampling} looks at "
+                    f"{length} frames, expected at most list_clips.pretrain_frames "
+                    f"{window.pretrain_frames}"
+                )
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Stored frames before and after a keyframe that some variant looks at, with its jitter."""
+        reaches = [Sampling.parse(self.train(variant).sampling).reach for variant in self.variants]
+        return max(before for before, _ in reaches), max(after for _, after in reaches)
 
     def _mapping(self, key: str) -> dict[str, Any]:
         value = self._raw[key]

@@ -34,6 +34,12 @@ def light_steps(params: Params, parts: dict[str, Published], root: Path) -> dict
     num_keyframes = known_keyframes(merge, params.data.parts, parts)
     merge.what = f"{num_keyframes:,} keyframes"
     listing = Step("list_clips", f"{num_clips:,} clips")
+    windows, reach = params.list_clips, params.reach
+    if (windows.frames_before, windows.frames_after) != reach:
+        listing.notes.append(
+            f"no variant looks further than {reach[0]} frames back and {reach[1]} ahead, "
+            f"stored are {windows.frames_before} and {windows.frames_after}"
+        )
     report = Step("report", f"{len(params.variants)} variants")
     if not (data / "clips.csv").is_file():
         listing.seconds = num_clips / known.LISTED_CLIPS_PER_SECOND

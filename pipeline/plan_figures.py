@@ -15,6 +15,9 @@ MODEL_BYTES = 0.4 * GB  # a trained detector, with the state of its optimiser
 YOUTUBE_BYTES_PER_SECOND = 6e4  # 360p, pictures alone
 # Whole groups of pictures are kept, so more than the wanted seconds.
 CUT_SHARE_OVER = 1.3
+# Groups of up to 250 pictures, 8 s: a cut clip of 10 s begins at its first picture and ends one
+# second after its keyframe, which lies in the middle on average.
+CUT_SHARE_OF_CLIP = 0.6
 VIDEO_SECONDS = 6000.0  # mean length of a film in AVA
 # 392 GB hold 900 s of 299 videos in full size at 30 a second; smaller ones in proportion.
 JPEG_BYTES_PER_PX = 0.2

@@ -54,8 +54,9 @@ def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> l
         *model_steps(params, parts, results, means),
         light["report"],
     ]
+    cut_on_arrival = any(map(_is_cut_on_arrival, params.data.parts))
     for step in steps:
-        is_linked = step.linked_bytes > 0
+        is_linked = step.linked_bytes > 0 or (step.stage == "cut_clips" and cut_on_arrival)
         step.there_bytes = bytes_there(_outputs(step.stage, data, results), is_linked)
         step.seconds += step.download_bytes / means.bytes_per_second
     return steps
@@ -121,6 +122,9 @@ def _videos(
             step.notes.append(f"{part.name}: size unknown until its clips are listed")
         bytes_ = num_clips * _video_bytes(params, part)
         source = part.sources[0]  # the others give what it lacks
+        if _is_cut_on_arrival(part):
+            bytes_ = _cut_bytes(params, part, parts[part.name])
+            step.notes.append(f"{part.name}: of its clips only the seconds looked at are kept")
         if isinstance(source, FilesSource):
             told = [size for url, size in sizes.items() if url.startswith(source.url)]
             bytes_ = num_clips * sum(told) / len(told) if told else bytes_
@@ -140,6 +144,19 @@ def _videos(
     batches = params.every_batch
     _shrink(step, sum((data / "videos" / f"{b}.csv").is_file() for b in batches) / len(batches))
     return step
+
+
+def _is_cut_on_arrival(part: Part) -> bool:
+    source = part.sources[0]
+    return isinstance(source, ArchivesSource) and source.keep == "seconds"
+
+
+def _cut_bytes(params: Params, part: Part, size: Published) -> float:
+    video_bytes = _video_bytes(params, part)
+    if part.span_seconds is None or params.data.synthetic:
+        return size.clips * video_bytes * known.CUT_SHARE_OF_CLIP
+    rate = video_bytes / known.VIDEO_SECONDS
+    return size.frames / FPS * rate * known.CUT_SHARE_OVER
 
 
 def _video_bytes(params: Params, part: Part) -> float:
@@ -170,13 +187,12 @@ def _frames(params: Params, data: Path, parts: dict[str, Published], means: Mean
     seconds = num_frames / FPS
     side = params.extract_frames.short_side_px
     jpeg_bytes = num_frames * side * side * known.ASPECT * known.JPEG_BYTES_PER_PX
-    cut_bytes = 0.0
+    cut = Step("cut_clips", f"{seconds / 3600:,.1f} h of video")
     for part in params.data.parts:
-        is_film = part.span_seconds is not None and not params.data.synthetic
-        rate = _video_bytes(params, part) / (known.VIDEO_SECONDS if is_film else 10)
-        cut_bytes += parts[part.name].frames / FPS * rate * known.CUT_SHARE_OVER
-    cut = Step("cut_clips", f"{seconds / 3600:,.1f} h of video", disk_bytes=cut_bytes)
-    cut.seconds = cut_bytes / known.CUT_BYTES_PER_CORE_SECOND / means.cores
+        cut_bytes = _cut_bytes(params, part, parts[part.name])
+        cut.seconds += cut_bytes / known.CUT_BYTES_PER_CORE_SECOND / means.cores
+        # What was cut when it came gets a second name.
+        cut.disk_bytes += 0.0 if _is_cut_on_arrival(part) else cut_bytes
     frames = Step("extract_frames", f"{num_frames:,} frames", disk_bytes=jpeg_bytes)
     frames.notes = [
         f"{name}: frames unknown until its clips are listed"

@@ -54,6 +54,11 @@ class Sampling:
         low, high = self.jitter_range
         return -self._offsets[0] - low, self._offsets[-1] + high
 
+    @property
+    def length(self) -> int:
+        """How many stored frames it spans, without jitter."""
+        return self._offsets[-1] - self._offsets[0] + 1
+
     def numbers(
         self, centre: int, last_frame: int, jitter: "npt.NDArray[np.int64] | None" = None
     ) -> "npt.NDArray[np.int64]":

@@ -187,6 +187,7 @@ class FolderSource(Section):
 class ArchivesSource(Section):
     kind: Literal["archives"]
     list: str  # file among the raw annotations: one archive address per line
+    keep: Literal["seconds", "whole"] = "seconds"  # of a clip: what is looked at, or all of it
 
 
 class YouTubeSource(Section):

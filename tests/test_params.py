@@ -100,6 +100,11 @@ MISTAKES = {
         r"pretrained: found 'k600', expected one",
     ),
     "too wide": ("variants.focal.sampling", "16x16", r"16x16 looks 136 frames back and 119 ahead"),
+    "too long for pretraining": (
+        "list_clips.pretrain_frames",
+        56,
+        r"pretrained\.k400_8x8: 8x8 looks at 57 frames, expected at most list_clips\.pretrain",
+    ),
     "warm-up": (
         "datasets.demo.settings.train.warmup_epochs",
         99,

@@ -27,13 +27,28 @@ def study() -> Params:
     return load_params(ROOT / "params.yaml", "ava_kinetics")
 
 
+def test_frames_that_no_variant_looks_at_are_told(study, tmp_path):
+    assert steps_of(study, tmp_path)["list_clips"].notes == []
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw["list_clips"]["frames_before"] = 50
+
+    wider = steps_of(Params(raw, "params.yaml", "ava_kinetics"), tmp_path)
+
+    assert wider["list_clips"].notes == [
+        "no variant looks further than 40 frames back and 29 ahead, stored are 50 and 29"
+    ]
+
+
 def test_study_is_reckoned_from_published_sizes(study, tmp_path):
     steps = steps_of(study, tmp_path)
 
     # 299 videos of AVA are 157 GB; the archives of two splits are 90 % of 1.2 TB.
     assert steps["download"].download_bytes == pytest.approx(157e9 + 0.9 * 1200e9)
-    # On the disk are the videos and 173,000 clips of 1.8617 MB.
-    assert steps["download"].disk_bytes == pytest.approx(157e9 + 173_000 * 1.86167e6, rel=1e-4)
+    # On the disk are the videos and 0.6 of each of 173,000 clips of 1.8617 MB; cut_clips adds none.
+    cut = 0.6 * 173_000 * 1.86167e6
+    assert steps["download"].disk_bytes == pytest.approx(157e9 + cut, rel=1e-4)
+    films = 299 * 897 * (157e9 / 299 / 6000) * 1.3
+    assert steps["cut_clips"].disk_bytes == pytest.approx(films)
     assert steps["download"].seconds == pytest.approx(1237e9 / 1e8)
     # 299 videos x 897 s x 30, and 70 frames around each of 172,272 keyframes.
     assert steps["extract_frames"].what == f"{299 * 897 * 30 + 172_272 * 70:,} frames"

@@ -7,10 +7,25 @@ import yaml
 
 from pipeline import plan as command
 from pipeline import plan_disk
-from pipeline.params import Params
+from pipeline.params import Params, load_params
 from pipeline.plan_figures import Step
 from tests.conftest import ROOT
 from tests.test_plan import steps_of
+
+
+def test_second_names_of_cut_clips_are_no_part_of_what_is_there(tmp_path):
+    params = load_params(ROOT / "params.yaml", "ava_kinetics")
+    data = tmp_path / "data" / "ava_kinetics"
+    for folder in ("videos/00", "clips/00"):
+        (data / folder).mkdir(parents=True)
+    (data / "videos/00/a.nut").write_bytes(b"x" * 1000)
+    (data / "clips/00/a.nut").hardlink_to(data / "videos/00/a.nut")
+    (data / "clips/00/film.nut").write_bytes(b"x" * 10)
+
+    steps = steps_of(params, tmp_path)
+
+    assert steps["download"].there_bytes == 1000
+    assert steps["cut_clips"].there_bytes == 10
 
 
 def with_folder(path: Path) -> Params:
@@ -25,8 +40,8 @@ def test_folder_on_the_disk_of_the_data_takes_no_room(tmp_path):
     (tmp_path / "k700").mkdir()
     step = steps_of(with_folder(tmp_path / "k700"), tmp_path)["download"]
 
-    # Left are AVA's 157 GB and 32,000 clips of validation; DVC's cache would copy all.
-    assert step.disk_bytes == pytest.approx(157e9 + 32_000 * 1.86167e6, rel=1e-4)
+    # Left are AVA's 157 GB and the seconds of 32,000 clips of validation; DVC would copy all.
+    assert step.disk_bytes == pytest.approx(157e9 + 0.6 * 32_000 * 1.86167e6, rel=1e-4)
     assert step.linked_bytes == pytest.approx(141_000 * 1.86167e6, rel=1e-4)
     assert any("hard links" in note for note in step.notes)
 
@@ -36,7 +51,8 @@ def test_folder_on_another_disk_takes_its_size(tmp_path, monkeypatch):
     monkeypatch.setattr(plan_disk, "_device", lambda path: "k700" in str(path))
     step = steps_of(with_folder(tmp_path / "k700"), tmp_path)["download"]
 
-    assert step.disk_bytes == pytest.approx(157e9 + 173_000 * 1.86167e6, rel=1e-4)
+    expected = 157e9 + (141_000 + 0.6 * 32_000) * 1.86167e6
+    assert step.disk_bytes == pytest.approx(expected, rel=1e-4)
     assert step.linked_bytes == 0
 
 

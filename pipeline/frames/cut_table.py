@@ -1,6 +1,6 @@
 """The table of cut clips, `clips/<shard>.csv`: what a cut file alone would not tell.
 
-`cut_clips` writes it, `extract_frames` follows it.
+`cut_clips` writes it, `extract_frames` follows it. What the download cuts has such rows, too.
 """
 
 import csv
@@ -11,6 +11,9 @@ from typing import Any
 
 from pipeline.atomic import written
 from pipeline.frames.look import Look
+
+# In a folder of videos: the rows of those that were cut when they came.
+CUTS = "cuts.csv"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Cut:
             clockwise.
         matrix, full_range, transfer: how YCbCr was made from light, see `Look`.
         reason: damage, or a note on what was unusual.
+        windows: what was asked for, as the clip table has it.
     """
 
     clip: str
@@ -46,6 +50,7 @@ class Cut:
     transfer: str = "sdr"
     bytes: int = 0
     reason: str = ""
+    windows: str = ""
 
     @property
     def join_numbers(self) -> frozenset[int]:

@@ -4,18 +4,33 @@ import argparse
 import csv
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.atomic import written_folder
 from pipeline.clips import is_safe_name, parse_windows, read_windows
 from pipeline.frames.crash_guard import Guard
-from pipeline.frames.cut_table import Cut, write_cuts
+from pipeline.frames.cut_table import CUTS, Cut, read_cuts, write_cuts
 from pipeline.frames.cutting import cut_clip
+from pipeline.hard_link import link_or_copy
 from pipeline.progress import track
 
 logger = logging.getLogger(__name__)
 
-Downloaded = tuple[str, Path, float]  # clip, its video, at which second of it the clip starts
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A clip's video.
+
+    Attributes:
+        offset_seconds: where the clip starts inside it.
+        cut: its row, where the video was cut when it came.
+    """
+
+    clip: str
+    video: Path
+    offset_seconds: float
+    cut: Cut | None = None
 
 
 def cut_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
@@ -45,17 +60,32 @@ def cut_clips(
     """
     cuts = []
     with written_folder(cut) as folder:
-        for clip, video, offset_seconds in track(sorted(downloaded), "cut clips", unit="clip"):
+        ordered = sorted(downloaded, key=lambda each: each.clip)
+        for each in track(ordered, "cut clips", unit="clip"):
+            clip = each.clip
             if clip not in windows or not is_safe_name(clip):
                 raise ValueError(f"downloaded clip {clip!r}: found no such name in the clip table")
-            if stretches := parse_windows(windows[clip]):
-                if crash := guard.begin(clip):
-                    cuts.append(Cut(clip, status="damaged", reason=crash))
-                else:
-                    cuts.append(cut_clip(video, folder, clip, stretches, offset_seconds))
+            if windows[clip]:
+                cuts.append(_cut(each, folder, windows[clip], guard))
                 if cuts[-1].reason:
                     logger.warning("%s: %s", clip, cuts[-1].reason)
     return cuts
+
+
+def _cut(downloaded: Downloaded, folder: Path, windows: str, guard: Guard) -> Cut:
+    clip, ready = downloaded.clip, downloaded.cut
+    if ready is not None:
+        if ready.windows != windows:
+            raise ValueError(
+                f"{downloaded.video}: found frames {ready.windows} cut out by the download, "
+                f"expected {windows}; run the download again"
+            )
+        link_or_copy(downloaded.video, folder / ready.path)
+        return ready
+    if crash := guard.begin(clip):
+        return Cut(clip, status="damaged", reason=crash, windows=windows)
+    stretches = parse_windows(windows)
+    return cut_clip(downloaded.video, folder, clip, stretches, downloaded.offset_seconds)
 
 
 def _read_downloaded(videos: Sequence[Path], tables: Sequence[Path]) -> list[Downloaded]:
@@ -74,9 +104,16 @@ def _read_downloaded(videos: Sequence[Path], tables: Sequence[Path]) -> list[Dow
                 f"{folder}: found no folder, expected the videos of {path}; "
                 "without that table they are downloaded again"
             )
+        cuts = folder / CUTS
+        ready = {cut.clip: cut for cut in read_cuts(cuts)} if cuts.exists() else {}
         with path.open(encoding="utf-8", newline="") as file:
             found += [
-                (row["clip"], folder / row["path"], float(row["offset_seconds"]))
+                Downloaded(
+                    row["clip"],
+                    folder / row["path"],
+                    float(row["offset_seconds"]),
+                    ready.get(row["clip"]),
+                )
                 for row in csv.DictReader(file)
                 if row["status"] == "ok"
             ]

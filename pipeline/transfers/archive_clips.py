@@ -17,6 +17,7 @@ from pipeline.transfers.archives import Member, keep_members
 from pipeline.transfers.download_job import DownloadJob
 from pipeline.transfers.download_journal import Fetched, FinishedArchive, digest
 from pipeline.transfers.http_reader import Opening, stream
+from pipeline.transfers.member_cutting import AT_ONCE
 from pipeline.transfers.sources import clip_names, expand, is_address, is_video
 from pipeline.transfers.tar_stream import (
     BLOCK_BYTES,
@@ -50,14 +51,20 @@ def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchi
     """Take the wanted clips out of an archive."""
     noted, before = _earlier(job, archive, wanted)
     clips = {clip: row for clip, row in noted.items() if clip in wanted}
-    if clips.keys() == wanted:
-        return FromArchive(clips)
+    reading = _Reading(job, archive, wanted, clips)
     if before is not None and clips.keys() == wanted.intersection(before.clips):
         refused = wanted & before.reasons.keys()
-        return FromArchive(clips, {clip: before.reasons[clip] for clip in refused})
-    reading = _Reading(job, archive, wanted, clips)
-    if len(noted) < job.journal.num_noted(archive):
-        reading.checkpoint.forget()  # a file is lost that may stand before it
+        reading.found.reasons = {clip: before.reasons[clip] for clip in refused}
+    elif clips.keys() != wanted:
+        if len(noted) < job.journal.num_noted(archive):
+            reading.checkpoint.forget()  # a file is lost that may stand before it
+        _read(reading)
+    reading.cut()
+    return reading.found
+
+
+def _read(reading: "_Reading") -> None:
+    """Read an archive to its end, or say what is wrong with it."""
     found = reading.found
     for _ in range(ARCHIVE_PASSES):
         try:
@@ -77,9 +84,8 @@ def fetch_archive(job: DownloadJob, archive: str, wanted: set[str]) -> FromArchi
         else:
             found.trouble = ""
             reading.finish()
-            return found
-    logger.warning("%s: %s; %d clips taken out", archive, found.trouble, len(clips))
-    return found
+            return
+    logger.warning("%s: %s; %d clips taken out", reading.archive, found.trouble, len(found.clips))
 
 
 def _earlier(
@@ -100,19 +106,20 @@ class _Reading:
     def __init__(
         self, job: DownloadJob, archive: str, wanted: set[str], clips: dict[str, Fetched]
     ) -> None:
-        self._job, self._archive, self._wanted = job, archive, wanted
+        self._job, self.archive, self._wanted = job, archive, wanted
         self._digest = digest(wanted)
         self._place = Path(archive_folder(archive))
         self._watch = job.watch()
         self._validator: str | None = None
         self.checkpoint = CheckpointFile(checkpoint_path(job.folder, archive))
         self.found = FromArchive(clips)
+        self._waiting = [row for row in clips.values() if job.cutter.is_waiting(row)]
 
     def read(self) -> None:
         """Read to the end, adding clips and reasons as members come."""
-        earlier = self.checkpoint.load(self._archive, self._digest)
+        earlier = self.checkpoint.load(self.archive, self._digest)
         if earlier is not None:
-            logger.info("%s: goes on at byte %d", self._archive, earlier.place.packed)
+            logger.info("%s: goes on at byte %d", self.archive, earlier.place.packed)
             self.found.reasons.update(earlier.reasons)
         try:
             # Closed at once, not when memory is tidied up: they hold a connection to the host.
@@ -122,6 +129,8 @@ class _Reading:
             ):
                 for member in members:
                     self._keep(member)
+                    if len(self._waiting) >= AT_ONCE:
+                        self.cut()
         finally:
             self._watch.ended()
 
@@ -136,6 +145,16 @@ class _Reading:
             at_member=self._note_place,
         )
 
+    def cut(self) -> None:
+        """Cut the clips that wait for it."""
+        waiting, self._waiting = self._waiting, []
+        for row in self._job.cutter.cut(self._job.folder, waiting):
+            whole = self._job.folder / self.found.clips[row.clip].path
+            self.found.clips[row.clip] = row
+            self._job.journal.add(row)  # first: a kill in between leaves a file too many
+            if whole.name != Path(row.path).name:
+                whole.unlink()
+
     def finish(self) -> None:
         clips = self.found.clips
         reasons = {clip: why for clip, why in self.found.reasons.items() if clip not in clips}
@@ -145,12 +164,13 @@ class _Reading:
             return  # which tells as much
         # What differs from the data lock may be taken in a later run, if the user says so.
         if not any(why.startswith("sha256 ") for why in reasons.values()):
-            version = _local_version(self._archive)
-            read = FinishedArchive(self._archive, self._digest, sorted(clips), reasons, version)
+            version = _local_version(self.archive)
+            read = FinishedArchive(self.archive, self._digest, sorted(clips), reasons, version)
             self._job.journal.finish(read, self._wanted)
 
     def start_over(self) -> None:
         self.found.clips.clear()
+        self._waiting.clear()
         self.checkpoint.forget()
         shutil.rmtree(self._job.folder / self._place, ignore_errors=True)
 
@@ -163,7 +183,7 @@ class _Reading:
 
     def _keep(self, member: Member) -> None:
         clip = Path(member.name).stem
-        path, address = self._place / member.name, f"{self._archive}#{clip}"
+        path, address = self._place / member.name, f"{self.archive}#{clip}"
         expected = self._job.lock.expected(address)
         if member.reason:
             self.found.reasons[clip] = member.reason
@@ -172,10 +192,12 @@ class _Reading:
             self.found.reasons[clip] = f"sha256 {member.sha256} instead of {expected}"
         else:
             row = Fetched(
-                clip, str(path), member.bytes, member.sha256, self._archive, address=address
+                clip, str(path), member.bytes, member.sha256, self.archive, address=address
             )
             self.found.clips[clip] = row
             self._job.note(row)
+            if self._job.cutter.is_waiting(row):
+                self._waiting.append(row)
 
     def _note_place(self, plain: PlainBytes) -> None:
         place = plain.place()
@@ -183,14 +205,14 @@ class _Reading:
             return
         self._job.journal.sync()  # first: what stands before the place must be known
         self.checkpoint.save(
-            Checkpoint(self._archive, self._validator, self._digest, place, self.found.reasons)
+            Checkpoint(self.archive, self._validator, self._digest, place, self.found.reasons)
         )
 
     def _chunks(self, earlier: Checkpoint | None) -> Generator[bytes, None, None]:
         start = earlier.place.packed if earlier else 0
         validator = earlier.validator if earlier else None
-        if is_address(self._archive):
-            url = expand(self._archive, self._job.mirror)
+        if is_address(self.archive):
+            url = expand(self.archive, self._job.mirror)
             yield from stream(
                 self._job.client,
                 url,
@@ -204,10 +226,10 @@ class _Reading:
             yield from self._local_chunks(start, validator)
 
     def _local_chunks(self, start: int, validator: str | None) -> Iterator[bytes]:
-        path = Path(self._archive)
+        path = Path(self.archive)
         if not path.is_file():
             raise TransferError("no such file", permanent=True)
-        self._validator = _local_version(self._archive)
+        self._validator = _local_version(self.archive)
         if validator not in (None, self._validator):
             raise StaleError("changed while it was read")
         self._watch.announced(path.stat().st_size - start)

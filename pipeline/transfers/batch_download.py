@@ -10,12 +10,14 @@ import pandas as pd
 
 from pipeline.atomic import written_folder
 from pipeline.clips import read_clips
+from pipeline.frames.cut_table import CUTS, Cut, write_cuts
+from pipeline.hard_link import link_or_copy
 from pipeline.params import Params, load_params
 from pipeline.transfers.data_lock import ACCEPT, DataLock, lock_of
 from pipeline.transfers.download_job import Manners
 from pipeline.transfers.download_journal import Journal
 from pipeline.transfers.http_reader import Patience
-from pipeline.transfers.local_files import link_or_copy
+from pipeline.transfers.member_cutting import MemberCutter, Stretch
 from pipeline.transfers.mirror_server import serve
 from pipeline.transfers.shard_download import fetch_shard
 from pipeline.transfers.single_clips import SingleClip
@@ -82,22 +84,27 @@ def download(
     # Beside the outputs, not in them: Snakemake deletes the outputs of a job before it runs it.
     journal = Journal(videos.with_name(f".{videos.name}.partial"))
     journal.adopt(videos)
-    outcome = fetch_shard(singles, archives, journal, manners, lock, mirror)
+    outcome = fetch_shard(
+        singles, archives, journal, manners, lock, _cutter(clips, sources), mirror
+    )
     for clip, reason in outcome.reasons.items():
         if "sha256" in reason:
             logger.warning("%s: %s; %s=1 in the environment takes it", clip, reason, ACCEPT)
-    lock.add({row.address: row.file for row in outcome.fetched.values() if row.address})
+    rows = outcome.fetched.values()
+    lock.add({row.address: row.upstream for row in rows if row.address})
     with written_folder(videos) as folder:
-        for row in outcome.fetched.values():
+        for row in rows:
             link_or_copy(journal.folder / row.path, folder / Path(row.path).name)
+        if cuts := [Cut(**row.cut.row) for row in rows if row.cut]:
+            write_cuts(cuts, folder / CUTS)
     # Last: where the table is, the folder is whole.
     offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
-    write_videos(report, outcome.fetched.values(), outcome.reasons, offsets)
-    journal.tidy(outcome.fetched.values())
+    write_videos(report, rows, outcome.reasons, offsets)
+    journal.tidy(rows)
     return {
         "clips": len(outcome.fetched),
         "missing": len(outcome.reasons),
-        "bytes": sum(row.bytes for row in outcome.fetched.values()),
+        "bytes": sum(row.bytes for row in rows),
         "archives": len(archives),
         "archives_broken": len(outcome.broken_archives),
     }
@@ -124,6 +131,14 @@ def plan(
         for archive in sources[part].archives[shard::num_shards] if names_wanted else []:
             archives.setdefault(archive, set()).update(names_wanted)
     return list(singles.values()), archives
+
+
+def _cutter(clips: pd.DataFrame, sources: Mapping[str, Round]) -> MemberCutter:
+    names = ("clip", "windows", "offset_seconds")
+    rows = zip(*(clips[name].tolist() for name in names), strict=True)
+    stretches = {clip: Stretch(windows, offset) for clip, windows, offset in rows}
+    whole = (archive for each in sources.values() for archive in each.whole)
+    return MemberCutter(stretches, frozenset(whole))
 
 
 def sources_of(params: Params, number: int, raw: Path) -> dict[str, Round]:

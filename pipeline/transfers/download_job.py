@@ -11,6 +11,7 @@ from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.host_slots import HostSlots, StoppedError
 from pipeline.transfers.http_reader import Opening, Patience
+from pipeline.transfers.member_cutting import MemberCutter
 from pipeline.transfers.youtube import YouTubeReader
 
 
@@ -39,6 +40,7 @@ class DownloadJob:
         lock: the hashes of what was downloaded before.
         journal: what earlier runs fetched, in the working folder.
         mirror: address that stands for `{mirror}`.
+        cutter: cuts what comes out of archives.
         num_files: clips and archives to fetch.
         stopped: set when no transfer is to go on.
     """
@@ -50,12 +52,13 @@ class DownloadJob:
         lock: DataLock,
         journal: Journal,
         mirror: str | None,
+        cutter: MemberCutter,
         progress: Progress,
         num_files: int,
         stopped: threading.Event,
     ) -> None:
         self.client, self.patience, self.mirror = client, manners.patience, mirror
-        self.lock = lock
+        self.lock, self.cutter = lock, cutter
         self.folder, self.journal = journal.folder, journal
         self.youtube = YouTubeReader(
             manners.youtube,
@@ -79,12 +82,16 @@ class DownloadJob:
         return row if row is not None and self._is_as_locked(row) else None
 
     def earlier_from(self, archive: str) -> dict[str, Fetched]:
-        """Clip to file for what earlier runs took out of an archive."""
+        """Clip to file for what earlier runs took out of an archive and what serves this one."""
         rows = self.journal.from_source(archive)
-        return {clip: row for clip, row in rows.items() if self._is_as_locked(row)}
+        return {
+            clip: row
+            for clip, row in rows.items()
+            if self._is_as_locked(row) and self.cutter.fits(row)
+        }
 
     def _is_as_locked(self, row: Fetched) -> bool:
-        return self.lock.expected(row.address) in (None, row.sha256)
+        return self.lock.expected(row.address) in (None, row.upstream.sha256)
 
     def note(self, row: Fetched) -> None:
         """Note that a clip is there."""

@@ -12,13 +12,32 @@ import threading
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.atomic import sync, written
+from pipeline.hard_link import link_or_copy
 from pipeline.transfers.archive_checkpoint import checkpoint_path
 from pipeline.transfers.data_lock import is_lockable
-from pipeline.transfers.local_files import link_or_copy
 from pipeline.transfers.sources import MIRROR
 from pipeline.transfers.transfer import Transferred, hash_file
+
+
+@dataclass(frozen=True)
+class CutMember:
+    """What a file was before it was cut, and what for.
+
+    Attributes:
+        bytes, sha256: of the member of the archive, which the data lock knows.
+        offset_seconds: where the clip started inside it.
+        version: of the cutting.
+        row: its row in the table of cut clips.
+    """
+
+    bytes: int
+    sha256: str
+    offset_seconds: float
+    version: int
+    row: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,7 @@ class Fetched:
         source: where it came from, as recorded.
         offset_seconds: where the clip starts inside the file; None: as the clip table says.
         address: what the data lock calls it; empty where every download may give other bytes.
+        cut: where the file is only what is wanted of what was fetched.
     """
 
     clip: str
@@ -41,10 +61,12 @@ class Fetched:
     source: str
     offset_seconds: float | None = None
     address: str = ""
+    cut: CutMember | None = None
 
     @property
-    def file(self) -> Transferred:
-        return Transferred(self.bytes, self.sha256)
+    def upstream(self) -> Transferred:
+        """What the host gave."""
+        return Transferred((self.cut or self).bytes, (self.cut or self).sha256)
 
 
 @dataclass(frozen=True)
@@ -215,7 +237,8 @@ class Journal:
             refusal = Refusal(**event)
             self._refusals[refusal.clip, refusal.refused_by] = refusal
         else:
-            row = Fetched(**event)
+            cut = event.pop("cut", None)
+            row = Fetched(**event, cut=CutMember(**cut) if cut else None)
             self._fetched[row.clip, row.source] = row
 
 

@@ -19,6 +19,7 @@ from pipeline.transfers.download_job import DownloadJob, Manners
 from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.host_slots import HostSlots
 from pipeline.transfers.http_reader import open_client
+from pipeline.transfers.member_cutting import MemberCutter
 from pipeline.transfers.single_clips import SingleClip, fetch_single
 
 
@@ -52,6 +53,7 @@ def fetch_shard(
     journal: Journal,
     manners: Manners,
     lock: DataLock,
+    cutter: MemberCutter,
     mirror: str | None = None,
 ) -> Outcome:
     """Fetch what one shard has to fetch.
@@ -60,6 +62,7 @@ def fetch_shard(
         archives: archive to the clips wanted from it, in order of precedence.
         journal: of the working folder; earlier runs' files in it are used.
         lock: the hashes of what was downloaded before.
+        cutter: cuts what comes out of archives.
         mirror: address that stands for `{mirror}`.
     """
     outcome, stopped = Outcome(), threading.Event()
@@ -74,7 +77,9 @@ def fetch_shard(
         ThreadPoolExecutor(manners.connections) as pool,
     ):
         num_files = len(singles) + len(archives)
-        job = DownloadJob(client, manners, lock, journal, mirror, progress, num_files, stopped)
+        job = DownloadJob(
+            client, manners, lock, journal, mirror, cutter, progress, num_files, stopped
+        )
         try:
             # Archives first: one of them takes longer than many clips.
             from_archives = pool.map(partial(fetch_archive, job), archives, archives.values())

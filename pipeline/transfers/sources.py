@@ -181,10 +181,12 @@ class Round:
     Attributes:
         single: those that give files one by one, in the order in which they are tried.
         archives: addresses or paths, in the order of their lists.
+        whole: those of them whose clips are kept as they are.
     """
 
     single: list[Source]
     archives: list[str]
+    whole: frozenset[str] = frozenset()
 
 
 def open_round(sources: Iterable[SourceSection], raw: Path) -> Round:
@@ -198,16 +200,19 @@ def open_round(sources: Iterable[SourceSection], raw: Path) -> Round:
     """
     single: list[Source] = []
     archives: list[str] = []
+    whole: set[str] = set()
     for source in sources:
         if isinstance(source, FilesSource):
             single.append(FileList(raw, source))
         elif isinstance(source, ArchivesSource):
-            archives += read_lines(raw / source.list)
+            listed = read_lines(raw / source.list)
+            archives += listed
+            whole.update(listed if source.keep == "whole" else ())
         elif isinstance(source, YouTubeSource):
             single.append(VideoSite(source))
         else:
             single.append(LocalFolder(source))
-    return Round(single, list(dict.fromkeys(archives)))
+    return Round(single, list(dict.fromkeys(archives)), frozenset(whole))
 
 
 def read_lines(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ from pipeline.transfers.download_job import DownloadJob, Manners
 from pipeline.transfers.download_journal import Journal
 from pipeline.transfers.host_slots import StoppedError
 from pipeline.transfers.http_reader import Opening
+from pipeline.transfers.member_cutting import MemberCutter
 from tests.download_world import PATIENCE, QUICK
 
 
@@ -31,7 +32,10 @@ def job_of(num_files, folder, stopped=None):
     stopped = stopped or threading.Event()
     client = httpx.Client()
     journal = Journal(folder)
-    return DownloadJob(client, manners, UNLOCKED, journal, None, progress, num_files, stopped)
+    cutter = MemberCutter({})
+    return DownloadJob(
+        client, manners, UNLOCKED, journal, None, cutter, progress, num_files, stopped
+    )
 
 
 def test_files_nobody_has_announced_are_taken_to_be_like_the_others(tmp_path):

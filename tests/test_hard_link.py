@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from pipeline.disk_space import DiskFullError
-from pipeline.transfers.local_files import link_or_copy
+from pipeline.hard_link import link_or_copy
 
 
 def other_disk(*args: object) -> None:
