@@ -24,7 +24,7 @@ from pipeline.sections import (
     YouTubeSource,
 )
 from pipeline.transfers.annotation_files import SUMS
-from pipeline.transfers.http_reader import Patience, open_client
+from pipeline.transfers.http_client import Patience, open_client
 from pipeline.transfers.sources import MIRROR, is_address, is_video, read_lines
 from pipeline.transfers.youtube_refusals import may_come_later
 

@@ -15,7 +15,7 @@ from pipeline.sections import Part, YouTube
 from pipeline.transfers.batch_download import download
 from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_job import Manners
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.mirror_server import serve
 from pipeline.transfers.sources import open_round
 from pipeline.transfers.video_table import clips_there

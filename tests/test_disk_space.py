@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from pipeline.disk_space import DiskFullError, disk_named, require_space
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from tests.hostile_server import hostile_server
 from tests.small_archives import files, keep, tar_gz
 from tests.transfers.fetching import CONTENT, WHOLE, fetch_with, reason_with

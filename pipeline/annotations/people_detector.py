@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pipeline.models.vision import has_native_ops, import_torchvision
 from pipeline.transfers.data_lock import UNLOCKED, DataLock, fetch_locked
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.transfer import hash_file
 
 logger = logging.getLogger(__name__)

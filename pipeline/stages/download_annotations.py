@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.params import load_params
     from pipeline.transfers.annotation_files import download_annotations
     from pipeline.transfers.data_lock import lock_of
-    from pipeline.transfers.http_reader import Patience
+    from pipeline.transfers.http_client import Patience
     from pipeline.transfers.mirror_server import serve
 
     params = load_params(args.params)

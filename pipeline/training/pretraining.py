@@ -26,7 +26,7 @@ from pipeline.training.losses import LossSum, class_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
 from pipeline.transfers.data_lock import DataLock, fetch_locked
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 
 Counts = dict[str, float]
 

@@ -13,7 +13,7 @@ from pipeline.progress import Progress
 from pipeline.sections import AnnotationFile
 from pipeline.transfers.archives import ARCHIVE_SUFFIXES, unpack
 from pipeline.transfers.data_lock import DataLock, fetch_locked
-from pipeline.transfers.http_reader import Patience, open_client
+from pipeline.transfers.http_client import Patience, open_client
 from pipeline.transfers.sources import is_address
 from pipeline.transfers.transfer import Transferred, hash_file
 

@@ -16,7 +16,7 @@ from pipeline.params import Params, load_params
 from pipeline.transfers.data_lock import ACCEPT, DataLock, lock_of
 from pipeline.transfers.download_job import Manners
 from pipeline.transfers.download_journal import Journal
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.member_cutting import MemberCutter, Stretch
 from pipeline.transfers.mirror_server import serve
 from pipeline.transfers.shard_download import fetch_shard

@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 
 from pipeline.atomic import written
-from pipeline.transfers.http_reader import Patience, Received, open_client
+from pipeline.transfers.http_client import Patience, open_client
+from pipeline.transfers.http_reader import Received
 from pipeline.transfers.sources import MIRROR, expand
 from pipeline.transfers.transfer import Transferred, hash_file, transfer
 from pipeline.transfers.transfer_error import TransferError

@@ -10,7 +10,8 @@ from pipeline.sections import YouTube
 from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.host_slots import HostSlots, StoppedError
-from pipeline.transfers.http_reader import Opening, Patience
+from pipeline.transfers.http_client import Patience
+from pipeline.transfers.http_reader import Opening
 from pipeline.transfers.member_cutting import MemberCutter
 from pipeline.transfers.youtube import YouTubeReader
 

@@ -11,9 +11,9 @@ import random
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import httpx
 
@@ -74,3 +74,29 @@ class HostSlots:
             else:
                 return file
         return None
+
+
+class HeldSlot:
+    """The slot of one transfer, which moves from host to host where redirects lead it.
+
+    Args:
+        slots: None where connections are not counted.
+    """
+
+    def __init__(self, slots: HostSlots | None) -> None:
+        self._slots, self._held = slots, ExitStack()
+        self._host = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
+
+    def move_to(self, url: httpx.URL) -> None:
+        """Give the last host's slot back first: two jobs might else wait for each other's."""
+        if self._slots is None or url.host == self._host:
+            return
+        self._held.close()
+        self._held.enter_context(self._slots.slot(url))
+        self._host = url.host

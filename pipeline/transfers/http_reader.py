@@ -5,27 +5,23 @@ Both ways of fetching build on this: `transfer` (one address to one file) and th
 
 import http
 import logging
-import os
 import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
 from pipeline.transfers.answers import (
     check_host,
     check_kind,
-    check_redirect,
     check_status,
     size_of,
     validator_of,
 )
-from pipeline.transfers.header_deadline import headers_came, limit_headers
-from pipeline.transfers.host_slots import HostSlots
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.transfer_error import StaleError as StaleError
 from pipeline.transfers.transfer_error import TransferError as TransferError
 
@@ -35,23 +31,9 @@ LONGEST_RETRY_AFTER_SECONDS = 120.0  # asked for more, a job leaves the file to 
 # Attempts count anew after so many new bytes: an archive of many gigabytes may break off often.
 PROGRESS_BYTES = 1 << 20
 SLOWEST_BYTES_PER_SECOND = 1000  # slower than this for a whole time-out is a stall as well
-MAX_REDIRECTS = 10
-PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 
 Received = Callable[[int], None]  # told the size of each piece as it arrives
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to bear with a server."""
-
-    # Silence that counts as a broken connection; all headers of an answer have as long together.
-    timeout_seconds: float
-    attempts: int  # failures in a row before an address is given up
-    first_wait_seconds: float = 1.0  # bound of the first random wait, doubled with every failure
-    longest_wait_seconds: float = 60.0
 
 
 class Attempts:
@@ -93,69 +75,6 @@ class Attempts:
         if error.wait_seconds is None:
             return jitter
         return error.wait_seconds + jitter
-
-
-class _Client(httpx.Client):
-    """Holds a slot of the host for as long as an answer is read."""
-
-    slots: HostSlots | None
-
-    @contextmanager
-    def stream(self, method: str, url: httpx.URL | str, **options: Any) -> Iterator[httpx.Response]:
-        held = self.slots.slot(httpx.URL(url)) if self.slots else nullcontext()
-        with held, super().stream(method, url, **options) as response:
-            yield response
-
-
-def open_client(
-    patience: Patience, connections: int = 1, slots: HostSlots | None = None
-) -> httpx.Client:
-    """A client to share between threads: proxies from the environment, none for loopback.
-
-    From the end of a request to the end of its answer's headers, however many come before it (100,
-    103), `patience.timeout_seconds` may pass, then it has stalled; likewise for a redirect's body.
-
-    Args:
-        connections: at once, to all hosts.
-        slots: counts the connections to each host; None: as many as there are.
-
-    Raises:
-        ValueError: a proxy of the environment is none that we can use.
-    """
-    try:
-        client = _client(patience, connections)
-    except (ImportError, ValueError, httpx.InvalidURL) as error:  # ImportError: of SOCKS
-        raise ValueError(_proxy_mistake(error)) from None
-    client.slots = slots
-    limit_headers(client, patience.timeout_seconds)
-    return client
-
-
-def _client(patience: Patience, connections: int) -> _Client:
-    return _Client(
-        timeout=httpx.Timeout(patience.timeout_seconds, pool=None),
-        limits=httpx.Limits(max_connections=connections),
-        mounts={f"all://{host}": None for host in LOOPBACK_HOSTS},
-        follow_redirects=True,
-        max_redirects=MAX_REDIRECTS,
-        event_hooks={"response": [check_redirect, headers_came]},
-        # The bytes that are published, not an encoding of them: lengths, ranges and hashes count.
-        headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
-    )
-
-
-def _proxy_mistake(error: Exception) -> str:
-    """Which variables name an unusable proxy, and how to go without; no password of theirs."""
-    named = {name: value for name, value in os.environ.items() if name.lower() in PROXY_VARIABLES}
-    schemes = {name: value.partition("://")[0] for name, value in named.items() if "://" in value}
-    wrong = {name: each for name, each in schemes.items() if each not in ("http", "https")}
-    if not wrong:
-        return f"{', '.join(named)}: found no proxy's address, expected http://host:port: {error}"
-    found, names = (" ".join(sorted(set(each))) for each in (wrong.values(), wrong))
-    return (
-        f"{names}: found a {found} proxy, expected http or https; "
-        f"`unset {names}` in the shell goes without"
-    )
 
 
 @dataclass(frozen=True)

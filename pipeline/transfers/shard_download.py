@@ -18,7 +18,7 @@ from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_job import DownloadJob, Manners
 from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.host_slots import HostSlots
-from pipeline.transfers.http_reader import open_client
+from pipeline.transfers.http_client import open_client
 from pipeline.transfers.member_cutting import MemberCutter
 from pipeline.transfers.single_clips import SingleClip, fetch_single
 

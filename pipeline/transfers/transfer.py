@@ -15,11 +15,11 @@ import httpx
 
 from pipeline.atomic import sync, written
 from pipeline.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.http_reader import (
     Attempts,
     Opened,
     Opening,
-    Patience,
     Received,
     StaleError,
     TransferError,

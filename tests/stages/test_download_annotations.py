@@ -8,7 +8,7 @@ import pytest
 from pipeline.sections import AnnotationFile
 from pipeline.transfers.annotation_files import download_annotations
 from pipeline.transfers.data_lock import DataLock
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.mirror_server import serve
 
 PATIENCE = Patience(timeout_seconds=1, attempts=1)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.transfers.http_reader import Patience, TransferError, open_client
+from pipeline.transfers.http_client import Patience, open_client
+from pipeline.transfers.http_reader import TransferError
 from pipeline.transfers.transfer import Transferred, transfer
 from tests.hostile_server import Hostile
 

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from pipeline.transfers.download_job import Manners
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from tests.download_world import QUICK, World, video
 from tests.hostile_server import hostile_server
 from tests.small_archives import tar_gz

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.command import add_lock_flags
 from pipeline.transfers.data_lock import ACCEPT, DataLock, fetch_locked, lock_of
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.transfer import Transferred
 from tests.conftest import ROOT
 from tests.hostile_server import hostile_server
@@ -136,7 +136,7 @@ FETCH = """
 import logging, sys
 from pathlib import Path
 from pipeline.transfers.data_lock import UNLOCKED, fetch_locked
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 logging.basicConfig(stream=sys.stdout, level=logging.INFO)
 fetch_locked(sys.argv[1], Path(sys.argv[2]), Patience(60, 1), UNLOCKED)
 """

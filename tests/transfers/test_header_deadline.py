@@ -1,11 +1,15 @@
 """Headers that never end count as a stall, whatever is sent meanwhile."""
 
+import socket
 import time
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from threading import Thread
 
 import pytest
 
-from pipeline.transfers.http_reader import Patience, open_client
+from pipeline.transfers.http_client import Patience, open_client
 from pipeline.transfers.transfer import transfer
 from tests.hostile_server import hostile_server
 from tests.transfers.fetching import CONTENT, WHOLE, fetch_with, reason_with
@@ -78,3 +82,25 @@ def test_deadline_holds_through_a_proxy(server, tmp_path, monkeypatch):
 
     with open_client(PATIENCE) as client, pytest.raises(ValueError, match="stalled"):
         transfer(client, "http://mirror.example/f", tmp_path / "f", PATIENCE)
+
+
+def test_deadline_holds_for_a_handshake_of_one_byte_at_a_time(tmp_path):
+    # A record of a handshake, announced as 8 kB.
+    record = bytes([22, 3, 3, 0x20, 0, 2]) + bytes(PIECES)
+    with socket.create_server(("127.0.0.1", 0)) as listening, open_client(PATIENCE) as client:
+        Thread(target=drip, args=(listening, record), daemon=True).start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/f"
+        started = time.monotonic()
+
+        with pytest.raises(ValueError, match="no connection in time"):
+            transfer(client, url, tmp_path / "f", replace(PATIENCE, attempts=1))
+
+        assert time.monotonic() - started < 0.1 * PIECES / 2
+
+
+def drip(listening: socket.socket, content: bytes) -> None:
+    connection, _ = listening.accept()
+    with connection, suppress(OSError):
+        for byte in content:
+            connection.send(bytes([byte]))
+            time.sleep(0.1)

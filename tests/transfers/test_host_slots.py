@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from pipeline.transfers.host_slots import HostSlots, StoppedError
-from pipeline.transfers.http_reader import Patience, open_client, stream
+from pipeline.transfers.http_client import Patience, open_client
+from pipeline.transfers.http_reader import stream
 from tests.conftest import ROOT
 from tests.hostile_server import hostile_server
 
@@ -77,3 +78,27 @@ def test_own_mirror_needs_no_slot(tmp_path):
         slots.slot(httpx.URL("http://127.0.0.1:8000/b")),
     ):
         assert list(tmp_path.iterdir()) == []
+
+
+def test_redirect_waits_for_a_slot_of_the_host_it_leads_to(tmp_path):
+    patience = Patience(timeout_seconds=5, attempts=1)
+    slots = HostSlots(1, folder=tmp_path)
+    came: list[bytes] = []
+    with hostile_server() as server, open_client(patience, 2, slots) as client:
+        port = httpx.URL(server.base).port
+        there = httpx.URL(f"http://localhost:{port}/there")
+        redirect = {"Location": str(there)}
+        server.answers["/here"] = lambda handler, count: handler.reply(302, b"", redirect)
+        server.answers["/there"] = lambda handler, count: handler.reply(200, b"x")
+        here = f"{server.base}/here"
+        reader = threading.Thread(target=lambda: came.extend(stream(client, here, patience)))
+        with slots.slot(there):
+            reader.start()
+            while not server.counts["/here"]:
+                time.sleep(0.01)
+            with slots.slot(httpx.URL(here)):  # given back meanwhile
+                time.sleep(0.5)
+            assert server.counts["/there"] == 0
+        reader.join(20)
+
+    assert came == [b"x"]

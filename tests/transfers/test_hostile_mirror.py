@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.transfers.data_lock import DataLock
 from pipeline.transfers.download_job import Manners
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from pipeline.transfers.transfer import Transferred
 from tests.conftest import ROOT
 from tests.download_world import QUICK, World, video

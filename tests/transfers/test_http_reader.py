@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from pipeline.transfers.http_reader import Attempts, Patience, TransferError, open_client
+from pipeline.transfers.http_client import Patience, open_client
+from pipeline.transfers.http_reader import Attempts, TransferError
 from pipeline.transfers.transfer import transfer
 from pipeline.transfers.youtube_refusals import may_come_later
 from tests.hostile_server import broken_once, hostile_server

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.transfers.archives import keep_members
-from pipeline.transfers.http_reader import Patience, StaleError, TransferError, open_client, stream
+from pipeline.transfers.http_client import Patience, open_client
+from pipeline.transfers.http_reader import StaleError, TransferError, stream
 from pipeline.transfers.tar_stream import DamagedArchiveError, TruncatedArchiveError
 from tests.hostile_server import broken_once, hostile_server
 from tests.small_archives import files, keep, member, pieces, tar_gz

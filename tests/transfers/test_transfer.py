@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from pipeline.transfers.http_reader import Patience, open_client
+from pipeline.transfers.http_client import Patience, open_client
 from pipeline.transfers.transfer import transfer
 from tests.hostile_server import broken_once, hostile_server
 from tests.transfers.fetching import CONTENT, SHA256, WHOLE, fetch_with, reason_with

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from pipeline.disk_space import DiskFullError
-from pipeline.transfers.http_reader import Patience
+from pipeline.transfers.http_client import Patience
 from tests.hostile_server import hostile_server
 from tests.transfers.fetching import CONTENT, WHOLE, fetch_with, reason_with
 
