@@ -17,7 +17,7 @@ from pipeline.transfers.archives import Member, keep_members
 from pipeline.transfers.download_job import DownloadJob
 from pipeline.transfers.download_journal import Fetched, FinishedArchive, digest
 from pipeline.transfers.http_reader import Opening, stream
-from pipeline.transfers.member_cutting import AT_ONCE
+from pipeline.transfers.member_cutting import AT_ONCE_BYTES
 from pipeline.transfers.sources import clip_names, expand, is_address, is_video
 from pipeline.transfers.tar_stream import (
     BLOCK_BYTES,
@@ -113,7 +113,10 @@ class _Reading:
         self._validator: str | None = None
         self.checkpoint = CheckpointFile(checkpoint_path(job.folder, archive))
         self.found = FromArchive(clips)
-        self._waiting = [row for row in clips.values() if job.cutter.is_waiting(row)]
+        self._waiting: list[Fetched] = []
+        self._waiting_bytes = 0
+        for row in clips.values():
+            self._have_cut(row)
 
     def read(self) -> None:
         """Read to the end, adding clips and reasons as members come."""
@@ -129,7 +132,7 @@ class _Reading:
             ):
                 for member in members:
                     self._keep(member)
-                    if len(self._waiting) >= AT_ONCE:
+                    if self._waiting_bytes >= AT_ONCE_BYTES:
                         self.cut()
         finally:
             self._watch.ended()
@@ -147,7 +150,7 @@ class _Reading:
 
     def cut(self) -> None:
         """Cut the clips that wait for it."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         for row in self._job.cutter.cut(self._job.folder, waiting):
             whole = self._job.folder / self.found.clips[row.clip].path
             self.found.clips[row.clip] = row
@@ -170,7 +173,7 @@ class _Reading:
 
     def start_over(self) -> None:
         self.found.clips.clear()
-        self._waiting.clear()
+        self._waiting, self._waiting_bytes = [], 0
         self.checkpoint.forget()
         shutil.rmtree(self._job.folder / self._place, ignore_errors=True)
 
@@ -196,8 +199,12 @@ class _Reading:
             )
             self.found.clips[clip] = row
             self._job.note(row)
-            if self._job.cutter.is_waiting(row):
-                self._waiting.append(row)
+            self._have_cut(row)
+
+    def _have_cut(self, row: Fetched) -> None:
+        if self._job.cutter.is_waiting(row):
+            self._waiting.append(row)
+            self._waiting_bytes += row.bytes
 
     def _note_place(self, plain: PlainBytes) -> None:
         place = plain.place()

@@ -1,6 +1,6 @@
 """Cut what came out of archives to the seconds that some variant looks at.
 
-Done while an archive is still being read, a few clips at a time, so that the disk never holds all
+Done while an archive is still being read, some clips at a time, so that the disk never holds all
 of them whole. A cut file is the one that `cut_clips` would make, and its row comes along.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Raised when equal videos come to give other cut files: earlier ones are then not used any more.
 CUT_VERSION = 1
-AT_ONCE = 64  # clips that wait whole on the disk
+AT_ONCE_BYTES = 128 << 20  # of clips that wait whole on the disk, for an archive
 
 
 @dataclass(frozen=True)

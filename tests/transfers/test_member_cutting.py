@@ -101,7 +101,7 @@ def test_what_is_cut_takes_less_room_and_cut_clips_takes_none(world, videos, tmp
         assert (tmp_path / "cut" / f"{name}.nut").samefile(world.videos / f"{name}.nut")
 
 
-def test_few_clips_lie_whole_on_the_disk_at_once(world, monkeypatch):
+def test_few_clips_lie_whole_on_the_disk_at_once(world, videos, monkeypatch):
     whole: list[int] = []
     cut = MemberCutter.cut
 
@@ -109,7 +109,8 @@ def test_few_clips_lie_whole_on_the_disk_at_once(world, monkeypatch):
         whole.append(len(list(folder.glob("archive-*/*.mp4"))))
         return cut(self, folder, rows)
 
-    monkeypatch.setattr("pipeline.transfers.archive_clips.AT_ONCE", 2)
+    two = len(videos["a"]) + len(videos["b"])
+    monkeypatch.setattr("pipeline.transfers.archive_clips.AT_ONCE_BYTES", two)
     monkeypatch.setattr(MemberCutter, "cut", watched)
 
     world.download()
