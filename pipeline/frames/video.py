@@ -155,8 +155,8 @@ def follow(
     if stream.time_base is None:
         raise ValueError(f"{container.name}: found no time base, expected a video")
     start = (container.start_time or 0) / av.time_base
-    # A packet decoded later is never shown before this one's dts; but behind what an edit list hides,
-    # the next piece counts on from the end of the last one.
+    # A packet decoded later is never shown before this one's dts; but behind packets that an edit
+    # list hides, the next piece counts on from the end of the last one.
     last = (start + until_seconds + TOLERANCE_SECONDS) / float(stream.time_base)
     rows: list[_Row] = []
     is_whole, damage = True, ""

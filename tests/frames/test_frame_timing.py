@@ -13,8 +13,15 @@ from pipeline.clips import COLUMNS, parse_windows
 from pipeline.frames.frame_store import FrameStore
 from pipeline.stages import cut_clips, extract_frames
 from tests.conftest import ROOT
-from tests.counter_videos import H264, edit, ffmpeg, numbered_frame, on_screen
-from tests.counter_videos import read_number, write_video
+from tests.counter_videos import (
+    H264,
+    edit,
+    ffmpeg,
+    numbered_frame,
+    on_screen,
+    read_number,
+    write_video,
+)
 
 SECONDS = 8
 VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "40"]
