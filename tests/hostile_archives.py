@@ -4,6 +4,7 @@ Each would give two clips, <name>-a and <name>-b, if all were well.
 """
 
 import gzip
+import os
 import random
 import tarfile
 import tempfile
@@ -20,8 +21,9 @@ FIRST, BOTH, NONE = "a", "ab", ""
 CLIP_BYTES = 40_960  # whole blocks of a tar
 
 # Where members with absolute names, or with enough "..", would go; a test makes the folder and sees
-# that it stays empty.
-ELSEWHERE = Path(tempfile.gettempdir(), f"hostile-{uuid.uuid4().hex[:8]}")
+# that it stays empty. The mirror is a process of its own and imports this again: one name for both.
+_FRESH = Path(tempfile.gettempdir(), f"hostile-{uuid.uuid4().hex[:8]}")
+ELSEWHERE = Path(os.environ.setdefault("TEST_HOSTILE_ELSEWHERE", str(_FRESH)))
 UP_AND_DOWN = "../" * 16 + f"{ELSEWHERE.relative_to(ELSEWHERE.anchor)}/"
 
 
