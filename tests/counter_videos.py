@@ -3,6 +3,7 @@
 A frame is two rows of five bright or dark squares: the number's ten bits.
 """
 
+import struct
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +40,30 @@ def write_video(path, rate, num_frames, *options):
     coder = ["-pix_fmt", "yuv420p", *(options or H264), "-threads", "1"]
     ffmpeg(*source, *coder, Path(path), data=raw)
     return Path(path)
+
+
+def edit(path, rate, pieces):
+    """Give an MP4 of one track an edit list.
+
+    Args:
+        pieces: first frame (None: nothing is shown) and number of frames, whole milliseconds long.
+    """
+    data = Path(path).read_bytes()
+    place = data.index(b"elst")
+    (old_size,) = struct.unpack_from(">I", data, place - 4)
+    (start,) = struct.unpack_from(">i", data, place + 16)  # where frame 0 lies
+    (ticks_per_second,) = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)
+    entries = b""
+    for first, num_frames in pieces:
+        media_time = -1 if first is None else start + int(first / Fraction(rate) * ticks_per_second)
+        entries += struct.pack(">IiI", int(num_frames / Fraction(rate) * 1000), media_time, 1 << 16)
+    box = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(pieces)) + entries
+    edited = bytearray(data[: place - 4] + box + data[place - 4 + old_size :])
+    for name in (b"moov", b"trak", b"edts"):
+        outer = data.rindex(name, 0, place) - 4
+        (size,) = struct.unpack_from(">I", data, outer)
+        struct.pack_into(">I", edited, outer, size + len(box) - old_size)
+    Path(path).write_bytes(edited)
 
 
 def on_screen(seconds, times):

@@ -4,10 +4,14 @@ Each would give two clips, <name>-a and <name>-b, if all were well.
 """
 
 import gzip
+import os
 import random
 import tarfile
+import tempfile
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.hostile_answers import Answer, random_cuts_of
 from tests.hostile_server import Handler, broken_once
@@ -15,6 +19,12 @@ from tests.small_archives import member, tar_gz
 
 FIRST, BOTH, NONE = "a", "ab", ""
 CLIP_BYTES = 40_960  # whole blocks of a tar
+
+# Where members with absolute names, or with enough "..", would go; a test makes the folder and sees
+# that it stays empty. The mirror is a process of its own and imports this again: one name for both.
+_FRESH = Path(tempfile.gettempdir(), f"hostile-{uuid.uuid4().hex[:8]}")
+ELSEWHERE = Path(os.environ.setdefault("TEST_HOSTILE_ELSEWHERE", str(_FRESH)))
+UP_AND_DOWN = "../" * 16 + f"{ELSEWHERE.relative_to(ELSEWHERE.anchor)}/"
 
 
 def content_of(name: str) -> bytes:
@@ -158,8 +168,14 @@ def packed(
 
 ARCHIVES = [
     packed("sound", "as it should be", BOTH, "", pair),
-    packed("traversal", "members called ../../x", BOTH, "", lambda n: pair(n, where="../../")),
-    packed("absolute", "members called /x", BOTH, "", lambda n: pair(n, where="/tmp/")),
+    packed(
+        "traversal",
+        "members called ../../x",
+        BOTH,
+        "",
+        lambda n: pair(n, UP_AND_DOWN + clip(n, "b"), where="../../"),
+    ),
+    packed("absolute", "members called /x", BOTH, "", lambda n: pair(n, where=f"{ELSEWHERE}/")),
     packed("backslash", "members called ..\\x", BOTH, "", lambda n: pair(n, where="..\\..\\")),
     *[
         packed(

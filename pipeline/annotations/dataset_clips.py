@@ -1,6 +1,7 @@
 """The clips that a dataset wants, of all its parts and for pretraining."""
 
 import logging
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,7 @@ from pipeline.annotations.listing import (
 from pipeline.clips import write_clips
 from pipeline.params import Params
 from pipeline.sections import FilesSource, Part
+from pipeline.transfers.sources import NamedFiles, WantedClip, is_video, read_lines
 
 logger = logging.getLogger(__name__)
 
@@ -108,17 +110,13 @@ def _count_unlisted(raw: Path, part: Part, clips: pd.DataFrame) -> int:
     lists = [source.list for source in part.sources if isinstance(source, FilesSource)]
     if len(lists) < len(part.sources):
         return 0
-    names = {
-        line.strip().rpartition(".")[0]
-        for name in lists
-        for line in (raw / name).read_text(encoding="utf-8").splitlines()
-    }
-    unlisted = clips.loc[~clips["clip"].isin(names), "clip"]
-    if len(unlisted):
+    # Read as the download will read them: paths, with or without leading zeros.
+    files = NamedFiles(line for name in lists for line in read_lines(raw / name) if is_video(line))
+    columns = [clips[field.name].tolist() for field in fields(WantedClip)]
+    wanted = map(WantedClip, *columns)
+    unlisted = [want.clip for want in wanted if files.find(want) is None]
+    if unlisted:
         logger.warning(
-            "%s: %d videos are in no file list, such as %s",
-            part.name,
-            len(unlisted),
-            unlisted.iloc[0],
+            "%s: %d videos are in no file list, such as %s", part.name, len(unlisted), unlisted[0]
         )
     return len(unlisted)

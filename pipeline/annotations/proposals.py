@@ -1,7 +1,8 @@
 """Person boxes per keyframe, proposed by a detector: published or one's own files.
 
 A table of proposals has the columns video_id, timestamp (seconds), x1, y1, x2, y2 (fractions of
-width and height, x to the right and y down) and score (0 to 1).
+width and height, x to the right and y down) and score (0 to 1). What was left out on the way to it
+stands in `attrs["dropped"]`: reason to number of boxes.
 """
 
 import logging
@@ -36,7 +37,8 @@ def read_proposals(path: Path) -> pd.DataFrame:
 
     A pickle maps "video,ssss" (or "video,%.6f") to [N, 4 or 5] boxes; a csv has the columns in the
     order of `COLUMNS`, with or without a header; the score may be left out of either and is 1 then.
-    Boxes that reach a little over the frame's edge are cut there, with a count in the log.
+    Boxes that reach a little over the frame's edge are cut there, with a count in the log; those
+    without area are dropped. Numbers that are not finite or far out of range refuse the file.
 
     Raises:
         ValueError: the first mistake: where, what was found, what was expected.
@@ -61,8 +63,13 @@ def select_proposals(proposals: pd.DataFrame, keyframes: pd.DataFrame) -> pd.Dat
         [mine[name].to_numpy() for name in reversed(BOX)]
         + [-mine["score"].to_numpy(), mine["keyframe"].to_numpy()]
     )
-    mine = mine.iloc[order].drop_duplicates(["keyframe", *BOX, "score"])
-    return mine[COLUMNS].reset_index(drop=True)
+    once = mine.iloc[order].drop_duplicates(["keyframe", *BOX, "score"])
+    selected = once[COLUMNS].reset_index(drop=True)
+    selected.attrs["dropped"] = {
+        "other_keyframe": len(proposals) - len(mine),
+        "duplicate": len(mine) - len(once),
+    }
+    return selected
 
 
 def write_proposals(path: Path, proposals: pd.DataFrame) -> None:
@@ -225,4 +232,6 @@ def _cut_to_frame(path: Path, proposals: pd.DataFrame) -> pd.DataFrame:
             *(path.name, num_cut, len(cut), int((~solid).sum())),
         )
     columns = {name: cut[:, i] for i, name in enumerate([*BOX, "score"])}
-    return proposals.assign(**columns)[solid].reset_index(drop=True)
+    kept = proposals.assign(**columns)[solid].reset_index(drop=True)
+    kept.attrs["dropped"] = {"without_area": int((~solid).sum())}
+    return kept

@@ -6,6 +6,7 @@ for stay without, as in the published study, unless `fill_gaps` has the detector
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from pipeline.transfers.transfer import hash_file
 logger = logging.getLogger(__name__)
 
 Still = tuple[str, int]  # a clip and the number of a stored frame
+COUNTS = ["keyframes", "keyframes_without_proposals", "proposals"]
+COUNTS += ["dropped_without_area", "dropped_other_keyframe", "dropped_duplicate"]
 DETECT = "detect"  # stands in the settings where no file of proposals is published
 
 
@@ -51,13 +54,14 @@ def detect_people(
 ) -> dict[str, float]:
     """Write the proposals of one split; return counts, with how many truth boxes it finds.
 
+    Of the boxes that were read or detected, `proposals`, each is in `boxes` or in a `dropped_...`.
     What the detector has found stays in a hidden file beside `proposals`, one a part, for a later
     job with other clips; what matches neither the clips nor the settings and weights is removed.
     """
     collected, truths = [], []
     in_use: list[Path] = []
     fills = params.detect_people.fill_gaps
-    counts: dict[str, float] = {"keyframes": 0, "keyframes_without_proposals": 0}
+    counts: dict[str, float] = dict.fromkeys(COUNTS, 0)
     for part in params.parts(split):
         truth = read_truth(raw / part.truth)
         excluded = read_exclusions(raw / part.excluded if part.excluded else None)
@@ -71,25 +75,49 @@ def detect_people(
         if len(gaps) or not found:
             found.append(_detect_part(part, gaps, read_clips(clips), frames, params, lock, kept))
             in_use.append(kept)
-        proposed = pd.concat(found, ignore_index=True)
-        selected = select_proposals(proposed, keyframes)
-        named = selected[["video_id", "timestamp"]].drop_duplicates()
-        counts["keyframes"] += len(keyframes)
-        counts["keyframes_without_proposals"] += len(keyframes) - len(named)
-        logger.info(
-            "%s: %d boxes at %d of %d keyframes, %d of other keyframes left out",
-            *(part.name, len(selected), len(named), len(keyframes), len(proposed) - len(selected)),
-        )
+        selected = select_proposals(pd.concat(found, ignore_index=True), keyframes)
+        _add_counts(counts, part.name, keyframes, found, selected)
         collected.append(selected)
         people = truth[(places >= 0) & (truth["action_id"] != 0).to_numpy()]
         truths.append(people.drop_duplicates(["video_id", "timestamp", *BOX]))
     table = pd.concat(collected, ignore_index=True)
-    write_proposals(proposals, select_proposals(table, table))
+    table = select_proposals(table, table)  # parts may share keyframes
+    _add_dropped(counts, split, [table])
+    write_proposals(proposals, table)
     for kept in proposals.parent.glob(f".{proposals.name}.*.partial"):
         if kept not in in_use:  # of a part that has published proposals now, or is gone
             kept.unlink()
     counts["boxes"] = len(table)
     return counts | _recall(split, pd.concat(truths, ignore_index=True), table)
+
+
+def _add_counts(
+    counts: dict[str, float],
+    part: str,
+    keyframes: pd.DataFrame,
+    found: list[pd.DataFrame],
+    selected: pd.DataFrame,
+) -> None:
+    num_named = len(selected[["video_id", "timestamp"]].drop_duplicates())
+    counts["keyframes"] += len(keyframes)
+    counts["keyframes_without_proposals"] += len(keyframes) - num_named
+    counts["proposals"] += sum(len(boxes) + sum(_dropped(boxes).values()) for boxes in found)
+    logger.info(
+        "%s: %d boxes at %d of %d keyframes", part, len(selected), num_named, len(keyframes)
+    )
+    _add_dropped(counts, part, [*found, selected])
+
+
+def _dropped(boxes: pd.DataFrame) -> dict[str, int]:
+    dropped: dict[str, int] = boxes.attrs.get("dropped", {})
+    return dropped
+
+
+def _add_dropped(counts: dict[str, float], name: str, tables: Iterable[pd.DataFrame]) -> None:
+    for reason, number in (pair for boxes in tables for pair in _dropped(boxes).items()):
+        counts[f"dropped_{reason}"] += number
+        if number:
+            logger.info("%s: %d boxes dropped: %s", name, number, reason.replace("_", " "))
 
 
 def _without_boxes(keyframes: pd.DataFrame, proposals: pd.DataFrame) -> pd.DataFrame:

@@ -155,14 +155,15 @@ def follow(
     if stream.time_base is None:
         raise ValueError(f"{container.name}: found no time base, expected a video")
     start = (container.start_time or 0) / av.time_base
-    # A packet decoded later is never shown before this one's dts.
+    # A packet decoded later is never shown before this one's dts; but behind packets that an edit
+    # list hides, the next piece counts on from the end of the last one.
     last = (start + until_seconds + TOLERANCE_SECONDS) / float(stream.time_base)
     rows: list[_Row] = []
     is_whole, damage = True, ""
     try:
         for packet in packets:
             dts = packet.dts
-            if dts is not None and dts > last:
+            if dts is not None and dts > last and not packet.is_discard:
                 is_whole = False
                 break
             duration, is_key = packet.duration or 0, packet.is_keyframe
@@ -235,8 +236,10 @@ def _promised_end(
     container: InputContainer, stream: VideoStream, start_seconds: float
 ) -> float | None:
     """File time at which the video stream ends as the header tells it."""
-    # Matroska counts its lengths from file time 0, wherever the first picture lies.
-    counted_from = 0.0 if "matroska" in container.format.name else start_seconds
+    # Matroska counts its lengths from file time 0, wherever the first picture lies, and so does MP4
+    # when its edit list begins with nothing.
+    formats = set(container.format.name.split(","))
+    counted_from = min(start_seconds, 0.0) if formats & {"matroska", "mov"} else start_seconds
     if stream.duration is not None and stream.time_base is not None:
         return counted_from + float(stream.duration * stream.time_base)
     tag = stream.metadata.get("DURATION", "")  # Matroska, written by ffmpeg: 00:00:05.000000000

@@ -1,9 +1,11 @@
 """The stored frame for time t is the source's frame on screen at t, through both stages."""
 
 from fractions import Fraction
+from itertools import chain
 from math import floor
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +13,15 @@ from pipeline.clips import COLUMNS, parse_windows
 from pipeline.frames.frame_store import FrameStore
 from pipeline.stages import cut_clips, extract_frames
 from tests.conftest import ROOT
-from tests.counter_videos import H264, on_screen, read_number, write_video
+from tests.counter_videos import (
+    H264,
+    edit,
+    ffmpeg,
+    numbered_frame,
+    on_screen,
+    read_number,
+    write_video,
+)
 
 SECONDS = 8
 VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "40"]
@@ -41,6 +51,19 @@ SOURCES = {  # name: rate, options of the coder
     "late start.ts": ("30", [*H264, "-output_ts_offset", "3"]),
     "variable.mkv": ("60", ["-vf", KEEP_VARIABLE, "-fps_mode", "vfr", *H264]),
     "variable.mp4": ("60", ["-vf", KEEP_VARIABLE, "-fps_mode", "vfr", *H264]),
+    "starts with nothing.mp4": ("30", H264),
+    "without its middle.mp4": ("25", [*H264, "-bf", "0", "-g", "100"]),
+    "starts with nothing, without its middle.mp4": ("30", [*H264, "-bf", "0"]),
+    "last part first.mp4": ("24", [*H264, "-bf", "0", "-g", "60"]),
+}
+
+# Edit lists: first frame (None: nothing on screen) and how many. Where pictures lean on later ones,
+# ffmpeg itself moves a piece that does not begin with a keyframe by two pictures.
+EDITS = {
+    "starts with nothing.mp4": [(None, 30), (15, 150)],
+    "without its middle.mp4": [(10, 100), (131, 69)],
+    "starts with nothing, without its middle.mp4": [(None, 21), (10, 81), (160, 72)],
+    "last part first.mp4": [(110, 72), (30, 60)],
 }
 
 # Where the clip starts in the video, and which stored frames are wanted of it: from the start; and
@@ -51,6 +74,9 @@ CLIPS = {"start": (0.0, "1-40 100-130"), "middle": (2.5, "1-25 90-400"), "odd": 
 def frame_times(name):
     """When each frame comes on screen, as its container can tell: Matroska counts in 1 ms."""
     rate = Fraction(SOURCES[name][0])
+    if name in EDITS:  # players begin with the first picture
+        pieces = [range(k, k + count) for k, count in EDITS[name] if k is not None]
+        return {k: place / rate for place, k in enumerate(chain(*pieces))}
     frames = VARIABLE if name.startswith("variable") else range(int(rate * SECONDS))
     ticks = 1000 if name.endswith(("mkv", "webm")) else rate
     return {k: Fraction(floor(k / rate * ticks + Fraction(1, 2)), ticks) for k in frames}
@@ -65,6 +91,8 @@ def built(tmp_path_factory):
     rows, downloaded = [], []
     for name, (rate, options) in SOURCES.items():
         write_video(videos / name, rate, int(Fraction(rate) * SECONDS), *options)
+        if name in EDITS:
+            edit(videos / name, rate, EDITS[name])
         for part, (offset, windows) in CLIPS.items():
             clip = f"{name}-{part}"
             rows.append([part, "train", clip, name, offset, SECONDS, offset, "", windows, "00"])
@@ -109,6 +137,16 @@ def test_stored_frame_is_the_one_on_screen(built, name, part):
     assert abs(len(numbers) - len(expected)) <= (2 if name.startswith("variable") else 0)
     found = dict(zip(numbers, map(read_number, images), strict=True))
     assert {n: found[n] for n in list(expected)[: len(numbers)]} == expected
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_edit_list_is_read_as_ffmpeg_reads_it(built, name):
+    video = built.folder / "videos" / name
+    shown = ffmpeg("-i", video, "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+
+    images = np.frombuffer(shown, np.uint8).reshape(-1, *numbered_frame(0).shape)
+
+    assert list(map(read_number, images)) == list(frame_times(name))
 
 
 @pytest.mark.parametrize("name", SOURCES)

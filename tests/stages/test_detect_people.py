@@ -41,6 +41,36 @@ def test_published_boxes_of_the_splits_keyframes_are_collected(raw: Path, tmp_pa
     assert (counts["keyframes"], counts["keyframes_without_proposals"]) == (5, 3)
 
 
+def test_every_box_that_is_left_out_is_counted_by_reason(raw: Path, tmp_path: Path) -> None:
+    (raw / "kinetics_boxes.csv").write_text(
+        "kkk,22,0.25,0.25,0.75,0.5,0.5\n"
+        + "kkk,22.000000,0.25,0.25,0.75,0.5,0.5\n" * 2  # the same box again, twice
+        + "kkk,22,0.25,0.25,0.25,0.5,0.5\n"  # no width
+        + "kkk,22,1.25,0.25,1.5,0.5,0.5\n"  # wholly beyond the edge
+        + "kkk,22,0.75,0.25,0.25,0.5,0.5\n"  # right before left
+        + "kkk,21,0.25,0.25,0.75,0.5,0.5\n" * 4  # no keyframe
+        + "kkk,22,0.25,0.25,1.25,0.5,0.5\n"  # cut at the edge
+    )
+
+    counts = detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", small_params())
+
+    assert counts["proposals"] == 2 + 11  # those of AVA's part, and these
+    assert {name: counts[name] for name in counts if name.startswith("dropped_")} == {
+        "dropped_without_area": 3,
+        "dropped_other_keyframe": 4,
+        "dropped_duplicate": 2,
+    }
+    assert counts["boxes"] == len(read_collected(tmp_path / "p")) == 2 + 2
+
+
+def test_a_keyframe_of_two_parts_gives_its_boxes_once(raw: Path, tmp_path: Path) -> None:
+    params = small_params(truth="ava.csv", proposals="ava_boxes.csv", clip_list=None)
+
+    counts = detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", params)
+
+    assert (counts["proposals"], counts["dropped_duplicate"], counts["boxes"]) == (4, 2, 2)
+
+
 def test_truth_boxes_that_a_proposal_fits_are_counted(raw: Path, tmp_path: Path) -> None:
     counts = detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", small_params())
 

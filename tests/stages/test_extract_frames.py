@@ -3,7 +3,6 @@
 import json
 
 import av
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -12,9 +11,7 @@ import simplejpeg
 from pipeline.clips import COLUMNS
 from pipeline.frames.cut_table import Cut, read_cuts, write_cuts
 from pipeline.frames.cutting import cut_clip
-from pipeline.frames.frame_reader import Damage, read_frames
 from pipeline.frames.frame_store import FrameStore
-from pipeline.frames.picture import to_rgb
 from pipeline.stages import extract_frames
 from tests.conftest import ROOT
 from tests.counter_videos import H264, ffmpeg, read_number, write_video
@@ -120,40 +117,6 @@ def test_clip_that_nobody_asked_for_is_refused(tmp_path):
     assert not (tmp_path / "00.tar").exists()
 
 
-def plain_frames(path):
-    """Frames and their file times as PyAV gives them, with nothing of ours."""
-    with av.open(str(path)) as container:
-        start = (container.start_time or 0) / 1e6
-        frames = [(frame.time, frame) for frame in container.decode(video=0)]
-    times = sorted(time for time, _ in frames)  # AVI: right times on the wrong frames
-    return [(time - start, frame) for time, (_, frame) in zip(times, frames, strict=True)]
-
-
-PEOPLE = ["acam_0902.mp4", "lart_jump.mp4", "mma_demo_spatiotemporal_det.mp4", "mma_test.avi"]
-PEOPLE += ["v_Basketball_g01_c02.mp4", "v_Fencing_g01_c06.mp4"]
-
-
-@pytest.mark.parametrize("name", PEOPLE)
-def test_real_videos_give_the_frames_of_a_plain_decode(external, tmp_path, name):
-    video = external("clips/people") / name
-    cut = cut_clip(video, tmp_path, "clip", [(1, 20), (40, 45)], 0.5)
-    numbers = [*range(1, 21), *range(40, 46)]
-    plain = plain_frames(video)
-
-    images = {
-        n: to_rgb(frame, cut.look, 4000)
-        for frame, shown in read_frames(tmp_path / cut.path, cut, numbers, Damage())
-        for n in shown
-    }
-
-    assert list(images) == numbers
-    for number, image in images.items():
-        seconds = 0.5 + (number - 1) / 30 + 0.001
-        expected = [frame for time, frame in plain if time <= seconds][-1]
-        difference = image.astype(int) - expected.to_ndarray(format="rgb24")
-        assert np.abs(difference).mean() < 0.5
-
-
 @pytest.mark.parametrize("windows", ["1-300", "7-9"])
 def test_awkward_encodings_become_upright_frames(external, tmp_path, windows):
     videos = sorted(external("clips/codec").iterdir())
@@ -172,25 +135,6 @@ def test_awkward_encodings_become_upright_frames(external, tmp_path, windows):
     assert reports.index[reports["status"] == "damaged"].tolist() == too_short
     assert store.size("nasa_13013_rotated") == (96, 171)
     assert "PQ brightness was mapped" in reports.loc["testsrc2_12bit_hdr", "reason"]
-
-
-CODECS = ["av1_video.mkv", "bt601_full_range.mp4", "discard_first_keyframe.mp4"]
-CODECS += ["h265_video.mp4", "nasa_13013_rotated.mp4", "test_non_zero_start.mp4"]
-CODECS += ["testsrc2_444_10bit_hevc.mp4", "testsrc2_odd_height_and_width_444.mp4"]
-CODECS += ["testsrc2_odd_height_and_width_vp9.mp4", "testsrc2_odd_width_mpeg2.mp4"]
-
-
-@pytest.mark.parametrize("name", CODECS)
-def test_first_frame_is_the_one_that_ffmpeg_shows(external, tmp_path, name):
-    video = external("clips/codec") / name
-    shown = ffmpeg("-i", video, *["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
-
-    cut = cut_clip(video, tmp_path, "clip", [(1, 1)], 0.0)
-    frame, _ = next(read_frames(tmp_path / cut.path, cut, [1], Damage()))
-    image = to_rgb(frame, cut.look, 4000)
-
-    expected = np.frombuffer(shown, dtype=np.uint8).reshape(image.shape)
-    assert np.abs(image.astype(int) - expected).mean() < 2
 
 
 def test_cut_table_of_real_files_survives_writing(external, tmp_path):

@@ -76,6 +76,29 @@ def test_a_video_in_no_file_list_is_counted_and_named(
     assert (counts["clips"], counts["clips_pretrain"]) == (5, 1)
 
 
+@pytest.mark.parametrize(
+    ("lines", "num_unlisted"),
+    [
+        ("kkk_000012_000022.mp4", 1),
+        ("riding a bike/kkk_000012_000022.mp4\nwaving/lost_000000_000010.MP4", 0),
+        ("kkk_12_22.mp4\nriding a bike/lost_0_10.mkv\n", 0),
+        ("whole/kkk.mp4\nlost_000000_000010.mp4", 0),  # all of the video
+        ("kkk_12_23.mp4\nlost_000000_000010.txt", 2),  # another clip, and no video
+        ("../kkk_000012_000022.mp4\nlost_000000_000010.mp4", 1),  # the download passes it over
+    ],
+)
+def test_names_of_a_file_list_are_read_as_the_download_reads_them(
+    raw: Path, tmp_path: Path, lines: str, num_unlisted: int
+) -> None:
+    (raw / "clips.txt").write_text(lines)
+    sources = [{"kind": "files", "list": "clips.txt", "url": "{mirror}/clips"}]
+
+    counts = list_clips(raw, tmp_path / "clips.csv", small_params(sources=sources))
+
+    assert counts["clips_kinetics"] == 2
+    assert counts["clips_unlisted_kinetics"] == num_unlisted
+
+
 def test_the_order_of_input_rows_changes_no_byte(raw: Path, tmp_path: Path) -> None:
     list_clips(raw, tmp_path / "one.csv", small_params())
     for name in ("ava.csv", "kinetics.csv"):

@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from pipeline.transfers.transfer import Transferred
 from tests.conftest import ROOT
 from tests.download_world import QUICK, World, video
 from tests.hostile_answers import FILE
-from tests.hostile_archives import ARCHIVES, clip, content_of
+from tests.hostile_archives import ARCHIVES, ELSEWHERE, UP_AND_DOWN, clip, content_of
 from tests.hostile_files import FILES
 from tests.hostile_mirror import hostile_mirror, table
 
@@ -22,7 +24,15 @@ LOCKED = Transferred(64_000, "0" * 64)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> World:
+def elsewhere() -> Iterator[Path]:
+    """The folder that absolute names lead to; it is there, so only the job keeps it empty."""
+    ELSEWHERE.mkdir()
+    yield ELSEWHERE
+    shutil.rmtree(ELSEWHERE)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, elsewhere) -> World:
     """Files and archives have been fetched, in two rounds; looked at from all sides below."""
     world = World(tmp_path_factory.mktemp("hostile") / "deep" / "project")
     world.manners = Manners(PATIENCE, 24, 64, QUICK, 100)
@@ -95,6 +105,16 @@ def test_nothing_is_written_elsewhere_and_nothing_half_is_left(world):
     locks = {Path("locks/00.csv"), Path("locks/.00.csv.held")}
     assert found - videos - notes == others | locks
     assert not list(top.rglob("evil*"))
+
+
+def test_names_that_lead_elsewhere_create_nothing_there(world, elsewhere):
+    place = world.folder / "out" / "00_2"
+    top = world.folder.parents[1]
+
+    assert (place / UP_AND_DOWN).resolve() == elsewhere.resolve()
+    assert list(elsewhere.iterdir()) == []
+    for name in ("absolute", "traversal"):
+        assert {path.parent for path in top.rglob(f"{name}-[ab].mp4")} == {place}
 
 
 def test_counts_are_those_of_the_table(world):
