@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+LONG = {"dag": 0, "stages": 1}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: workers take files in this order, and none should start one at the end."""
+    items.sort(key=lambda item: LONG.get(item.path.parent.name, len(LONG)))
 
 
 @pytest.fixture(scope="session", autouse=True)

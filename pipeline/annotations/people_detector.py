@@ -6,12 +6,9 @@ Source: torchvision `fasterrcnn_resnet50_fpn_v2`; weights at download.pytorch.or
 """
 
 import logging
-import pickle
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.vision import has_native_ops, import_torchvision
+from pipeline.models.weight_files import BROKEN, load_safely, named_digits
 from pipeline.transfers.data_lock import UNLOCKED, DataLock, fetch_locked
 from pipeline.transfers.http_client import Patience
 from pipeline.transfers.transfer import hash_file
@@ -27,12 +25,7 @@ logger = logging.getLogger(__name__)
 
 PERSON = 1  # COCO's class number
 NUM_CLASSES = 91  # COCO's, with background and the gaps in its numbering
-# What a file raises that is damaged, or something else: it depends on where.
-_BROKEN = (
-    *(RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError),
-    *(pickle.UnpicklingError, BadZipFile),
-)
-_NAMED_DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
+THIS_DETECTOR = "this person detector"
 SHORT_SIDE_PX = 800  # stills are enlarged to this, as in training
 
 
@@ -53,9 +46,9 @@ def fetch_weights(address: str, sha256: str | None, lock: DataLock = UNLOCKED) -
     path = Path(address)
     if not is_local:
         path = Path(torch.hub.get_dir()) / "checkpoints" / address.rpartition("/")[2]
-    named = None if sha256 else _NAMED_DIGITS.search(path.name)
+    named = None if sha256 else named_digits(path)
     known = sha256 if is_local else sha256 or lock.expected(address)
-    expected = [each for each in (known, named and named[1]) if each]
+    expected = [each for each in (known, named) if each]
     if is_local and not path.is_file():
         raise ValueError(f"detect_people.weights: found no file {path}")
     doubt = _mismatch(path, expected) if expected else "found no hash that vouches for it"
@@ -103,6 +96,7 @@ def load_detector(
     Raises:
         ValueError: not the weights of this detector.
     """
+    content = load_safely(weights, f"weights of {THIS_DETECTOR}")
     import_torchvision()
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
@@ -118,10 +112,10 @@ def load_detector(
         box_score_thresh=min_score,
     )
     try:
-        detector.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except _BROKEN as error:
+        detector.load_state_dict(content)
+    except BROKEN as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{weights}: no weights of this person detector: {reason}") from None
+        raise ValueError(f"{weights}: no weights of {THIS_DETECTOR}: {reason}") from None
     return detector.to(device).eval()
 
 

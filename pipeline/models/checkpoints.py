@@ -5,13 +5,9 @@ framework: those known to be harmless are read as empty shells, anything else is
 """
 
 import hashlib
-import logging
-import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -19,8 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.atomic import written
 from pipeline.models.detector import ActionDetector
-
-logger = logging.getLogger(__name__)
+from pipeline.models.weight_files import load_safely, named_digits
 
 CLASSIFIER_HEAD, DETECTOR_HEAD = "cls_head.", "roi_head."  # how the names of their weights begin
 
@@ -35,12 +30,6 @@ class Shell:
 def _nothing(owner: object, name: str) -> None:
     """Stands for `getattr`, by which such objects refer to their methods; looks nothing up."""
 
-
-# What a file raises that is damaged, or something else: it depends on where.
-_BROKEN = (
-    *(ArithmeticError, AssertionError, AttributeError, BadZipFile, EOFError, LookupError),
-    *(MemoryError, OSError, RecursionError, RuntimeError, TypeError, ValueError),
-)
 
 PASSED_OVER = {
     "mmengine.logging.history_buffer.HistoryBuffer": Shell,
@@ -74,43 +63,7 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> object:
     _check_digits(path)
-    try:
-        if _is_archive(path):  # as all are that torch has written since 2020
-            _refuse_compressed(path)
-            strangers = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            if passed_over := [name for name in strangers if name in PASSED_OVER]:
-                logger.info("%s: passing over objects of %s", path, ", ".join(passed_over))
-        with torch.serialization.safe_globals(_harmless()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        refused = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
-        found = f"an object of {refused[1]}" if refused else "no weights that can be read safely"
-        raise ValueError(f"{path}: found {found}, expected tensors and plain values") from None
-    except FileNotFoundError:
-        raise
-    except _BROKEN as error:
-        reason = str(error).partition("\n")[0][:200] or type(error).__name__
-        raise ValueError(f"{path}: {reason}, expected a checkpoint") from None
-
-
-def _is_archive(path: Path) -> bool:
-    """Whether torch will read the file as a zip archive."""
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\3\4"
-
-
-def _refuse_compressed(path: Path) -> None:
-    """Torch stores tensors as they are; compressed, a small file could fill the memory.
-
-    So it could with many members that are the same bytes of the file.
-    """
-    with ZipFile(path) as archive:
-        members, size = archive.infolist(), path.stat().st_size
-        for member in members:
-            if member.compress_type != ZIP_STORED or member.file_size > member.compress_size:
-                raise ValueError(f"{member.filename!r} is compressed")
-        if (total := sum(member.file_size for member in members)) > size:
-            raise ValueError(f"found members of {total} bytes in a file of {size}")
+    return load_safely(path, "a checkpoint", allowed=_harmless(), stand_ins=PASSED_OVER)
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -167,13 +120,12 @@ def with_digits(path: Path) -> Path:
 
 def _check_digits(path: Path) -> None:
     """A published file's name ends in the first eight hex digits of its sha256."""
-    named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
-    if named is None:
+    if (named := named_digits(path)) is None:
         return
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()[:8]
-    if found != named[1]:
-        raise ValueError(f"{path}: found sha256 {found}..., expected {named[1]} as its name says")
+    if found != named:
+        raise ValueError(f"{path}: found sha256 {found}..., expected {named} as its name says")
 
 
 def _harmless() -> list[Any]:
@@ -182,5 +134,4 @@ def _harmless() -> list[Any]:
     arrays = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}]
     moved = [(rebuild, "numpy.core.multiarray._reconstruct")]
     moved += [(scalar, "numpy.core.multiarray.scalar")]
-    shells = [(stand_in, name) for name, stand_in in PASSED_OVER.items()]
-    return [*arrays, rebuild, scalar, *moved, *shells]
+    return [*arrays, rebuild, scalar, *moved]

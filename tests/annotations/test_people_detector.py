@@ -82,7 +82,15 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> Non
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
 
-    with pytest.raises(ValueError, match="no weights of this person detector"):
+    with pytest.raises(ValueError, match=r"weights\.pth: [^\n]+, expected [^\n]+$"):
+        load_detector(path, 0.5, CPU)
+
+
+def test_weights_of_another_network_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"conv1.weight": torch.zeros(1)}, path)
+
+    with pytest.raises(ValueError, match=r"weights\.pth: no weights of this person .*Missing"):
         load_detector(path, 0.5, CPU)
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from tests.conftest import ROOT
 
-VARIANTS = ("k400_4x16", "k700_8x8", "more_frames")
+VARIANTS = ("k400_4x16", "more_frames")
 PYTHON = str(Path(sys.executable).parent)
 
 
@@ -103,7 +103,7 @@ class Project:
 
 
 def cut_down(params: dict[str, Any]) -> None:
-    """Three rows on five short videos, two shards, two epochs."""
+    """Two rows on five short videos, two shards, two epochs."""
     params["draw_world"].update(
         ava_train_videos=3,
         ava_val_videos=2,
@@ -119,9 +119,11 @@ def cut_down(params: dict[str, Any]) -> None:
             part["span_seconds"] = [4, 12]
     # What the archives of the last part lack is looked for elsewhere: a second round of downloads.
     demo["parts"][-1]["sources"] += demo["parts"][0]["sources"]
+    del demo["pretrained"]["k400_8x8"]  # no row of ours starts from it
     for pretrained in demo["pretrained"].values():
         pretrained["clips_per_label"] = 1
-    demo["settings"]["pretrain"].update(epochs=2, batch_size=4)
-    demo["settings"]["train"].update(epochs=2, batch_size=4, validate_every=1)
+    small = {"short_side_px": [64, 80], "crop_px": 64, "test_short_side_px": 64, "batch_size": 4}
+    demo["settings"]["pretrain"].update(small, epochs=2)
+    demo["settings"]["train"].update(small, epochs=2, validate_every=1)
     params["variants"] = {name: params["variants"][name] for name in VARIANTS}
     params["evaluate"]["bootstrap_resamples"] = 50

@@ -55,6 +55,13 @@ def with_training(toy: Path, path: Path, **changes: object) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def plain(toy: Path) -> Path:
+    """The folder of an undisturbed training."""
+    train.main(arguments(toy, toy / "undisturbed"))
+    return toy / "undisturbed"
+
+
 @pytest.mark.parametrize("variant", ["plain", "full"])
 def test_two_trainings_give_equal_bytes(toy: Path, tmp_path: Path, variant: str) -> None:
     for name in ("one", "two"):
@@ -63,21 +70,19 @@ def test_two_trainings_give_equal_bytes(toy: Path, tmp_path: Path, variant: str)
     assert outputs(tmp_path / "one") == outputs(tmp_path / "two")
 
 
-def test_workers_change_no_bit(toy: Path, tmp_path: Path) -> None:
-    train.main(arguments(toy, tmp_path / "none"))
-    params = with_training(toy, tmp_path / "params.yaml", workers=2)
+def test_workers_change_no_bit(toy: Path, tmp_path: Path, plain: Path) -> None:
+    params = with_training(toy, tmp_path / "params.yaml", workers=2, validate_every=2)
 
     train.main(arguments(toy, tmp_path / "two", params=params))
 
-    one, two = (checkpoints.read_weights(tmp_path / n / "model.pt") for n in ("none", "two"))
+    one, two = (checkpoints.read_weights(n / "model.pt") for n in (plain, tmp_path / "two"))
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 5])
 def test_an_interrupted_training_ends_in_the_same_bytes(
-    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+    toy: Path, tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    train.main(arguments(toy, tmp_path / "whole"))
     steps = []
     after_step = SavedState.after_step
 
@@ -96,7 +101,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     train.main(arguments(toy, tmp_path / "parts"))
 
     assert len(steps) == 6
-    assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
+    assert outputs(tmp_path / "parts") == outputs(plain)
     assert not (tmp_path / "parts/state.pt").exists()
 
 
@@ -114,10 +119,9 @@ def test_a_state_of_other_settings_is_not_used(toy: Path, tmp_path: Path) -> Non
     assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
 
 
-def test_history_has_a_row_per_epoch_and_split(toy: Path, tmp_path: Path) -> None:
-    train.main(arguments(toy, tmp_path))
+def test_history_has_a_row_per_epoch_and_split(plain: Path) -> None:
+    history = pd.read_csv(plain / "history.csv")
 
-    history = pd.read_csv(tmp_path / "history.csv")
     assert list(history["split"]) == ["train", "val_ava", "train", "val_ava"]
     assert list(history["epoch"]) == [1, 1, 2, 2]
     assert history["loss"].notna().tolist() == [True, False, True, False]

@@ -1,8 +1,12 @@
-"""Snakemake and DVC on one small build: what each thinks is done, and what a change reruns.
+"""One small build by DVC: the same bytes as by a killed Snakemake, and what a change reruns.
 
-The tests of this file follow one another on the same build.
+The tests of this file follow one another on the same build, which takes most of their time.
 """
 
+import os
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +14,22 @@ import pytest
 from tests.dag.project import VARIANTS, Project
 
 pytestmark = pytest.mark.dag
-ROW = ["model.pt", "metrics.json"]
+OUTPUTS = (
+    "data/demo/mirror/**/*",
+    "data/demo/clips.csv",
+    "data/demo/frames/*",
+    "data/demo/index/*",
+    "data/demo/coverage.csv",
+    "data/demo/pretrained/*",
+    "results/demo/variants/**/*",
+    "results/demo/metrics.json",
+)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    built = Project(tmp_path_factory.mktemp("state") / "a folder")
-    built.snakemake()
+    built = Project(tmp_path_factory.mktemp("dvc") / "a folder")
+    built.run("dvc", "repro")
     return built
 
 
@@ -27,14 +40,23 @@ def test_the_table_has_every_row(project: Project) -> None:
     assert all(0 < row["mAP"] < 1 for row in metrics.values())
 
 
-def test_after_snakemake_both_have_nothing_to_do(project: Project) -> None:
-    assert project.planned() == set()
-    assert project.stale() == set()
-    assert "Data and pipelines are up to date" in project.run("dvc", "repro")
-    assert project.planned() == set()
+def test_a_killed_build_ends_as_an_undisturbed_one_built_by_dvc(
+    project: Project, tmp_path: Path
+) -> None:
+    killed = Project(tmp_path / "a killed build")
+
+    kill_snakemake_when_there_is(killed, "data/demo/frames/00.tar")
+    kill_snakemake_when_there_is(killed, "results/demo/variants/*/model.pt")
+    killed.snakemake()
+
+    assert killed.hashes(*OUTPUTS) == project.hashes(*OUTPUTS)
+    assert killed.planned() == set()
+    assert killed.stale() == set()
+    assert "Data and pipelines are up to date" in killed.run("dvc", "repro")
+    assert killed.planned() == set()
 
 
-def test_a_comment_in_the_settings_reruns_nothing(project: Project) -> None:
+def test_after_dvc_and_a_comment_in_the_settings_both_have_nothing_to_do(project: Project) -> None:
     path = project.folder / "params.yaml"
     path.write_text("# a remark\n" + path.read_text())
 
@@ -102,3 +124,15 @@ def test_a_mistake_in_the_settings_stops_before_any_job(project: Project) -> Non
     assert process.returncode != 0
     assert "max_rois: found -1, expected: input should be greater than 0" in output
     assert "Traceback" not in output
+
+
+def kill_snakemake_when_there_is(project: Project, pattern: str) -> None:
+    """Start a build and send SIGKILL to Snakemake alone as soon as the output is there."""
+    process = project.start("snakemake", "--cores", "2")
+    deadline = time.monotonic() + 300
+    while not list(project.folder.glob(pattern)):
+        assert process.poll() is None, "the build ended before the kill"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
