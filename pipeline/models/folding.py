@@ -1,4 +1,7 @@
-"""Batch norm at inference is a scale and a shift: fold both into the convolution before it."""
+"""A network for inference: batch norm folded into convolutions, those in time by Winograd's method.
+
+Batch norm at inference is a scale and a shift, which the convolution before it takes over.
+"""
 
 from copy import deepcopy
 from typing import TypeVar
@@ -6,7 +9,8 @@ from typing import TypeVar
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from pipeline.models.slow_only import ConvNorm
+from pipeline.models.slow_only import ConvNorm, FoldedConv3d
+from pipeline.models.winograd import WinogradInTime, pays
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -17,6 +21,7 @@ def without_batch_norm(model: M) -> M:
     for layer in copied.modules():
         if isinstance(layer, ConvNorm):
             norm, conv = layer.bn, layer.conv
+            assert isinstance(conv, FoldedConv3d)
             assert isinstance(norm, nn.BatchNorm2d)
             assert norm.running_mean is not None
             assert norm.running_var is not None
@@ -30,4 +35,6 @@ def without_batch_norm(model: M) -> M:
                 norm.bias,
             )
             layer.bn = nn.Identity()
+            if not conv.weight.is_cuda and pays(conv):
+                layer.conv = WinogradInTime(conv)
     return copied

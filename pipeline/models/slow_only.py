@@ -86,7 +86,7 @@ class ConvNorm(nn.Module):
         self, in_channels: int, out_channels: int, time: int = 1, space: int = 1, stride: int = 1
     ) -> None:
         super().__init__()
-        self.conv = FoldedConv3d(in_channels, out_channels, time, space, stride)
+        self.conv: nn.Module = FoldedConv3d(in_channels, out_channels, time, space, stride)
         self.bn: nn.Module = nn.BatchNorm2d(out_channels, eps=1e-5, momentum=0.1)
 
     def forward(self, stills_FCHW: Tensor, num_frames: int) -> Tensor:
