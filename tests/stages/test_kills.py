@@ -14,7 +14,7 @@ import pytest
 from tests.small_world import SmallWorld, contents
 from tests.stage_runner import MODULES, StageRunner
 
-KILLS = 25  # of each stage
+KILLS = 20  # of each of five
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").exists(),

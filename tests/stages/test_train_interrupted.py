@@ -90,7 +90,7 @@ def test_two_processes_train_what_one_trains(toy: Path, tmp_path: Path) -> None:
 
 
 def test_a_stopped_team_can_be_requeued(toy: Path, tmp_path: Path) -> None:
-    changes = {"batch_size": 6, "clips_per_pass": 1, "epochs": 40, "validate_every": 0}
+    changes = {"batch_size": 6, "clips_per_pass": 1, "epochs": 16, "validate_every": 0}
     params = with_training(toy, tmp_path / "params.yaml", **changes, save_every_minutes=1e-9)
     subprocess.run(command(toy, tmp_path / "whole", params, 2), check=True)
     stopped = subprocess.Popen(command(toy, tmp_path / "parts", params, 2))
