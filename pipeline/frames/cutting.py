@@ -49,16 +49,15 @@ def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_sec
     Returns: the clip's row; damage and even a source that is no video are told there.
     """
     until = offset_seconds + (windows[-1][1] - 1) / FPS
-    asked = " ".join(f"{first}-{last}" for first, last in windows)
     try:
         with opened(source) as (container, stream):
             first = _Reading(source, container, stream)
             timeline = follow(container, stream, first, until)
             look = _look(first) or Look()
-            row = replace(_row(clip, timeline, look, offset_seconds), windows=asked)
+            row = _row(clip, timeline, look, offset_seconds)
             return _cut(source, folder, row, windows, timeline, first)
     except ValueError as error:
-        return Cut(clip, status="damaged", reason=str(error), windows=asked)
+        return Cut(clip, status="damaged", reason=str(error))
 
 
 def _row(clip: str, timeline: Timeline, look: Look, offset_seconds: float) -> Cut:
@@ -116,8 +115,7 @@ def _cut(
         found = timeline.end_seconds - timeline.start_seconds
         wanted = row.zero_seconds - timeline.start_seconds + (windows[0][0] - 1) / FPS
         early = f"the video ends at {found:.2f} s, the first wanted frame is at {wanted:.2f} s"
-        why = timeline.damage or early
-        return Cut(row.clip, status="damaged", reason=why, windows=row.windows)
+        return Cut(row.clip, status="damaged", reason=timeline.damage or early)
     if timeline.disorder:
         return _copy_whole(source, folder, row, timeline.disorder, timeline.has_times)
     try:

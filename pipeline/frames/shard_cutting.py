@@ -4,7 +4,7 @@ import argparse
 import csv
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.atomic import written_folder
@@ -82,10 +82,17 @@ def _cut(downloaded: Downloaded, folder: Path, windows: str, guard: Guard) -> Cu
             )
         link_or_copy(downloaded.video, folder / ready.path)
         return ready
+    return cut_guarded(guard, downloaded.video, folder, clip, windows, downloaded.offset_seconds)
+
+
+def cut_guarded(
+    guard: Guard, video: Path, folder: Path, clip: str, windows: str, offset_seconds: float
+) -> Cut:
+    """`cut_clip` for windows as the clip table has them; what crashed the decoder is left alone."""
     if crash := guard.begin(clip):
         return Cut(clip, status="damaged", reason=crash, windows=windows)
-    stretches = parse_windows(windows)
-    return cut_clip(downloaded.video, folder, clip, stretches, downloaded.offset_seconds)
+    cut = cut_clip(video, folder, clip, parse_windows(windows), offset_seconds)
+    return replace(cut, windows=windows)
 
 
 def _read_downloaded(videos: Sequence[Path], tables: Sequence[Path]) -> list[Downloaded]:

@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ from pipeline.hard_link import link_or_copy
 from pipeline.params import Params, load_params
 from pipeline.transfers.data_lock import ACCEPT, DataLock, lock_of
 from pipeline.transfers.download_job import Manners
-from pipeline.transfers.download_journal import Journal
+from pipeline.transfers.download_journal import Fetched, Journal
 from pipeline.transfers.http_client import Patience
 from pipeline.transfers.member_cutting import MemberCutter, Stretch
 from pipeline.transfers.mirror_server import serve
@@ -92,11 +92,7 @@ def download(
             logger.warning("%s: %s; %s=1 in the environment takes it", clip, reason, ACCEPT)
     rows = outcome.fetched.values()
     lock.add({row.address: row.upstream for row in rows if row.address})
-    with written_folder(videos) as folder:
-        for row in rows:
-            link_or_copy(journal.folder / row.path, folder / Path(row.path).name)
-        if cuts := [Cut(**row.cut.row) for row in rows if row.cut]:
-            write_cuts(cuts, folder / CUTS)
+    _make_folder(videos, journal.folder, rows)
     # Last: where the table is, the folder is whole.
     offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
     write_videos(report, rows, outcome.reasons, offsets)
@@ -108,6 +104,15 @@ def download(
         "archives": len(archives),
         "archives_broken": len(outcome.broken_archives),
     }
+
+
+def _make_folder(videos: Path, working: Path, rows: Collection[Fetched]) -> None:
+    """The files under their own names, and the table of those that are cut already."""
+    with written_folder(videos) as folder:
+        for row in rows:
+            link_or_copy(working / row.path, folder / Path(row.path).name)
+        if cuts := [Cut(**row.cut.row) for row in rows if row.cut]:
+            write_cuts(cuts, folder / CUTS)
 
 
 def plan(

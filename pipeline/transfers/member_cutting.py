@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.atomic import named_when_full, sync
-from pipeline.clips import parse_windows
 from pipeline.frames.crash_guard import Guard, guarded
 from pipeline.transfers.download_journal import CutMember, Fetched
 from pipeline.transfers.transfer import hash_file
@@ -100,13 +99,10 @@ class MemberCutter:
 
 def _cut(task: tuple[Path, Iterable[tuple[Path, str, Stretch]]], guard: Guard) -> list["Cut"]:
     """In a process of its own, which alone loads the decoder."""
-    from pipeline.frames.cut_table import Cut
-    from pipeline.frames.cutting import cut_clip
+    from pipeline.frames.shard_cutting import cut_guarded
 
     folder, members = task
     return [
-        Cut(clip, status="damaged", reason=crash)
-        if (crash := guard.begin(clip))
-        else cut_clip(path, folder, clip, parse_windows(stretch.windows), stretch.offset_seconds)
+        cut_guarded(guard, path, folder, clip, stretch.windows, stretch.offset_seconds)
         for path, clip, stretch in members
     ]

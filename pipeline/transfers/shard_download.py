@@ -65,7 +65,7 @@ def fetch_shard(
         cutter: cuts what comes out of archives.
         mirror: address that stands for `{mirror}`.
     """
-    outcome, stopped = Outcome(), threading.Event()
+    stopped = threading.Event()
     folder = journal.folder
     for abandoned in folder.glob("single/video-*"):  # of a killed job, written to by nobody
         shutil.rmtree(abandoned, ignore_errors=True)
@@ -81,21 +81,31 @@ def fetch_shard(
             client, manners, lock, journal, mirror, cutter, progress, num_files, stopped
         )
         try:
-            # Archives first: one of them takes longer than many clips.
-            from_archives = pool.map(partial(fetch_archive, job), archives, archives.values())
-            from_hosts = pool.map(partial(fetch_single, job), singles)
-            for single, found in zip(singles, from_hosts, strict=True):
-                if isinstance(found, Fetched):
-                    outcome.add({single.want.clip: found}, {})
-                else:
-                    outcome.add({}, {single.want.clip: found})
-            # In the order of the lists, not of arrival: of two with one clip the same one wins.
-            for archive, got in zip(archives, from_archives, strict=True):
-                outcome.add(got.clips, got.reasons)
-                if got.trouble:
-                    outcome.broken_archives[archive] = got.trouble
+            return _fetch_all(job, pool, singles, archives)
         finally:
             # When something is raised, or the job is ended, no transfer goes on behind it.
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _fetch_all(
+    job: DownloadJob,
+    pool: ThreadPoolExecutor,
+    singles: Collection[SingleClip],
+    archives: Mapping[str, set[str]],
+) -> Outcome:
+    outcome = Outcome()
+    # Archives first: one of them takes longer than many clips.
+    from_archives = pool.map(partial(fetch_archive, job), archives, archives.values())
+    from_hosts = pool.map(partial(fetch_single, job), singles)
+    for single, found in zip(singles, from_hosts, strict=True):
+        if isinstance(found, Fetched):
+            outcome.add({single.want.clip: found}, {})
+        else:
+            outcome.add({}, {single.want.clip: found})
+    # In the order of the lists, not of arrival: of two with one clip the same one wins.
+    for archive, got in zip(archives, from_archives, strict=True):
+        outcome.add(got.clips, got.reasons)
+        if got.trouble:
+            outcome.broken_archives[archive] = got.trouble
     return outcome
