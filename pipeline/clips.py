@@ -25,10 +25,19 @@ COLUMNS = {
 
 def read_clips(path: Path) -> "pd.DataFrame":
     """Read a clip table with the columns and types of `COLUMNS`."""
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
 
-    clips = pd.read_csv(path, dtype=COLUMNS, keep_default_na=False, na_values={})
-    _check_columns(path, list(clips.columns))
+    types = {"str": pa.string(), "float64": pa.float64()}
+    table = arrow_csv.read_csv(
+        path,
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types={name: types[kind] for name, kind in COLUMNS.items()}, null_values=[]
+        ),
+    )
+    _check_columns(path, table.column_names)
+    clips: pd.DataFrame = table.to_pandas()
     return clips
 
 

@@ -23,6 +23,7 @@ import pyarrow.csv as arrow_csv
 
 from pipeline.annotations.csv_columns import Layout, Value, read_columns, row_error
 from pipeline.atomic import written
+from pipeline.text_columns import spelled_out
 
 BOX = ["x1", "y1", "x2", "y2"]
 TRUTH_COLUMNS = ["video_id", "timestamp", *BOX, "action_id", "person_id"]
@@ -63,7 +64,7 @@ def read_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.D
     # NaN marks a row without a person, so a written "nan" must not pass for one.
     bad = people & ~np.isfinite(coordinates).all(axis=1)
     _refuse_rows(path, table, bad.to_numpy(), BOX, "finite numbers")
-    return table.astype({"video_id": "str"})
+    return table.assign(video_id=spelled_out(table["video_id"]))
 
 
 def read_detections(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
@@ -90,7 +91,7 @@ def read_exclusions(path: Path | None, whole_seconds: bool = False) -> pd.DataFr
     layout = Layout(types, {2: {}}, frozenset(["timestamp"] if whole_seconds else []))
     table = pd.DataFrame(read_columns(path, layout))
     _refuse_timestamps(path, table)
-    return table.astype({"video_id": "str"})
+    return table.assign(video_id=spelled_out(table["video_id"]))
 
 
 def read_class_list(path: Path) -> dict[int, str]:

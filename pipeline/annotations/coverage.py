@@ -15,6 +15,7 @@ import pyarrow.csv as arrow_csv
 
 from pipeline.clips import write_table
 from pipeline.frames.stored_frames import StoredFrames
+from pipeline.text_columns import positions
 
 COLUMNS = ["part", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
 REPORTED = ["clip", "status", "reason"]
@@ -44,10 +45,9 @@ def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataF
     again = report["clip"].duplicated()
     several = report["clip"].isin(report.loc[again & report["bad"], "clip"]) & report["bad"]
     joined = report[several].groupby("clip")["reason"].agg(_joined)
-    report = report[~again].set_index("clip")[["status", "reason"]]
-    bad = report["status"] != "ok"
-    report["reason"] = joined.reindex(report.index).where(bad).fillna(report["reason"])
-    return report
+    told = several & ~again
+    report.loc[told, "reason"] = joined[report.loc[told, "clip"]].to_numpy()
+    return report[~again].set_index("clip")[["status", "reason"]]
 
 
 def _read_tables(paths: Sequence[Path]) -> pa.Table:
@@ -110,18 +110,19 @@ def lost_clips(
     """
     names = pd.Index(clips, name="clip")
     gone = stored.places(clips) < 0
-    unheard = gone & (downloaded.index.get_indexer(names) < 0)
-    status = np.where(gone, "missing", "ok").astype(object)
-    kind = np.where(unheard, "missing video", np.where(gone, "frames short", "")).astype(object)
-    reason = np.where(unheard, NOT_FOUND, np.where(gone, NO_FRAME, "")).astype(object)
+    unheard = gone & (positions(names, downloaded.index) < 0)
+    case = gone + unheard.astype(np.int64)
+    status = np.array(["ok", "missing", "missing"], object)[case]
+    kind = np.array(["", "frames short", "missing video"], object)[case]
+    reason = np.array(["", NO_FRAME, NOT_FOUND], object)[case]
     # The first stage that failed tells the cause: it writes last.
     for stage, kind_of in (
         (extracted, "frames short"),
         (cut, "damaged"),
         (downloaded, "missing video"),
     ):
-        bad = stage[stage["status"] != "ok"]
-        places = names.get_indexer(bad.index)
+        bad = stage[(stage["status"] != "ok").to_numpy()]
+        places = positions(bad.index, names)
         bad, places = bad[places >= 0], places[places >= 0]
         status[places] = np.where(gone[places], "missing", "short")
         damaged = (bad["status"] == "damaged").to_numpy()
@@ -147,11 +148,12 @@ def coverage_table(
     """
     table = clips.merge(merged, how="left", on=["part", "clip"])
     numbers = table[["keyframes", "kept", "boxes"]].fillna(0).astype("int64")
-    found = lost.reindex(table["clip"])
+    found = lost.iloc[positions(table["clip"], lost.index)]
     status, reason = (found[name].to_numpy(object, copy=True) for name in ("status", "reason"))
-    unread = (found["kind"] == "missing video").to_numpy() & (reason != NOT_FOUND)
-    lists = np.array([archives.get(part, "") for part in table["part"]], object)
-    reason = np.where(unread & (lists != ""), reason + "; none in the archives of " + lists, reason)
+    codes, parts = pd.factorize(table["part"])
+    lists = np.array([archives.get(part, "") for part in parts], object)[codes]
+    unread = (found["kind"] == "missing video").to_numpy() & (reason != NOT_FOUND) & (lists != "")
+    reason[unread] += "; none in the archives of " + lists[unread]
     fewer = (numbers["kept"] < numbers["keyframes"]).to_numpy() & (status != "missing")
     left = numbers[fewer].astype(str)
     parts_left = (left["kept"] + " of " + left["keyframes"] + " keyframes left").to_numpy(object)

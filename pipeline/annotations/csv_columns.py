@@ -9,7 +9,8 @@ import csv
 import gzip
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -35,6 +36,7 @@ _RESERVED_ROWS = 2**24
 _EXPECTED = {"int64": "a whole number", "float64": "a number"}
 _LARGEST = 2**63
 _LONGEST_LINE = 2**20
+_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -125,79 +127,79 @@ def _refuse_unreadable(path: Path, number: int, name: str, text: str) -> None:
 
 
 def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
-    """For files with a usual width of row and few others; None when a closer look is needed."""
-    width = next((len(cells) for _, cells in rows(path) if len(cells) != 2), 0)
-    if width not in layout.absent:
-        return None
-    names = [name for name in layout.types if name not in layout.absent[width]]
-    odd: list[tuple[int, str]] = []  # row number and text of the rows of another width
-
-    def keep_aside(row: arrow_csv.InvalidRow) -> str:
-        odd.append((row.number, row.text))
-        return "skip" if row.actual_columns in layout.absent and '"' not in row.text else "error"
-
+    """None when a closer look is needed: to take a row after all, or to say what is wrong."""
+    gathered = {name: _Growing(_STORED[kind]) for name, kind in layout.types.items()}
+    texts = _Texts()
     try:
-        batches = arrow_csv.open_csv(
-            path,
-            # One thread: only then a row knows its number.
-            arrow_csv.ReadOptions(column_names=names, use_threads=False),
-            arrow_csv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=keep_aside),
-            _conversion(layout, names),
-        )
-        columns = _gathered(batches, layout, names)
-        parsed = _parsed_aside(path, layout, odd)
-    except (ValueError, OSError):  # a mistake: read again to tell which, and where
+        for block in _blocks(path):
+            for name, values in _parsed_block(block, layout, texts).items():
+                gathered[name].append(values)
+    except (ValueError, OSError, EOFError, zlib.error):
         return None
-    for name, value in layout.absent[width].items():
-        columns[name] = np.full(len(columns[names[0]]), value, layout.types[name])
-    columns = {name: columns[name] for name in layout.types}
-    return _with_odd_rows(columns, [number for number, _ in odd], parsed) if odd else columns
+    return {
+        name: texts.at(column.values()) if layout.types[name] == "str" else column.values()
+        for name, column in gathered.items()
+    }
 
 
-def _parsed_aside(path: Path, layout: Layout, odd: list[tuple[int, str]]) -> list[Sequence[Value]]:
-    """The columns of the rows kept aside; most often there are thousands, all of one width."""
-    lines = [text.strip("\r\n") for _, text in odd]
-    width, *others = {line.count(",") + 1 for line in lines} or {0}
-    if others or not odd:
-        numbered = zip((number for number, _ in odd), lines, strict=True)
-        parsed = [layout.row(path, number, line.split(",")) for number, line in numbered]
-        return list(zip(*parsed, strict=True))
-    absent = layout.absent[width]
-    names = [name for name in layout.types if name not in absent]
-    table = arrow_csv.read_csv(
-        pa.BufferReader("\n".join(lines).encode()),
-        arrow_csv.ReadOptions(column_names=names, use_threads=False),
-        arrow_csv.ParseOptions(ignore_empty_lines=False),
-        _conversion(layout, names),
-    )
-    columns = {name: table.column(name).to_pylist() for name in names}
-    if len(table) != len(odd) or any("\0" in line for line in lines):
-        raise ValueError("rows that need a closer look")
-    return [columns.get(name) or [absent[name]] * len(odd) for name in layout.types]
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Whole lines, a megabyte at a time or one line more, each with its end."""
+    with gzip.open(path) if Path(path).suffix == ".gz" else open(path, "rb") as file:
+        rest = file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
+        while read := file.read(_BLOCK):
+            whole, end, rest = (rest + read).rpartition(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                raise ValueError("a line that never ends")
+            yield whole + end
+        if rest:
+            yield rest + b"\n"
 
 
-def _conversion(layout: Layout, names: list[str]) -> arrow_csv.ConvertOptions:
+def _parsed_block(
+    block: bytes, layout: Layout, texts: "_Texts"
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The columns of some lines; text by its number in `texts`, which grows.
+
+    The lines of each width are parsed together and put where they stood.
+    """
+    symbols = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(symbols == ord("\n"))
+    lengths = np.diff(ends, prepend=-1)
+    commas = np.searchsorted(np.flatnonzero(symbols == ord(",")), ends)
+    widths = np.diff(commas, prepend=0) + 1
+    if b"\0" in block or lengths.max(initial=0) > _LONGEST_LINE:
+        raise ValueError("lines that need a closer look")
+    columns = {name: np.empty(len(ends), _STORED[kind]) for name, kind in layout.types.items()}
+    for width in np.flatnonzero(np.bincount(widths)).tolist():
+        rows = widths == width
+        lines = block if rows.all() else symbols[np.repeat(rows, lengths)].tobytes()
+        values = _parsed_lines(lines, layout, width, texts)
+        for name, column in columns.items():
+            column[rows] = values[name]
+    return columns
+
+
+def _parsed_lines(
+    lines: bytes, layout: Layout, width: int, texts: "_Texts"
+) -> Mapping[str, npt.ArrayLike]:
+    """The columns of lines of one width, and the one value of each that they lack."""
+    if width not in layout.absent or lines.startswith(BOM_UTF8):
+        raise ValueError("lines that need a closer look")
+    names = [name for name in layout.types if name not in layout.absent[width]]
     types = {name: _ARROW[layout.kind(name)] for name in names}
-    return arrow_csv.ConvertOptions(column_types=types, null_values=[])
-
-
-def _gathered(
-    batches: arrow_csv.CSVStreamingReader, layout: Layout, names: list[str]
-) -> dict[str, Column]:
-    """One array per column; holds the file's numbers once, not a second time to join them."""
-    gathered = {name: _Growing(_STORED[layout.types[name]]) for name in names}
-    texts: dict[str, int] = {}
-    for batch in batches:
-        for name in names:
-            part = batch.column(name)
-            if layout.types[name] == "str":
-                codes = [texts.setdefault(text, len(texts)) for text in part.dictionary.to_pylist()]
-                gathered[name].append(np.array(codes, np.int32)[part.indices.to_numpy()])
-            else:
-                gathered[name].append(part.to_numpy())
-    if any("\0" in text for text in texts):
-        raise ValueError("a NUL in a text")
-    return {name: _column(layout.types[name], gathered[name].values(), texts) for name in names}
+    table = arrow_csv.read_csv(
+        pa.BufferReader(lines),
+        arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(lines) + 1),
+        arrow_csv.ParseOptions(ignore_empty_lines=False),
+        arrow_csv.ConvertOptions(column_types=types, null_values=[]),
+    )
+    if len(table) != lines.count(b"\n"):
+        raise ValueError("values with line breaks")
+    values: dict[str, npt.ArrayLike] = dict(layout.absent[width])
+    for name in names:
+        column = table.column(name).combine_chunks()
+        values[name] = texts.add(column) if layout.types[name] == "str" else column.to_numpy()
+    return values
 
 
 class _Growing:
@@ -220,31 +222,25 @@ class _Growing:
         return self._values[: self._length]
 
 
-def _column(kind: str, values: npt.ArrayLike, texts: Mapping[str, int]) -> Column:
-    stored = np.asarray(values, dtype=_STORED[kind])
-    if kind != "str":
-        return stored
-    return pd.Categorical.from_codes(stored.astype(np.int32), pd.Index(texts, dtype=object))
+class _Texts:
+    """Numbers texts in the order they come; which of them are equal is asked once, at the end."""
 
+    def __init__(self) -> None:
+        self._parts: list[pa.Array] = []
+        self._length = 0
 
-def _with_odd_rows(
-    columns: dict[str, Column], numbers: list[int], parsed: list[Sequence[Value]]
-) -> dict[str, Column]:
-    """Put the rows that were kept aside back where they stood."""
-    places = np.array(numbers) - 1
-    usual = np.delete(np.arange(len(columns["timestamp"]) + len(places)), places)
-    joined: dict[str, Column] = {}
-    for values, (name, column) in zip(parsed, columns.items(), strict=True):
-        texts: dict[str, int] = {}
-        stored = column
-        if isinstance(column, pd.Categorical):
-            texts = {str(text): code for code, text in enumerate(column.categories)}
-            values = [texts.setdefault(str(text), len(texts)) for text in values]
-            stored = column.codes
-        whole = np.empty(len(usual) + len(places), str(stored.dtype))
-        whole[usual], whole[places] = stored, values
-        joined[name] = _column("str" if texts else str(column.dtype), whole, texts)
-    return joined
+    def add(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+        numbers: npt.NDArray[np.int32] = column.indices.to_numpy() + np.int32(self._length)
+        self._parts.append(column.dictionary)
+        self._length += len(column.dictionary)
+        return numbers
+
+    def at(self, numbers: npt.NDArray[np.generic]) -> pd.Categorical:
+        """The texts of these numbers."""
+        texts = pa.chunked_array(self._parts, pa.string()).combine_chunks().dictionary_encode()
+        return pd.Categorical.from_codes(
+            texts.indices.to_numpy()[numbers], pd.Index(texts.dictionary, dtype="str")
+        )
 
 
 def _read_slowly(path: Path, layout: Layout) -> dict[str, Column]:
@@ -255,4 +251,9 @@ def _read_slowly(path: Path, layout: Layout) -> dict[str, Column]:
             if isinstance(value, str):
                 value = texts.setdefault(value, len(texts))
             values[name].append(value)  # type: ignore[arg-type]
-    return {name: _column(kind, values[name], texts) for name, kind in layout.types.items()}
+    columns: dict[str, Column] = {}
+    for name, kind in layout.types.items():
+        stored = np.array(values[name], _STORED[kind])
+        names = pd.Index(texts, dtype="str")
+        columns[name] = pd.Categorical.from_codes(stored, names) if kind == "str" else stored
+    return columns

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.sampling import FPS
+from pipeline.text_columns import positions, spelled_out
 
 _TIME_BITS = 42  # microseconds of fifty days; the bits above number the videos
 _LONGEST_SECONDS = 4e6
@@ -32,7 +33,7 @@ def keyframe_keys(*tables: pd.DataFrame) -> list[Integers]:
     Raises:
         ValueError: a timestamp below 0 or above fifty days.
     """
-    videos = pd.concat([table["video_id"].astype("str") for table in tables], ignore_index=True)
+    videos = pd.concat([spelled_out(table["video_id"]) for table in tables], ignore_index=True)
     seconds = np.concatenate([table["timestamp"].to_numpy(np.float64) for table in tables])
     wrong = ~((seconds >= 0) & (seconds <= _LONGEST_SECONDS))
     if wrong.any():
@@ -77,7 +78,7 @@ def annotated_keyframes(
     positions = np.where(kept, np.cumsum(kept) - 1, -1)
     keyframes = pd.DataFrame(
         {
-            "video_id": truth["video_id"].iloc[first_rows[kept]].to_numpy(),
+            "video_id": truth["video_id"].array[first_rows[kept]],
             "timestamp": key_timestamps(keys[kept]),
         }
     )
@@ -101,10 +102,7 @@ def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
 
-    shown = pd.DataFrame({"video_id": keyframes["video_id"], "keyframe": np.arange(len(keyframes))})
-    showing = pd.DataFrame({"video_id": clips["video_id"], "position": np.arange(len(clips))})
-    pairs = shown.merge(showing, on="video_id")
-    keyframe, position = pairs["keyframe"].to_numpy(), pairs["position"].to_numpy()
+    keyframe, position = _pairs(keyframes["video_id"], clips["video_id"])
     seconds = keyframes["timestamp"].to_numpy()[keyframe]
     start = clips["start_seconds"].to_numpy()[position]
     end = clips["end_seconds"].to_numpy()[position]
@@ -118,6 +116,19 @@ def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
     # Of equal places the last assignment counts: the first of each keyframe.
     chosen[keyframe[last_to_first]] = position[last_to_first]
     return chosen
+
+
+def _pairs(left: "pd.Series[str]", right: "pd.Series[str]") -> tuple[Integers, Integers]:
+    """Rows of the left and of the right that have the same text, each with each."""
+    numbers, texts = pd.factorize(right)
+    order = np.argsort(numbers, kind="stable")
+    count = np.append(np.bincount(numbers, minlength=len(texts)), 0)  # the last: in no row
+    first = np.cumsum(count) - count
+    of_left = positions(left, texts)
+    counts = count[of_left]
+    lefts = np.repeat(np.arange(len(left)), counts)
+    within = np.arange(len(lefts)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return lefts, order[first[of_left][lefts] + within]
 
 
 def keyframe_numbers(

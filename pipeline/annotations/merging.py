@@ -22,6 +22,7 @@ from pipeline.annotations.keyframes import (
 )
 from pipeline.frames.stored_frames import StoredFrames
 from pipeline.sampling import FPS
+from pipeline.text_columns import positions
 
 BOX = ["x1", "y1", "x2", "y2"]
 ACTIONS = range(1, 81)  # AVA's ids; fewer are scored, but all are worth learning
@@ -129,7 +130,7 @@ def merge_part(
     shape = ACTIONS.stop + 1, len(REASONS)
     cells = rows["action_id"].to_numpy().astype(np.int64) * shape[1] + reasons
     labels = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
-    return MergedPart(pa.table(columns), _per_clip(keyframes, truth, places), counts, labels)
+    return MergedPart(pa.table(columns), _per_clip(keyframes, rows, clips), counts, labels)
 
 
 def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
@@ -170,8 +171,9 @@ def locate_keyframes(
 ) -> pd.DataFrame:
     """Find each keyframe's clip and frames.
 
-    Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height, and reason: 0, or
-        the position in `REASONS` of why the keyframe cannot be used; the rest is void then.
+    Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height; place: the clip's
+        position among `clips` or -1; and reason: 0, or the position in `REASONS` of why the
+        keyframe cannot be used; the rest is void then.
     """
     chosen = choose_clips(keyframes, clips)
     start = np.append(clips["start_seconds"].to_numpy(), 0.0)[chosen]  # the last, at -1: no clip
@@ -187,8 +189,9 @@ def locate_keyframes(
     complete = (frame - last <= SLACK_FRAMES) & stored.holds(places, low, high)
 
     codes = {reason: code for code, reason in enumerate(REASONS)}
-    of_clip = lost[lost != ""].reindex(clips["clip"]).map(codes).to_numpy(np.float64)
-    kind = np.append(of_clip, np.nan)[chosen]
+    lost = lost[lost != ""]
+    of_clip = np.append(lost.map(codes).to_numpy(np.float64), np.nan)
+    kind = np.append(of_clip[positions(clips["clip"], lost.index)], np.nan)[chosen]
     reason = np.select(
         [chosen < 0, places < 0, ~complete],
         [
@@ -203,6 +206,7 @@ def locate_keyframes(
         shard=_taken(stored.clips["shard"], places),
         frame=frame,
         **shape,
+        place=chosen,
         reason=reason,
     )
 
@@ -230,8 +234,8 @@ def _dropped_rows(
     person = action != 0
     known = (action >= ACTIONS.start) & (action < ACTIONS.stop)
     solid = ((rows["x2"] > rows["x1"]) & (rows["y2"] > rows["y1"])).to_numpy()
-    # Sorted rows: an equal one stands right before.
-    again = np.append(False, (rows[1:].to_numpy() == rows[:-1].to_numpy()).all(axis=1))
+    again = ~_new_boxes(rows)
+    again[1:] &= action[1:] == action[:-1]
     of_keyframe = np.append(keyframe_reasons, np.int8(0))[keyframe]
     return np.select(
         [
@@ -239,7 +243,7 @@ def _dropped_rows(
             of_keyframe > 0,
             person & ~known,
             person & ~solid,
-            person & again[: len(rows)],
+            person & again,
         ],
         [
             np.full(len(rows), REASONS.index("excluded"), np.int8),
@@ -261,8 +265,7 @@ def _truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
     Args:
         people: sorted by keyframe, box and action.
     """
-    new_box = ~people.duplicated(["keyframe", *BOX]).to_numpy()
-    heads = np.flatnonzero(new_box)
+    heads = np.flatnonzero(_new_boxes(people))
     boxes = people.iloc[heads]
     per_keyframe = np.searchsorted(boxes["keyframe"].to_numpy(), np.arange(num_keyframes + 1))
     labels = pa.ListArray.from_arrays(
@@ -277,10 +280,17 @@ def _truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
     }
 
 
-def _per_clip(keyframes: pd.DataFrame, truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
-    people = (places >= 0) & (truth["action_id"] != 0).to_numpy()
-    boxes = truth.loc[people, BOX].assign(keyframe=places[people]).drop_duplicates()
-    per_keyframe = np.bincount(boxes["keyframe"].to_numpy(), minlength=len(keyframes))
-    table = keyframes.assign(kept=keyframes["reason"] == 0, boxes=per_keyframe, keyframes=1)
-    by_clip = table[table["clip"] != ""].groupby("clip", sort=True)
-    return by_clip[["keyframes", "kept", "boxes"]].sum().reset_index()
+def _new_boxes(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """[rows] whether a row's box is not the one of the row before; rows are sorted."""
+    columns = [rows[name].to_numpy() for name in ("keyframe", *BOX)]
+    same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+    return np.append(True, ~same)[: len(rows)]
+
+
+def _per_clip(keyframes: pd.DataFrame, rows: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    people = rows["keyframe"][(rows["action_id"] != 0).to_numpy() & _new_boxes(rows)]
+    boxes = np.bincount(people[people >= 0], minlength=len(keyframes))
+    table = keyframes.assign(kept=keyframes["reason"] == 0, boxes=boxes, keyframes=1)
+    by_clip = table[table["place"] >= 0].groupby("place")
+    counts = by_clip[["keyframes", "kept", "boxes"]].sum()
+    return counts.assign(clip=clips["clip"].array[counts.index]).reset_index(drop=True)

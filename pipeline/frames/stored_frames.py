@@ -9,6 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.text_columns import positions
+
 Integers = npt.NDArray[np.int64]
 _COLUMNS = ["clip", "frame", "width", "height"]
 
@@ -28,8 +30,7 @@ class StoredFrames:
 
     def places(self, clip: "pd.Series[str]") -> Integers:
         """[N] row of each clip in `clips`, -1 for one without frames."""
-        places: Integers = self.clips.index.get_indexer(pd.Index(clip))
-        return places
+        return positions(clip, self.clips.index)
 
     def holds(self, places: Integers, low: Integers, high: Integers) -> npt.NDArray[np.bool_]:
         """[N] whether frames low..high of each clip are stored, without a gap; no frame is not."""
@@ -52,7 +53,10 @@ def read_stored_frames(folder: Path) -> StoredFrames:
     if not shards:
         raise ValueError(f"{folder}: found no index of stored frames, expected <shard>.parquet")
     clips: pd.DataFrame = pa.concat_tables([clips for clips, _ in shards]).to_pandas()
-    runs = pd.concat([pd.DataFrame(runs) for _, runs in shards], ignore_index=True)
+    names = ("place", "first", "last")
+    runs = pd.DataFrame(
+        {name: np.concatenate([runs[name] for _, runs in shards]) for name in names}
+    )
     before = np.cumsum([0, *(len(clips) for clips, _ in shards)])[:-1]  # clips of earlier shards
     runs["place"] += np.repeat(before, [len(runs["first"]) for _, runs in shards])
     again = clips["clip"].duplicated().to_numpy()
@@ -74,23 +78,27 @@ def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: {reason}, expected an index of stored frames") from None
     names, codes = _dictionary(table)
-    frames = table.column("frame").to_numpy().astype(np.int64)
-    keys = (codes << 32) | frames
-    order = np.arange(len(keys)) if (keys[1:] > keys[:-1]).all() else np.argsort(keys)
-    keys, codes, frames = keys[order], codes[order], frames[order]
+    # As narrow as they are stored: there are twenty million of them in a large dataset.
+    frames = table.column("frame").to_numpy()
+    width, height = (table.column(name).to_numpy() for name in ("width", "height"))
+    step, other = np.diff(frames), codes[1:] != codes[:-1]
+    if not np.where(other, codes[1:] > codes[:-1], step > 0).all():
+        order = np.lexsort((frames, codes))
+        codes, frames, width, height = (each[order] for each in (codes, frames, width, height))
+        step, other = np.diff(frames), codes[1:] != codes[:-1]
 
-    # Within a run each frame is one more than the one before; so is its key.
-    heads, tails = _stretches(keys[1:] != keys[:-1] + 1, len(keys))
-    starts, ends = _stretches(codes[1:] != codes[:-1], len(keys))
-    runs = {"first": frames[heads], "last": frames[tails]}
+    # Within a run each frame is one more than the one before.
+    heads, tails = _stretches(other | (step != 1), len(frames))
+    starts, ends = _stretches(other, len(frames))
+    runs = {"first": frames[heads].astype(np.int64), "last": frames[tails].astype(np.int64)}
     runs["place"] = np.searchsorted(starts, heads, side="right") - 1
     clips = {
         "clip": names.take(codes[starts]),
         "shard": pa.repeat(pa.scalar(path.stem), len(starts)),
-        "last_frame": frames[ends],
+        "last_frame": frames[ends].astype(np.int64),
         "num_frames": ends - starts + 1,
-        "width": table.column("width").to_numpy()[order[starts]].astype(np.int64),
-        "height": table.column("height").to_numpy()[order[starts]].astype(np.int64),
+        "width": width[starts].astype(np.int64),
+        "height": height[starts].astype(np.int64),
     }
     return pa.table(clips), runs
 
@@ -101,9 +109,9 @@ def _stretches(breaks: npt.NDArray[np.bool_], length: int) -> tuple[Integers, In
     return heads, np.append(heads[1:], length)[: len(heads)] - 1
 
 
-def _dictionary(table: pa.Table) -> tuple[pa.Array, Integers]:
+def _dictionary(table: pa.Table) -> tuple[pa.Array, npt.NDArray[np.int32]]:
     """The distinct clip names of a table, and [rows] which of them each row has."""
     column = table.column("clip").unify_dictionaries().combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # of no rows at all
-        return pa.array([], pa.string()), np.empty(0, np.int64)
-    return column.dictionary, column.indices.to_numpy().astype(np.int64)
+        return pa.array([], pa.string()), np.empty(0, np.int32)
+    return column.dictionary, column.indices.to_numpy()

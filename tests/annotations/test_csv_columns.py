@@ -1,5 +1,6 @@
 """Files as they come: other line ends, other widths of row, broken text, compression."""
 
+import csv
 import gzip
 
 import pandas as pd
@@ -99,15 +100,19 @@ def test_whole_seconds_are_judged_by_how_they_are_written(file):
         read_exclusions(file("a,902.5\n"), True)
 
 
-def test_rows_of_other_widths_stand_where_they_stood_beyond_the_first_block(file):
+def test_rows_of_other_widths_stand_where_they_stood_in_every_block(file, monkeypatch):
+    monkeypatch.setattr(csv_columns, "_BLOCK", 2**16)
     long = [f"v{number % 7},{number},0,0,1,1,{number % 80 + 1},5" for number in range(60_000)]
     for number in (0, 30_001, 59_999):
         long[number] = f"v9,{number}"
     long[41_000] = "w,41000,0,0,1,1,3"  # no person id
-    path = file("\n".join(long))
-    assert path.stat().st_size > 2**20  # the parser's block
+    text = "\n".join(long)
+    assert len(text) > 10 * csv_columns._BLOCK
 
-    truth = read_truth(path)
+    truth = read_truth(file(text))
+
+    packed = file(gzip.compress(text.encode()), "file.csv.gz")
+    pd.testing.assert_frame_equal(read_truth(packed), truth)
 
     assert truth["timestamp"].tolist() == list(range(60_000))
     assert truth.index[truth["action_id"] == 0].tolist() == [0, 30_001, 59_999]
@@ -132,14 +137,19 @@ ROW = st.one_of(
 )
 
 
-@given(st.lists(ROW, max_size=12), st.booleans(), st.integers(0, 12))
+@given(st.lists(ROW, max_size=12), st.booleans(), st.integers(0, 12), st.sampled_from([1, 50]))
 @settings(deadline=None, max_examples=30)
-def test_fast_and_slow_reading_agree_and_parts_joined_are_the_whole(folder, rows, scored, cut):
+def test_fast_and_slow_reading_agree_and_parts_joined_are_the_whole(
+    folder, rows, scored, cut, block
+):
     lines = [",".join([*row, "0.5"] if scored and len(row) > 2 else row) + "\n" for row in rows]
     for name, part in (("whole", lines), ("first", lines[:cut]), ("second", lines[cut:])):
         (folder / name).write_text("".join(part))
 
-    whole = read_detections(folder / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_columns, "_BLOCK", block)
+        patch.setattr(csv_columns, "_read_slowly", lambda path, layout: None)
+        whole = read_detections(folder / "whole")
     parts = [read_detections(folder / name) for name in ("first", "second")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_columns, "_read_fast", lambda path, layout: None)
@@ -151,3 +161,24 @@ def test_fast_and_slow_reading_agree_and_parts_joined_are_the_whole(folder, rows
     pd.testing.assert_frame_equal(plain(slow), plain(whole))
     joined = pd.concat([plain(part) for part in parts], ignore_index=True)
     pd.testing.assert_frame_equal(joined, plain(whole).reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"a\nb",1,0,0,1,1,3,5\nc,1,0,0,1,1,3,5\n',  # one row on two lines
+        'c,1,0,0,1,1,3,5\n"a,b",1,0,0,1,1,3,5\n',
+        '"a\n",1\n"b\n",2\n',
+        "a,1,0,0,1,1,3,5\rb,1,0,0,1,1,3,5\n",
+        "a,1\n\ufeffb,2\n\ufeffc,1,0,0,1,1,3,5\n",  # a byte order mark within the file
+    ],
+)
+def test_what_looks_odd_line_by_line_is_read_as_python_reads_it(file, content):
+    path = file(content)
+
+    found = read_truth(path)
+
+    with open(path, encoding="utf-8", newline="") as text:
+        cells = list(csv.reader(text))
+    assert found["video_id"].tolist() == [row[0] for row in cells]
+    assert found["timestamp"].tolist() == [float(row[1]) for row in cells]
