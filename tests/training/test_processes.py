@@ -25,9 +25,12 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Members]:
     @cache
     def trained(num_processes: int, clips_per_pass: int = 2, norm: str = "still") -> Members:
         out = tmp_path_factory.mktemp("team")
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += [f"--nproc-per-node={num_processes}", "-m", "tests.training.team_member"]
-        command += [str(out), "6", str(clips_per_pass), str(EPOCHS), norm]
+        command = [sys.executable, "-m"]
+        if num_processes > 1:
+            command += ["torch.distributed.run", "--standalone"]
+            command += [f"--nproc-per-node={num_processes}", "-m"]
+        command += ["tests.training.team_member", str(out), "6", str(clips_per_pass)]
+        command += [str(EPOCHS), norm]
         subprocess.run(command, check=True)
         return [json.loads((out / f"{rank}.json").read_text()) for rank in range(num_processes)]
 
