@@ -6,7 +6,6 @@ Stages can run with their outputs in any folder: on a small disk, or where they 
 import csv
 import io
 import os
-import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.counter_videos import write_video
+from tests.stage_runner import StageRunner
 
 VIDEOS = {"a": ["one", "two", "three"], "b": ["four", "five"]}  # of each part
 ARCHIVED = ("three", "five")
@@ -93,18 +93,20 @@ class SmallWorld:
         }
         return settings  # type: ignore[no-any-return]
 
-    def build(self, folder: Path) -> None:
+    def build(self, folder: Path, runner: StageRunner) -> None:
         """Run all stages, undisturbed."""
         for stage in STAGES:
             if stage == "merge_annotations":
-                self.run("detect_people", folder, folder, split="val_ava")
-            self.run(stage, folder, folder)
+                self.run("detect_people", folder, folder, runner, split="val_ava")
+            self.run(stage, folder, folder, runner)
 
-    def run(self, stage: str, read: Path, write: Path, split: str = "train") -> None:
+    def run(
+        self, stage: str, read: Path, write: Path, runner: StageRunner, split: str = "train"
+    ) -> None:
         """Run a stage to its end."""
-        command = self.command(stage, read, write, split)
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
+        log = self.folder / "log.txt"
+        code = runner.run(self.command(stage, read, write, split), log)
+        assert code == 0, log.read_text()[-2000:]
 
     def command(self, stage: str, read: Path, write: Path, split: str = "train") -> list[str]:
         """The stage's command line; `download_2` is the download of the second round.

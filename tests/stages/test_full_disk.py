@@ -1,28 +1,26 @@
 """Every data stage on a disk that is really full, and on the same disk once there is room.
 
-The small disk is a file system in a name space of its own, which needs no root but a kernel that
-allows it. Where it does not, a limit on the size of files stands in for it.
+Where there can be no small disk, a limit on the size of files stands in for it.
 """
 
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.small_disk import SmallDisks
 from tests.small_world import STAGES, SmallWorld, contents
+from tests.stage_runner import LATE, StageRunner
 
-# The small disk holds {size} kB, of which {ballast} are taken.
-SCRIPT = """
-mount -t tmpfs -o size={size}k none {disk} || exit 77
-head -c {ballast}000 /dev/zero > {disk}/ballast
-{job} 2> {folder}/first.txt; echo $? > {folder}/first.rc
-cp -r {disk}/out {folder}/first 2> /dev/null
-mount -o remount,size=100m {disk}
-{job} 2> {folder}/second.txt; echo $? > {folder}/second.rc
-cp -r {disk}/out {folder}/second
-"""
+IMPORTS = (
+    *LATE,
+    "pipeline.annotations.dataset_clips",
+    "pipeline.annotations.split_people",
+    "pipeline.transfers.annotation_files",
+)
 LIMITED = """
 (ulimit -f {blocks}; {job} 2>&1) | cat > {folder}/first.txt
 echo ${{PIPESTATUS[0]}} > {folder}/first.rc
@@ -44,27 +42,30 @@ SIZES = {
 
 
 @pytest.fixture(scope="module")
+def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisks]:
+    disks = SmallDisks(tmp_path_factory.mktemp("log") / "log.txt", IMPORTS)
+    yield disks
+    disks.close()
+
+
+@pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
     world = SmallWorld(tmp_path_factory.mktemp("full"))
-    world.build(world.folder / "whole")
+    runner = StageRunner(world.folder / "log.txt", IMPORTS)
+    world.build(world.folder / "whole", runner)
+    runner.close()
     return world
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_says_so_in_one_line_and_goes_on_when_there_is_room(
-    world: SmallWorld, tmp_path: Path, stage: str
+    world: SmallWorld, disks: SmallDisks, tmp_path: Path, stage: str
 ) -> None:
-    size, ballast = SIZES[stage]
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    job = shlex.join(world.command(stage, world.folder / "whole", disk / "out"))
-    script = SCRIPT.format(size=size, ballast=ballast, disk=disk, folder=tmp_path, job=job)
-    shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
-    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode == 77:
-        pytest.skip(f"no file system of one's own here: {done.stderr.strip()[:200]}")
+    command = world.command(stage, world.folder / "whole", tmp_path / "disk" / "out")
 
-    check(world, tmp_path, str(disk))
+    disks.run_twice(command, tmp_path, *SIZES[stage])
+
+    check(world, tmp_path, str(tmp_path / "disk"))
 
 
 # Downloads know a full disk, not this limit; what there is of them besides is in test_full_disk.py

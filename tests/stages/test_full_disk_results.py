@@ -1,8 +1,8 @@
 """Training, evaluation and report on a disk that is really full, and once there is room."""
 
-import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,18 @@ from pipeline.params import load_params
 from pipeline.training.variants import detector_of
 from tests.conftest import ROOT
 from tests.report.conftest import build  # noqa: F401  the fixture
+from tests.small_disk import SmallDisks
 from tests.small_world import contents
-from tests.stages.test_full_disk import SCRIPT
 from tests.toy_dataset import write_toy_dataset
+
+IMPORTS = (
+    "pipeline.report.files",
+    "pipeline.training.launch",
+    "pipeline.training.pretraining",
+    "pipeline.training.variant_evaluation",
+    "pipeline.training.variant_training",
+    "mlflow.store.tracking.sqlalchemy_store",
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +41,18 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def on_small_disk(command: list[str], folder: Path, size: int, ballast: int) -> tuple[str, str]:
+@pytest.fixture(scope="module")
+def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisks]:
+    disks = SmallDisks(tmp_path_factory.mktemp("log") / "log.txt", IMPORTS)
+    yield disks
+    disks.close()
+
+
+def on_small_disk(
+    disks: SmallDisks, command: list[str], folder: Path, size: int, ballast: int
+) -> tuple[str, str]:
     """Exit code and words of a command without room; the next one, with it, ends with 0."""
-    script = SCRIPT.format(
-        size=size, ballast=ballast, disk=folder / "disk", folder=folder, job=shlex.join(command)
-    )
-    shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
-    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode == 77:
-        pytest.skip(f"no file system of one's own here: {done.stderr.strip()[:200]}")
+    disks.run_twice(command, folder, size, ballast)
     said = (folder / "first.txt").read_text()
     assert "Traceback" not in said
     assert (folder / "second.rc").read_text() == "0\n", (folder / "second.txt").read_text()
@@ -48,10 +60,10 @@ def on_small_disk(command: list[str], folder: Path, size: int, ballast: int) -> 
 
 
 def run_on_small_disk(
-    command: list[str], folder: Path, size: int, ballast: int
+    disks: SmallDisks, command: list[str], folder: Path, size: int, ballast: int
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """What a command leaves below disk/out, first without room and then with it."""
-    code, said = on_small_disk(command, folder, size, ballast)
+    code, said = on_small_disk(disks, command, folder, size, ballast)
     assert code == "2", said
     errors = [line for line in said.splitlines() if "ERROR" in line]
     assert len(errors) == 1, said
@@ -81,12 +93,10 @@ def whole(toy: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("size", [64, 800])
 def test_a_training_ends_with_the_weights_of_an_undisturbed_one(
-    toy: Path, whole: dict[str, bytes], tmp_path: Path, size: int
+    toy: Path, whole: dict[str, bytes], disks: SmallDisks, tmp_path: Path, size: int
 ) -> None:
-    (tmp_path / "disk").mkdir()
-
     command = train_command(toy, tmp_path / "disk" / "out")
-    first, second = run_on_small_disk(command, tmp_path, size, 0)
+    first, second = run_on_small_disk(disks, command, tmp_path, size, 0)
 
     assert {name: first[name] for name in first if name in whole}.items() <= whole.items()
     assert "model.pt" not in first
@@ -94,9 +104,8 @@ def test_a_training_ends_with_the_weights_of_an_undisturbed_one(
 
 
 def test_an_evaluation_without_room_leaves_nothing_that_passes_for_whole(
-    toy: Path, tmp_path: Path
+    toy: Path, disks: SmallDisks, tmp_path: Path
 ) -> None:
-    (tmp_path / "disk").mkdir()
     command = [
         *(sys.executable, "-m", "pipeline.stages.evaluate"),
         *("--params", str(toy / "params.yaml"), "--variant", "plain"),
@@ -105,22 +114,21 @@ def test_an_evaluation_without_room_leaves_nothing_that_passes_for_whole(
         *("--out", str(tmp_path / "disk" / "out")),
     ]
 
-    first, second = run_on_small_disk(command, tmp_path, 24, 0)
+    first, second = run_on_small_disk(disks, command, tmp_path, 24, 0)
 
     assert "detections.parquet" in second
     assert first.items() <= second.items()
     assert len(first) < len(second)
 
 
-def test_a_report_without_room_leaves_no_page(build, tmp_path):  # noqa: F811
-    (tmp_path / "disk").mkdir()
+def test_a_report_without_room_leaves_no_page(build, disks, tmp_path):  # noqa: F811
     words = dict(zip(build.arguments[::2], build.arguments[1::2], strict=True))
     words["--out"] = str(tmp_path / "disk/out/report")
     words["--metrics"] = str(tmp_path / "disk/out/metrics.json")
     command = [sys.executable, "-m", "pipeline.stages.report"]
     command += [word for pair in words.items() for word in pair]
 
-    first, second = run_on_small_disk(command, tmp_path, 64, 0)
+    first, second = run_on_small_disk(disks, command, tmp_path, 64, 0)
 
     assert first == {}
     assert {"report/index.html", "report/table.md", "metrics.json"} <= set(second)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import yaml
 from mlflow import MlflowClient
 
 from tests.conftest import ROOT
+from tests.small_disk import SmallDisks
 from tests.small_world import SmallWorld, contents
-from tests.stages.test_full_disk_results import on_small_disk, run_on_small_disk
+from tests.stages.test_full_disk_results import IMPORTS, on_small_disk, run_on_small_disk
 from tests.toy_dataset import write_toy_dataset
 
 # The stage with a detector that finds people anywhere; its weights are any file.
@@ -35,14 +37,16 @@ run(main)
 """
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Path:
-    (tmp_path / "disk").mkdir()
-    return tmp_path / "disk"
+@pytest.fixture(scope="module")
+def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisks]:
+    imports = (*IMPORTS, "pipeline.annotations.split_people", "pipeline.world.mirror")
+    disks = SmallDisks(tmp_path_factory.mktemp("log") / "log.txt", imports)
+    yield disks
+    disks.close()
 
 
 def test_a_drawing_leaves_no_mirror_and_is_whole_when_there_is_room(
-    tmp_path: Path, disk: Path
+    tmp_path: Path, disks: SmallDisks
 ) -> None:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     settings["draw_world"] |= {
@@ -54,21 +58,23 @@ def test_a_drawing_leaves_no_mirror_and_is_whole_when_there_is_room(
     command += ["--params", str(tmp_path / "params.yaml"), "--mirror"]
     subprocess.run([*command, str(tmp_path / "whole/mirror")], cwd=ROOT, check=True)
 
-    first, second = run_on_small_disk([*command, str(disk / "out/mirror")], tmp_path, 100, 0)
+    first, second = run_on_small_disk(
+        disks, [*command, str(tmp_path / "disk/out/mirror")], tmp_path, 100, 0
+    )
 
     assert first == {}
     assert second == contents(tmp_path / "whole")
 
 
 def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
-    tmp_path: Path, disk: Path
+    tmp_path: Path, disks: SmallDisks
 ) -> None:
     world = SmallWorld(tmp_path / "world")
     built = tmp_path / "built"
     for stage in ("download_annotations", "list_clips", "download", "download_2"):
-        world.run(stage, built, built)
+        world.run(stage, built, built, disks.runner)
     for stage in ("cut_clips", "extract_frames"):
-        world.run(stage, built, built)
+        world.run(stage, built, built, disks.runner)
     settings = yaml.safe_load(world.params.read_text())
     for part in settings["datasets"]["tiny"]["parts"]:
         part["proposals"] = "detect"
@@ -82,7 +88,7 @@ def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
 
     subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True)
 
-    first, second = run_on_small_disk(command(disk / "out"), tmp_path, 24, 0)
+    first, second = run_on_small_disk(disks, command(tmp_path / "disk/out"), tmp_path, 24, 0)
 
     assert list(first) == ["proposals/.train.parquet.a.partial"]
     assert second == contents(tmp_path / "whole")
@@ -107,23 +113,25 @@ def pretrain_command(toy: Path, out: Path) -> list[str]:
 
 
 def test_a_pretraining_ends_with_the_weights_of_an_undisturbed_one(
-    toy: Path, tmp_path: Path, disk: Path
+    toy: Path, tmp_path: Path, disks: SmallDisks
 ) -> None:
-    first, second = run_on_small_disk(pretrain_command(toy, disk / "out"), tmp_path, 800, 0)
+    first, second = run_on_small_disk(
+        disks, pretrain_command(toy, tmp_path / "disk/out"), tmp_path, 800, 0
+    )
 
     assert "k700.pt" not in first
     assert second == contents(toy / "whole")
 
 
 def test_a_store_without_room_costs_a_warning_and_is_whole_when_there_is_room(
-    toy: Path, tmp_path: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Path, tmp_path: Path, disks: SmallDisks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = disk / "out"
+    out = tmp_path / "disk/out"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{out}/mlflow.db")
     command = pretrain_command(toy, out)
     command[command.index("--state") :] = ["--summary", str(out / "logs/pretrain/k700.json")]
     # Room for the weights, 1.4 MB, and the summary.
-    code, said = on_small_disk(command, tmp_path, size=1600, ballast=0)
+    code, said = on_small_disk(disks, command, tmp_path, size=1600, ballast=0)
 
     assert code == "0", said
     assert "MLflow: not recorded" in said

@@ -35,10 +35,10 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageRunner]:
 
 
 @pytest.fixture(scope="module")
-def whole(world: SmallWorld) -> Path:
+def whole(world: SmallWorld, runner: StageRunner) -> Path:
     """The folder of what every stage makes undisturbed."""
     folder = world.folder / "whole"
-    world.build(folder)
+    world.build(folder, runner)
     return folder
 
 
