@@ -7,6 +7,7 @@ before t; we keep that, because the published figures depend on it.
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class Sampling:
             raise ValueError(f"sampling: found {text!r}, expected frames x interval such as '8x8'")
         return cls(int(match[1]), int(match[2]))
 
-    @property
+    @cached_property
     def offsets(self) -> "npt.NDArray[np.int64]":
         """[num_frames] distance of each still from the keyframe, in stored frames."""
         import numpy as np  # here: whoever reads the settings knows samplings, and few need this
 
-        return np.asarray(self._offsets)
+        offsets = np.asarray(self._offsets)
+        offsets.flags.writeable = False
+        return offsets
 
     @property
     def _offsets(self) -> range:
@@ -71,10 +74,12 @@ class Sampling:
 
         Returns: [num_frames] numbers in 1..last_frame.
         """
+        import numpy as np
+
         wanted = centre + self.offsets
         if jitter is not None:
             wanted = wanted + jitter
-        return wanted.clip(1, last_frame)
+        return np.minimum(np.maximum(wanted, 1), last_frame)
 
 
 def keyframe_number(timestamp_seconds: float, start_seconds: float) -> int:

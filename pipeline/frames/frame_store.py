@@ -158,14 +158,18 @@ class FrameStore:
         tables, (first, stop) = self._open(), self._span(clip)
         stored = tables.frames[first:stop]
         places = np.searchsorted(stored, numbers)
-        for place, number in zip(places.tolist(), numbers, strict=True):
-            if place == len(stored) or stored[place] != number:
-                raise ValueError(
-                    f"{self._folder}: clip {clip} has no frame {number}, expected one of its "
-                    f"{len(stored)} from {stored[0]} to {stored[-1]}"
-                )
-            shard, length = int(tables.shards[first + place]), int(tables.lengths[first + place])
-            coded = os.pread(self._descriptor(shard), length, int(tables.offsets[first + place]))
+        found = stored[np.minimum(places, len(stored) - 1)] == numbers
+        if not found.all():
+            number = np.asarray(numbers)[~found][0]
+            raise ValueError(
+                f"{self._folder}: clip {clip} has no frame {number}, expected one of its "
+                f"{len(stored)} from {stored[0]} to {stored[-1]}"
+            )
+        columns = tables.shards, tables.lengths, tables.offsets
+        for number, shard, length, offset in zip(
+            numbers, *(column[first + places].tolist() for column in columns), strict=True
+        ):
+            coded = os.pread(self._descriptor(shard), length, offset)
             if len(coded) != length:
                 raise ValueError(f"{tables.tars[shard]}: ends within frame {number} of clip {clip}")
             yield coded
@@ -203,16 +207,21 @@ class FrameStore:
                 stills[place] = stills[first]
 
     def _decode_frame(self, still: Frames, jpeg: bytes, clip: str, number: int) -> None:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
-        if (height, width) != still.shape[:2]:  # the decoder would fill what there is of it
+        inside = still.flags.c_contiguous
+        try:
+            decoded = simplejpeg.decode_jpeg(jpeg, "RGB", buffer=still if inside else None)
+            height, width, _ = decoded.shape
+        except ValueError:  # broken, or too large for the buffer
+            height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
+            if (height, width) == still.shape[:2]:
+                raise
+        if (height, width) != still.shape[:2]:  # a smaller one fills a part of it
             raise ValueError(
                 f"{self._folder}: frame {number} of clip {clip} is {width} x {height}, "
                 f"expected {still.shape[1]} x {still.shape[0]}"
             )
-        if still.flags.c_contiguous:
-            simplejpeg.decode_jpeg(jpeg, colorspace="RGB", buffer=still)
-        else:
-            still[:] = simplejpeg.decode_jpeg(jpeg, colorspace="RGB")
+        if not inside:
+            still[:] = decoded
 
     def _open(self) -> "_Tables":
         if self._tables is None:

@@ -86,8 +86,9 @@ def read_batch(examples: Sequence[Example], frames: FrameSource) -> Batch:
     """
     places = [torch.full((len(each.boxes), 1), float(i)) for i, each in enumerate(examples)]
     boxes = torch.cat([each.boxes for each in examples])
-    pixels = [source_pixels(each.size, each.view) for each in examples]
-    columns, rows = (np.stack(each) for each in zip(*pixels, strict=True))
+    columns, rows = source_pixels(
+        [each.size for each in examples], [each.view for each in examples]
+    )
     return Batch(
         [each.position for each in examples],
         torch.from_numpy(_stills(examples, frames)),

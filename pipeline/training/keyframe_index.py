@@ -11,7 +11,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, overload
@@ -115,8 +114,8 @@ class KeyframeIndex:
         first, stop = self._first_person[row], self._first_person[row + 1]
         edges = self._first_action[first : stop + 1]
         labels = np.zeros((stop - first, NUM_OUTPUTS), np.float32)
-        for person, (start, end) in enumerate(pairwise(edges)):
-            labels[person, self._actions[start:end]] = 1
+        people = np.repeat(np.arange(stop - first), edges[1:] - edges[:-1])
+        labels[people, self._actions[edges[0] : edges[-1]]] = 1
         return labels
 
     def proposals(self, row: int, min_score: float) -> Boxes:

@@ -66,8 +66,9 @@ def sample_boxes(
     Returns: [N, 4] boxes, truth first; [N] positions in `truth`.
     """
     assigned = assign(truth, proposals)
-    boxes = np.concatenate([truth, proposals[assigned != UNASSIGNED]])
-    people = np.concatenate([np.arange(len(truth)), assigned[assigned != UNASSIGNED]])
+    positive = assigned != UNASSIGNED
+    boxes = np.concatenate([truth, proposals[positive]])
+    people = np.concatenate([np.arange(len(truth)), assigned[positive]])
     if len(boxes) > max_boxes:
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(boxes), generator=generator)[:max_boxes].sort().values.numpy()

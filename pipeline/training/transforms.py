@@ -8,6 +8,7 @@ T stills  H, W stored pixels  Y, X pixels of the view  B clips
 Source: mmaction2's Resize, RandomRescale, RandomCrop and Flip, with their rounding.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,20 +72,38 @@ def random_view(
     return View(width, height, left, top, crop, crop, flip=bool(draw.random() < 0.5))
 
 
-def source_pixels(size: tuple[int, int], view: View) -> tuple[Floats, Floats]:
-    """Where in a stored still the columns and rows of its view lie: bilinear resizing, cropping and
-    flipping in one.
+def source_pixels(sizes: Sequence[tuple[int, int]], views: Sequence[View]) -> tuple[Floats, Floats]:
+    """Where in stored stills the columns and rows of their views lie: bilinear resizing, cropping
+    and flipping in one.
 
     Args:
-        size: stored width and height.
+        sizes: [B] stored width and height.
+        views: [B] of one crop_width and crop_height.
 
-    Returns: [crop_width] and [crop_height], in pixels of the stored still, inside it.
+    Returns: [B, crop_width] and [B, crop_height], in pixels of the stored stills, inside them.
     """
-    across = view.left + np.arange(view.crop_width)
-    down = view.top + np.arange(view.crop_height)
-    columns = ((across + 0.5) * (size[0] / view.width) - 0.5).clip(0, size[0] - 1)
-    rows = ((down + 0.5) * (size[1] / view.height) - 0.5).clip(0, size[1] - 1)
-    return (columns[::-1] if view.flip else columns).astype(np.float32), rows.astype(np.float32)
+    widths, heights = np.array(sizes).T
+    across = [(view.left, view.width, view.flip) for view in views]
+    down = [(view.top, view.height, False) for view in views]
+    return (
+        _source_places(views[0].crop_width, widths, *zip(*across, strict=True)),
+        _source_places(views[0].crop_height, heights, *zip(*down, strict=True)),
+    )
+
+
+def _source_places(
+    length: int,
+    stored: npt.NDArray[np.int64],
+    first: Sequence[int],
+    whole: Sequence[int],
+    flip: Sequence[bool],
+) -> Floats:
+    """[B, length] places in stills `stored` long, of pixels in views of them `whole` long."""
+    shown = np.array(first)[:, None] + np.arange(length)
+    exact = (shown + 0.5) * (stored / whole)[:, None] - 0.5
+    places: Floats = np.minimum(np.maximum(exact, 0), stored[:, None] - 1).astype(np.float32)
+    places[np.array(flip)] = places[np.array(flip), ::-1]
+    return places
 
 
 def view_clips(clips_BTHWC: Tensor, columns_BX: Tensor, rows_BY: Tensor) -> Tensor:
@@ -124,7 +143,7 @@ def view_boxes(fractions: npt.NDArray[np.floating], size: tuple[int, int], view:
         last = view.crop_width - 1, view.crop_height - 1
         boxes = np.minimum(np.maximum(boxes, 0), np.array([*last, *last], np.float32))
     if view.flip:
-        boxes[:, [0, 2]] = view.crop_width - boxes[:, [2, 0]]
+        boxes[:, ::2] = view.crop_width - boxes[:, 2::-2]
     return boxes
 
 

@@ -52,8 +52,8 @@ def test_a_box_outside_the_crop_stays_without_area() -> None:
 
 def viewed(frames: np.ndarray, view: View) -> np.ndarray:
     """[T, Y, X, 3] of stills [T, H, W, 3]."""
-    places = source_pixels((frames.shape[2], frames.shape[1]), view)
-    columns, rows = (torch.from_numpy(each)[None] for each in places)
+    places = source_pixels([(frames.shape[2], frames.shape[1])], [view])
+    columns, rows = (torch.from_numpy(each) for each in places)
     return view_clips(torch.from_numpy(frames)[None], columns, rows)[0].permute(0, 2, 3, 1).numpy()
 
 
@@ -78,6 +78,20 @@ def test_views_are_those_of_opencv_within_a_grey_level(size: tuple[int, int]) ->
         expected = kept[:, :, ::-1] if view.flip else kept
         assert abs(shown - expected.astype(float)).max() < 1
         assert abs(shown - expected.astype(float)).mean() < 0.3
+
+
+def test_places_of_a_batch_are_those_of_each_view_alone() -> None:
+    draw = np.random.default_rng(0)
+    sizes = [(340, 256), (200, 341), (128, 96)] * 4
+    views = [random_view(size, (96, 120), 96, draw) for size in sizes]
+
+    columns, rows = source_pixels(sizes, views)
+
+    assert {view.flip for view in views} == {True, False}
+    for place, (size, view) in enumerate(zip(sizes, views, strict=True)):
+        alone = source_pixels([size], [view])
+        assert columns[place].tolist() == alone[0][0].tolist()
+        assert rows[place].tolist() == alone[1][0].tolist()
 
 
 def test_a_still_that_is_not_resized_keeps_its_values() -> None:
