@@ -22,11 +22,12 @@ def roi_align(features_BCHW: Tensor, boxes_N5: Tensor, deterministic: bool = Tru
     Args:
         features_BCHW: [B, C, H, W] at a 16th of the input's size.
         boxes_N5: [N, 5] batch index, x1, y1, x2, y2 in input pixels; without area it gives zeros.
-        deterministic: use the separable form even where the native operator exists.
+        deterministic: use the separable form on a GPU too, even where the native operator exists.
 
     Returns: [N, C, 8, 8]
     """
-    if not deterministic and has_native_ops():
+    # On a CPU it is never asked for: importing torchvision takes seconds of every small job.
+    if not deterministic and features_BCHW.is_cuda and has_native_ops():
         native = import_torchvision().ops.roi_align
         boxes = boxes_N5.to(features_BCHW.dtype)
         crops: Tensor = native(features_BCHW, boxes, POOLED_SIDE, SCALE, -1, aligned=True)

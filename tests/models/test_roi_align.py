@@ -1,5 +1,8 @@
 """RoIAlign alone: values and gradients of the original kernel."""
 
+import subprocess
+import sys
+
 import torch
 
 from pipeline.models.roi_align import interpolation, roi_align
@@ -40,3 +43,12 @@ def test_a_bin_averages_the_cells_it_covers() -> None:
 
 def test_no_boxes_give_no_crops() -> None:
     assert roi_align(torch.zeros(1, 4, 5, 5), torch.zeros(0, 5)).shape == (0, 4, 8, 8)
+
+
+def test_a_cpu_does_without_torchvision() -> None:
+    script = (
+        "import sys, torch; from pipeline.models.roi_align import roi_align;"
+        "roi_align(torch.zeros(1, 3, 9, 13), torch.zeros(2, 5), deterministic=False);"
+        "assert 'torchvision' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
