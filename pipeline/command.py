@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 # "temporary failure" of sysexits.h, which schedulers can be told to requeue on.
 REQUEUE = os.EX_TEMPFAIL
 USER_MISTAKE = 2
+WATCH = "parent watch"  # name of a thread that holds no lock
 
 
 def run(main: Callable[[], None]) -> None:
@@ -26,7 +27,7 @@ def run(main: Callable[[], None]) -> None:
     log_lines()
     if "AVA_PARENT" in os.environ:
         parent = int(os.environ["AVA_PARENT"])
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True, name=WATCH).start()
     # Snakemake ends jobs with SIGTERM: let `finally` and context managers clean up.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:

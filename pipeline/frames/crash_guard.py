@@ -9,12 +9,14 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.command import log_lines
+from pipeline.command import WATCH, log_lines
 
 MOST_BYTES = 4 << 30  # of memory for the child; pictures of 8K with all they lean on fit
 MOST_SECONDS = 3600.0  # for one clip
@@ -49,7 +51,8 @@ def guarded(
 ) -> T:
     """Run `work` on `task` in a child process until no clip crashes it.
 
-    The child is started anew, not forked: a fork beside threads of some library may never end.
+    The child is forked where this process is still by itself, which saves two starts of Python; a
+    fork beside threads of some library may never end, so there it is started anew.
 
     Args:
         work: a function of a module; calls `begin` before each clip. What it is given and what it
@@ -73,9 +76,10 @@ def guarded(
 
 def _attempt(job: tuple[Any, ...], most_seconds: float) -> tuple[str, str, Any]:
     """Clip at work when the child ended; "done", "failed" or "crashed"; result, error or reason."""
-    spawn = get_context("spawn")
-    messages, theirs = spawn.Pipe(duplex=False)
-    child = spawn.Process(target=_run, args=(theirs, *job), daemon=True)
+    messages, theirs = Pipe(duplex=False)
+    # mypy knows no common type of the contexts.
+    context: Any = get_context("fork" if _is_alone() else "spawn")
+    child = context.Process(target=_run, args=(theirs, *job), daemon=True)
     child.start()
     theirs.close()
     clip = ""
@@ -100,6 +104,15 @@ def _attempt(job: tuple[Any, ...], most_seconds: float) -> tuple[str, str, Any]:
         messages.close()
 
 
+def _is_alone() -> bool:
+    """Whether no thread but those that hold no lock is in this process, of a library or our own."""
+    tasks = Path("/proc/self/task")
+    ours = [thread for thread in threading.enumerate() if thread.name != WATCH]
+    return (
+        tasks.exists() and len(ours) == 1 and len(list(tasks.iterdir())) == threading.active_count()
+    )
+
+
 def _run(
     messages: Connection,
     work: Callable[[A, Guard], T],
@@ -108,6 +121,7 @@ def _run(
     parent: int,
     most_bytes: int,
 ) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
