@@ -24,18 +24,25 @@ COLUMNS = {
 
 
 def read_clips(path: Path) -> "pd.DataFrame":
-    """Read a clip table with the columns and types of `COLUMNS`."""
+    """Read a clip table with the columns and types of `COLUMNS`.
+
+    Raises:
+        ValueError: a file that is no such table.
+    """
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
     types = {"str": pa.string(), "float64": pa.float64()}
-    table = arrow_csv.read_csv(
-        path,
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types={name: types[kind] for name, kind in COLUMNS.items()}, null_values=[]
-        ),
-    )
+    column_types = {name: types[kind] for name, kind in COLUMNS.items()}
+    try:
+        table = arrow_csv.read_csv(
+            path,
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(column_types=column_types, null_values=[]),
+        )
+    except pa.ArrowInvalid as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: {reason}, expected a clip table") from None
     _check_columns(path, table.column_names)
     clips: pd.DataFrame = table.to_pandas()
     return clips
