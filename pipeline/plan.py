@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.command import run
-from pipeline.plan_figures import GB, Means, Step
+from pipeline.planning.figures import GB, Means, Step
 
 
 def table(steps: Sequence[Step]) -> str:
@@ -56,8 +56,8 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
     args = flags.parse_args(argv)
     from pipeline.params import load_params
-    from pipeline.plan_disk import disks_of
-    from pipeline.plan_steps import plan_steps, tables_to_ask_again
+    from pipeline.planning.disk import disks_of
+    from pipeline.planning.steps import plan_steps, tables_to_ask_again
 
     params = load_params(args.params)
     means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.clips import parse_windows, read_clips
 from pipeline.params import Params
-from pipeline.plan_figures import PUBLISHED, Published, Step
+from pipeline.planning.figures import PUBLISHED, Published, Step
 from pipeline.sampling import FPS
 from pipeline.sections import DrawWorld, Part
 

@@ -8,12 +8,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from pipeline import plan_figures as known
 from pipeline.params import Params
-from pipeline.plan_compute import light_steps, model_steps, people_step, pretrain_step
-from pipeline.plan_disk import bytes_there, can_link
-from pipeline.plan_figures import Means, Published, Step
-from pipeline.plan_parts import part_size
+from pipeline.planning import figures as known
+from pipeline.planning.compute import light_steps, model_steps, people_step, pretrain_step
+from pipeline.planning.disk import bytes_there, can_link
+from pipeline.planning.figures import Means, Published, Step
+from pipeline.planning.parts import part_size
 from pipeline.sampling import FPS
 from pipeline.sections import (
     AnnotationFile,

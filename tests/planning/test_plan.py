@@ -10,8 +10,8 @@ import yaml
 
 from pipeline.clips import COLUMNS
 from pipeline.params import Params, load_params
-from pipeline.plan_figures import Means, Step
-from pipeline.plan_steps import plan_steps, tables_to_ask_again
+from pipeline.planning.figures import Means, Step
+from pipeline.planning.steps import plan_steps, tables_to_ask_again
 from tests.conftest import ROOT
 from tests.hostile_server import hostile_server
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pipeline import plan_figures as known
 from pipeline.params import Params
-from pipeline.plan_figures import Means, Published, Step
-from pipeline.plan_parts import known_keyframes
+from pipeline.planning import figures as known
+from pipeline.planning.figures import Means, Published, Step
+from pipeline.planning.parts import known_keyframes
 from pipeline.sampling import Sampling
 from pipeline.sections import Train
 from pipeline.transfers.sources import is_address

@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from pipeline import plan as command
-from pipeline import plan_disk
 from pipeline.params import Params, load_params
-from pipeline.plan_figures import Step
+from pipeline.planning import disk
+from pipeline.planning.figures import Step
 from tests.conftest import ROOT
-from tests.test_plan import steps_of
+from tests.planning.test_plan import steps_of
 
 
 def test_second_names_of_cut_clips_are_no_part_of_what_is_there(tmp_path):
@@ -48,7 +48,7 @@ def test_folder_on_the_disk_of_the_data_takes_no_room(tmp_path):
 
 def test_folder_on_another_disk_takes_its_size(tmp_path, monkeypatch):
     (tmp_path / "k700").mkdir()
-    monkeypatch.setattr(plan_disk, "_device", lambda path: "k700" in str(path))
+    monkeypatch.setattr(disk, "_device", lambda path: "k700" in str(path))
     step = steps_of(with_folder(tmp_path / "k700"), tmp_path)["download"]
 
     expected = 157e9 + (141_000 + 0.6 * 32_000) * 1.86167e6
@@ -74,7 +74,7 @@ def test_room_is_reckoned_on_the_disk_that_holds_each_folder(tmp_path, monkeypat
     (root / "data").symlink_to(large)
     free = {large: 600.0, root: 100.0, root / ".dvc": 100.0}
     usage = type("Usage", (), {})
-    monkeypatch.setattr(plan_disk, "_device", lambda path: large in path.resolve().parents)
+    monkeypatch.setattr(disk, "_device", lambda path: large in path.resolve().parents)
     monkeypatch.setattr(
         "shutil.disk_usage", lambda folder: (setattr(usage, "free", free[folder]), usage)[1]
     )
@@ -83,7 +83,7 @@ def test_room_is_reckoned_on_the_disk_that_holds_each_folder(tmp_path, monkeypat
         Step("train", "", disk_bytes=30.0),
     ]
 
-    data, results = plan_disk.disks_of(steps, root, "demo", has_cache=True)
+    data, results = disk.disks_of(steps, root, "demo", has_cache=True)
 
     assert (data.folders, data.needed_bytes, data.lacking_bytes) == (["data/demo"], 400, 0)
     assert results.folders == ["results/demo", ".dvc/cache"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.plan_figures import Step
+from pipeline.planning.figures import Step
 
 OF_RESULTS = {"train", "evaluate", "report"}  # stages that write below `results`
 

@@ -1,0 +1,1 @@
+"""What a build will need before it starts: bytes to fetch, room on the disks, time per stage."""
