@@ -31,8 +31,8 @@ GMACS_PER_FRAME = 41.55 / 4  # SlowOnly R50 at 256 x 256
 # A training step: forward once, backward about twice.
 TRAINING_PASSES = 3
 # All of AVA-Kinetics, made up, on one core: docs/performance.md, "Other measurements".
-LISTED_CLIPS_PER_SECOND = 173_299 / 5.3
-MERGED_KEYFRAMES_PER_SECOND = 440_475 / 10.6
+LISTED_CLIPS_PER_SECOND = 173_299 / 4.2
+MERGED_KEYFRAMES_PER_SECOND = 440_475 / 7.1
 REPORT_SECONDS_PER_VARIANT = 10.0  # assumed: about what merging takes
 
 

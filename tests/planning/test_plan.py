@@ -148,8 +148,8 @@ def test_what_is_there_is_counted_once_and_not_fetched_again(study, tmp_path):
 def test_light_stages_have_rows(study, tmp_path):
     steps = steps_of(study, tmp_path)
 
-    assert steps["list_clips"].seconds == pytest.approx(5.3, rel=0.01)  # 173,299 clips, measured
-    assert steps["merge_annotations"].seconds == pytest.approx(10.6, rel=0.01)
+    assert steps["list_clips"].seconds == pytest.approx(4.2, rel=0.01)  # 173,299 clips, measured
+    assert steps["merge_annotations"].seconds == pytest.approx(7.1, rel=0.01)
     assert steps["report"].seconds == 90
     assert steps["list_clips"].what == "173,299 clips"
 
