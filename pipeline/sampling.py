@@ -74,12 +74,10 @@ class Sampling:
 
         Returns: [num_frames] numbers in 1..last_frame.
         """
-        import numpy as np
-
         wanted = centre + self.offsets
         if jitter is not None:
             wanted = wanted + jitter
-        return np.minimum(np.maximum(wanted, 1), last_frame)
+        return wanted.clip(1, last_frame)
 
 
 def keyframe_number(timestamp_seconds: float, start_seconds: float) -> int:

@@ -126,9 +126,14 @@ def _pairs(left: "pd.Series[str]", right: "pd.Series[str]") -> tuple[Integers, I
     first = np.cumsum(count) - count
     of_left = positions(left, texts)
     counts = count[of_left]
-    lefts = np.repeat(np.arange(len(left)), counts)
-    within = np.arange(len(lefts)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return lefts, order[first[of_left][lefts] + within]
+    return np.repeat(np.arange(len(left)), counts), order[joined_ranges(first[of_left], counts)]
+
+
+def joined_ranges(first: Integers, counts: Integers) -> Integers:
+    """[sum of counts] so many numbers from each first one on, one range after the other."""
+    before = np.cumsum(counts) - counts
+    joined: Integers = np.arange(counts.sum()) + np.repeat(first - before, counts)
+    return joined
 
 
 def keyframe_numbers(

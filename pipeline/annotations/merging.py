@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pipeline.annotations.keyframes import (
     annotated_keyframes,
     choose_clips,
+    joined_ranges,
     keyframe_keys,
     keyframe_numbers,
     sorted_positions,
@@ -155,7 +156,7 @@ def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
     # Two parts may share a video: each keyframe of either takes its own copy of the stretch.
     first, after = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
     offsets = np.append(0, np.cumsum(after - first))
-    rows = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], after - first)
+    rows = joined_ranges(first, after - first)
     lists = pa.ListArray.from_arrays(
         pa.array(offsets * 5, pa.int32()), pa.array(numbers[rows].ravel())
     )

@@ -18,7 +18,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from pipeline.annotations.array_pickle import load_arrays
-from pipeline.annotations.keyframes import keyframe_keys
+from pipeline.annotations.keyframes import joined_ranges, keyframe_keys
 from pipeline.atomic import written
 
 logger = logging.getLogger(__name__)
@@ -100,8 +100,7 @@ def best_overlaps(truth: pd.DataFrame, proposals: pd.DataFrame) -> Array:
     for rows in np.array_split(np.arange(len(truth)), len(truth) // 20_000 + 1):
         counts = after[rows] - first[rows]
         pair_rows = np.repeat(rows, counts)
-        within = np.arange(len(pair_rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        overlaps = _pair_iou(truth_boxes[pair_rows], boxes[np.repeat(first[rows], counts) + within])
+        overlaps = _pair_iou(truth_boxes[pair_rows], boxes[joined_ranges(first[rows], counts)])
         np.maximum.at(best, pair_rows, overlaps)
     return best
 
