@@ -1,4 +1,4 @@
-"""A network for inference: batch norm folded into convolutions, those in time by Winograd's method.
+"""A network for inference: batch norm folded into convolutions, wide ones by Winograd's method.
 
 Batch norm at inference is a scale and a shift, which the convolution before it takes over.
 """
@@ -9,8 +9,10 @@ from typing import TypeVar
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from pipeline.models import winograd_in_space, winograd_in_time
 from pipeline.models.slow_only import ConvNorm, FoldedConv3d
-from pipeline.models.winograd import WinogradInTime, pays
+from pipeline.models.winograd_in_space import WinogradInSpace
+from pipeline.models.winograd_in_time import WinogradInTime
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -35,6 +37,13 @@ def without_batch_norm(model: M) -> M:
                 norm.bias,
             )
             layer.bn = nn.Identity()
-            if not conv.weight.is_cuda and pays(conv):
-                layer.conv = WinogradInTime(conv)
+            if not conv.weight.is_cuda:
+                layer.conv = _faster(conv)
     return copied
+
+
+def _faster(conv: FoldedConv3d) -> nn.Module:
+    """What convolves alike on a CPU in the least time."""
+    if winograd_in_time.pays(conv):
+        return WinogradInTime(conv)
+    return WinogradInSpace(conv) if winograd_in_space.pays(conv) else conv

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pipeline.models.detector import build_detector
 from pipeline.models.folding import without_batch_norm
 from pipeline.models.slow_only import FoldedConv3d, SlowOnly, slowonly_tiny
-from pipeline.models.winograd import NARROWEST, WinogradInTime
+from pipeline.models.winograd_in_time import NARROWEST, WinogradInTime
 
 
 def made(
