@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch.multiprocessing
 import yaml
 
@@ -108,7 +109,8 @@ def read_all(index: KeyframeIndex | None, ready, leave) -> None:  # type: ignore
     """A worker: touches all of the memory, says so, and waits to be measured."""
     for row in range(0, len(index or ()), ROWS_OF_A_PAGE):
         assert index is not None
-        index.truth(row), index.proposals(row, 0.9), index.labels(row)
+        people = np.arange(len(index.truth(row)))
+        index.proposals(row, 0.9), index.labels(np.full(len(people), row), people)
         index.clip[row], index.video_id[row]
     ready.release()
     leave.wait()

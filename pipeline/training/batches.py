@@ -35,8 +35,13 @@ class Example(NamedTuple):
     numbers: npt.NDArray[np.int64]  # [T] of the stored frames
     size: tuple[int, int]  # width and height of the stored stills
     view: View
-    boxes: Tensor  # [N, 4] float32, pixels of the view
-    labels: Tensor  # [N, 81] float32, 0 or 1; [N, 0] in evaluation; [1] the class in pretraining
+
+
+class People(NamedTuple):
+    """Who is seen in the examples of a batch."""
+
+    boxes: Tensor  # [N, 5] float32: place in the batch, x1, y1, x2, y2 in pixels of the view
+    labels: Tensor  # [N, 81] float32, 0 or 1; [N, 0] in evaluation; [B] the class in pretraining
 
 
 class Batch(NamedTuple):
@@ -46,8 +51,8 @@ class Batch(NamedTuple):
     clips: Tensor  # [B, T, H, W, 3] uint8 RGB, as stored; smaller stills in the upper left corner
     columns: Tensor  # [B, X] float32, where in the stills the columns of the views lie
     rows: Tensor  # [B, Y] float32, the same of their rows
-    boxes: Tensor  # [N, 5] place in the batch, x1, y1, x2, y2 in pixels of the view
-    labels: Tensor  # [N, 81], or [B] of the class in pretraining
+    boxes: Tensor  # as in `People`
+    labels: Tensor
 
     def tensors(self) -> list[Tensor]:
         """All of it but the positions."""
@@ -74,18 +79,21 @@ class Batches(Dataset[Batch], ABC, Generic[Key]):
     def example(self, key: Key, /) -> Example:
         """One example; ValueError when there is none to be had."""
 
+    @abstractmethod
+    def people(self, keys: Sequence[Key], examples: Sequence[Example], /) -> People:
+        """Who is seen in the examples, one for each key."""
+
     def __getitem__(self, keys: Sequence[Key]) -> Batch:
-        return read_batch([self.example(key) for key in keys], self._frames)
+        examples = [self.example(key) for key in keys]
+        return read_batch(examples, self.people(keys, examples), self._frames)
 
 
-def read_batch(examples: Sequence[Example], frames: FrameSource) -> Batch:
+def read_batch(examples: Sequence[Example], people: People, frames: FrameSource) -> Batch:
     """Decode examples whose views have one size.
 
     Raises:
         ValueError: a frame that is not stored, or not of the example's size.
     """
-    places = [torch.full((len(each.boxes), 1), float(i)) for i, each in enumerate(examples)]
-    boxes = torch.cat([each.boxes for each in examples])
     columns, rows = source_pixels(
         [each.size for each in examples], [each.view for each in examples]
     )
@@ -94,8 +102,7 @@ def read_batch(examples: Sequence[Example], frames: FrameSource) -> Batch:
         torch.from_numpy(_stills(examples, frames)),
         torch.from_numpy(columns),
         torch.from_numpy(rows),
-        torch.cat([torch.cat(places), boxes], dim=1),
-        torch.cat([each.labels for each in examples]),
+        *people,
     )
 
 

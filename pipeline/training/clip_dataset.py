@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batches, Example, FrameSource
+from pipeline.training.batches import Batches, Example, FrameSource, People
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.transforms import random_view
 
@@ -54,13 +54,17 @@ class LabelledClips(Batches[Place]):
         return len(self.clips)
 
     def example(self, place: Place, /) -> Example:
-        draw = np.random.default_rng([self._seed, place.epoch, place.position])
+        draw = place.draw(self._seed)
         clip = self.clips[place.position]
         numbers = stretch(self._stored.numbers(clip), self._sampling, draw)
         size = self._stored.size(clip)
         view = random_view(size, self._short_side, self._crop, draw)
-        label = torch.tensor([self._class_ids[place.position]])
-        return Example(place.position, clip, numbers, size, view, torch.zeros(0, 4), label)
+        return Example(place.position, clip, numbers, size, view)
+
+    def people(self, places: Sequence[Place], _examples: Sequence[Example], /) -> People:
+        """Nobody in particular; a label for each clip."""
+        labels = torch.tensor([self._class_ids[place.position] for place in places])
+        return People(torch.zeros(0, 5), labels)
 
 
 def stretch(

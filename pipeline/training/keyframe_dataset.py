@@ -3,9 +3,10 @@
 What a keyframe looks like in training is a function of (seed, epoch, position), never of workers,
 batches or what was drawn before.
 
-T stills  N boxes
+T stills  N boxes  B keyframes of a batch
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +14,12 @@ import numpy.typing as npt
 import torch
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batches, Example, FrameSource
+from pipeline.training.batches import Batches, Example, FrameSource, People
 from pipeline.training.keyframe_index import Boxes, KeyframeIndex
 from pipeline.training.targets import sample_boxes
-from pipeline.training.transforms import View, random_view, view_boxes, whole_view
+from pipeline.training.transforms import random_view, view_boxes, whole_view
+
+CHOICE_OF_BOXES = 1  # purpose of a draw
 
 
 class Place(NamedTuple):
@@ -24,6 +27,13 @@ class Place(NamedTuple):
 
     epoch: int
     position: int  # row of the dataset
+
+    def draw(self, seed: int, *purpose: int) -> np.random.Generator:
+        """What is random about it; another stream for each purpose."""
+        words = [seed, *self, *purpose]
+        if seed < 2**32:  # NumPy takes words as they are in a third of the time
+            return np.random.default_rng(np.array(words, np.uint32))
+        return np.random.default_rng(words)
 
 
 class TrainingKeyframes(Batches[Place]):
@@ -54,20 +64,30 @@ class TrainingKeyframes(Batches[Place]):
         return len(self.index)
 
     def example(self, place: Place, /) -> Example:
-        draw = np.random.default_rng([self._seed, place.epoch, place.position])
-        row, index = place.position, self.index
+        draw, row, index = place.draw(self._seed), place.position, self.index
         low, high = self._sampling.jitter_range
         jitter = draw.integers(low, high + 1, self._sampling.num_frames)
         size = index.stored_size(row)
         view = random_view(size, self._short_side, self._crop, draw)
-        truth, proposals = index.truth(row), index.proposals(row, self._min_score)
-        boxes = view_boxes(np.concatenate([truth, proposals]), size, view)
-        boxes, people = sample_boxes(
-            boxes[: len(truth)], boxes[len(truth) :], self._max_boxes, int(draw.integers(2**63))
-        )
-        labels = torch.from_numpy(index.labels(row)[people])
         numbers = frame_numbers(index, row, self._sampling, jitter)
-        return Example(row, index.clip[row], numbers, size, view, torch.from_numpy(boxes), labels)
+        return Example(row, index.clip[row], numbers, size, view)
+
+    def people(self, places: Sequence[Place], examples: Sequence[Example], /) -> People:
+        """The labelled people and the proposals that match them, with their labels."""
+        index, rows = self.index, [place.position for place in places]
+        truth, num_truth = _filled_up([index.truth(row) for row in rows])
+        proposals, _ = _filled_up([index.proposals(row, self._min_score) for row in rows])
+        boxes = _boxes_in_view(np.concatenate([truth, proposals], axis=1), examples)
+        people = truth.shape[1]
+
+        def seed(keyframe: int) -> int:
+            return int(places[keyframe].draw(self._seed, CHOICE_OF_BOXES).integers(2**63))
+
+        sampled = sample_boxes(
+            boxes[:, :people], num_truth, boxes[:, people:], self._max_boxes, seed
+        )
+        labels = index.labels(np.array(rows)[sampled.keyframe], sampled.person)
+        return _people(sampled.keyframe, sampled.boxes, labels)
 
 
 class EvaluationKeyframes(Batches[int]):
@@ -88,15 +108,17 @@ class EvaluationKeyframes(Batches[int]):
     def __len__(self) -> int:
         return len(self.index)
 
-    def view(self, row: int) -> View:
-        return whole_view(self.index.stored_size(row), self._short_side)
-
     def example(self, row: int, /) -> Example:
-        view, index, size = self.view(row), self.index, self.index.stored_size(row)
-        boxes = torch.from_numpy(view_boxes(self.proposals(row), size, view))
-        numbers = frame_numbers(index, row, self._sampling)
-        labels = torch.zeros(len(boxes), 0)
-        return Example(row, index.clip[row], numbers, size, view, boxes, labels)
+        size, index = self.index.stored_size(row), self.index
+        view = whole_view(size, self._short_side)
+        return Example(row, index.clip[row], frame_numbers(index, row, self._sampling), size, view)
+
+    def people(self, rows: Sequence[int], examples: Sequence[Example], /) -> People:
+        """The detected people, without labels."""
+        proposals, numbers = _filled_up([self.proposals(row) for row in rows])
+        boxes = _boxes_in_view(proposals, examples)
+        keyframe, person = np.nonzero(np.arange(boxes.shape[1]) < numbers[:, None])
+        return _people(keyframe, boxes[keyframe, person], np.zeros((len(keyframe), 0), np.float32))
 
     def proposals(self, row: int) -> Boxes:
         """[N, 4] boxes that are scored, fractions of the still."""
@@ -122,3 +144,23 @@ def frame_numbers(
 ) -> npt.NDArray[np.int64]:
     """[T] stored frames that are looked at around a keyframe."""
     return sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
+
+
+def _filled_up(lists: list[Boxes]) -> tuple[Boxes, npt.NDArray[np.int64]]:
+    """[B, N, 4] boxes of each keyframe, and how many of them there are [B]; behind them zeros."""
+    numbers = np.array([len(boxes) for boxes in lists])
+    together = np.zeros((len(lists), numbers.max(), 4))
+    for place, boxes in enumerate(lists):
+        together[place, : len(boxes)] = boxes
+    return together, numbers
+
+
+def _boxes_in_view(fractions: Boxes, examples: Sequence[Example]) -> npt.NDArray[np.float32]:
+    return view_boxes(fractions, [each.size for each in examples], [e.view for e in examples])
+
+
+def _people(
+    keyframe: npt.NDArray[np.int64], boxes: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
+) -> People:
+    placed = np.concatenate([keyframe[:, None].astype(np.float32), boxes], axis=1)
+    return People(torch.from_numpy(placed), torch.from_numpy(labels))

@@ -109,13 +109,21 @@ class KeyframeIndex:
         """[G, 4] boxes of the labelled people, fractions of the still."""
         return self._boxes[row].reshape(-1, 4)
 
-    def labels(self, row: int) -> npt.NDArray[np.float32]:
-        """[G, 81] actions of the labelled people, 0 or 1."""
-        first, stop = self._first_person[row], self._first_person[row + 1]
-        edges = self._first_action[first : stop + 1]
-        labels = np.zeros((stop - first, NUM_OUTPUTS), np.float32)
-        people = np.repeat(np.arange(stop - first), edges[1:] - edges[:-1])
-        labels[people, self._actions[edges[0] : edges[-1]]] = 1
+    def labels(
+        self, rows: npt.NDArray[np.int64], people: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        """[N, 81] actions of labelled people, 0 or 1.
+
+        Args:
+            rows: [N] keyframe of each, people: [N] which of its people.
+        """
+        place = self._first_person[rows] + people
+        first, stop = self._first_action[place], self._first_action[place + 1]
+        numbers = stop - first
+        labelled = np.repeat(np.arange(len(place)), numbers)
+        within = np.arange(len(labelled)) - np.repeat(numbers.cumsum() - numbers, numbers)
+        labels = np.zeros((len(place), NUM_OUTPUTS), np.float32)
+        labels[labelled, self._actions[first[labelled] + within]] = 1
         return labels
 
     def proposals(self, row: int, min_score: float) -> Boxes:

@@ -1,6 +1,6 @@
-"""Which boxes of a keyframe train the head, and with which labels.
+"""Which boxes of keyframes train the head, and with which labels.
 
-G truth boxes  P proposals
+B keyframes  G truth boxes  P proposals; where a keyframe has fewer, boxes without area follow
 
 Truth boxes come first and always count. A proposal counts when it overlaps a truth box by an IoU of
 0.9 or more. Proposals below that would carry no label and never reach the loss, so they are dropped
@@ -9,27 +9,37 @@ here instead of being pushed through the head.
 Source: mmdet's MaxIoUAssigner and RandomSampler with the settings of mmaction2's AVA configs.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
-Boxes = npt.NDArray[np.float32]  # [N, 4] corners x1, y1, x2, y2
+Boxes = npt.NDArray[np.float32]  # [..., N, 4] corners x1, y1, x2, y2
 
 MIN_IOU = np.float32(0.9)
 UNASSIGNED = -1
 
 
+class Sampled(NamedTuple):
+    """Boxes that train, keyframe by keyframe, each one's truth boxes first."""
+
+    keyframe: npt.NDArray[np.int64]  # [N] place in the batch
+    boxes: Boxes  # [N, 4]
+    person: npt.NDArray[np.int64]  # [N] truth box of the keyframe whose labels it takes
+
+
 def overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
-    """[N, M] intersection over union; 0 where both boxes are empty.
+    """[..., N, M] intersection over union; 0 where both boxes are empty.
 
     Kept in float32, as in the original: 9000 / 10000 then reaches the threshold of 0.9.
     """
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    low = np.maximum(boxes[..., :, None, :2], others[..., None, :, :2])
+    high = np.minimum(boxes[..., :, None, 2:], others[..., None, :, 2:])
     sides = np.maximum(high - low, 0)
     shared = sides[..., 0] * sides[..., 1]
-    area, other_area = _areas(boxes), _areas(others)
-    union = area[:, None] + other_area[None, :] - shared
+    union = _areas(boxes)[..., :, None] + _areas(others)[..., None, :] - shared
     ratio: npt.NDArray[np.float32] = shared / np.maximum(union, np.float32(1e-6))
     return ratio
 
@@ -41,42 +51,51 @@ def assign(truth: Boxes, proposals: Boxes) -> npt.NDArray[np.int64]:
     proposals that overlap it best, even where these overlap an earlier box more: no person is left
     without its best proposal.
 
-    Returns: [P] positions in `truth`, or UNASSIGNED.
+    Args:
+        truth: [..., G, 4], proposals: [..., P, 4] in the same units.
+
+    Returns: [..., P] positions in `truth`, or UNASSIGNED.
     """
-    if not len(truth) or not len(proposals):
-        return np.full(len(proposals), UNASSIGNED)
+    if not truth.shape[-2] or not proposals.shape[-2]:
+        return np.full(proposals.shape[:-1], UNASSIGNED)
     iou = overlaps(truth, proposals)
-    assigned = np.where(iou.max(axis=0) >= MIN_IOU, iou.argmax(axis=0), UNASSIGNED)
-    for person, best in enumerate(iou.max(axis=1)):
-        if best >= MIN_IOU:
-            assigned[iou[person] == best] = person
+    assigned = np.where(iou.max(axis=-2) >= MIN_IOU, iou.argmax(axis=-2), UNASSIGNED)
+    best = iou.max(axis=-1, keepdims=True)
+    is_best = (iou == best) & (best >= MIN_IOU)
+    for person in range(truth.shape[-2]):
+        assigned[is_best[..., person, :]] = person
     return assigned
 
 
 def sample_boxes(
-    truth: Boxes, proposals: Boxes, max_boxes: int, seed: int
-) -> tuple[Boxes, npt.NDArray[np.int64]]:
-    """Boxes that train on this keyframe, and the truth box each takes its labels from.
+    truth: Boxes,
+    num_truth: npt.NDArray[np.int64],
+    proposals: Boxes,
+    max_boxes: int,
+    seed: Callable[[int], int],
+) -> Sampled:
+    """Boxes that train, and the truth box each takes its labels from.
 
     Args:
-        truth: [G, 4], proposals: [P, 4] in the same units.
-        max_boxes: a random choice of this many is kept when there are more; truth boxes too may go.
-        seed: of that choice, below 2**63.
-
-    Returns: [N, 4] boxes, truth first; [N] positions in `truth`.
+        truth: [B, G, 4], of which the first `num_truth` [B] count; proposals: [B, P, 4].
+        max_boxes: a random choice of this many is kept where a keyframe has more; truth boxes too
+            may go.
+        seed: of the choice for a place in the batch, below 2**63; asked for only there.
     """
     assigned = assign(truth, proposals)
-    positive = assigned != UNASSIGNED
-    boxes = np.concatenate([truth, proposals[positive]])
-    people = np.concatenate([np.arange(len(truth)), assigned[positive]])
-    if len(boxes) > max_boxes:
-        generator = torch.Generator().manual_seed(seed)
-        chosen = torch.randperm(len(boxes), generator=generator)[:max_boxes].sort().values.numpy()
-        boxes, people = boxes[chosen], people[chosen]
-    return boxes, people
+    people = np.arange(truth.shape[1])
+    kept = np.concatenate([people < num_truth[:, None], assigned != UNASSIGNED], axis=1)
+    for keyframe in np.flatnonzero(kept.sum(axis=1) > max_boxes):
+        places = np.flatnonzero(kept[keyframe])
+        generator = torch.Generator().manual_seed(seed(int(keyframe)))
+        dropped = torch.randperm(len(places), generator=generator)[max_boxes:]
+        kept[keyframe, places[dropped.numpy()]] = False
+    boxes = np.concatenate([truth, proposals], axis=1)
+    person = np.concatenate([np.broadcast_to(people, truth.shape[:2]), assigned], axis=1)
+    return Sampled(np.nonzero(kept)[0], boxes[kept], person[kept])
 
 
 def _areas(boxes: Boxes) -> npt.NDArray[np.float32]:
-    sides = boxes[:, 2:] - boxes[:, :2]
-    area: npt.NDArray[np.float32] = sides[:, 0] * sides[:, 1]
+    sides = boxes[..., 2:] - boxes[..., :2]
+    area: npt.NDArray[np.float32] = sides[..., 0] * sides[..., 1]
     return area

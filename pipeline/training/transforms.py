@@ -9,7 +9,7 @@ Source: mmaction2's Resize, RandomRescale, RandomCrop and Flip, with their round
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,23 +24,16 @@ MEAN = (123.675, 116.28, 103.53)  # of ImageNet's pixels, RGB
 STD = (58.395, 57.12, 57.375)
 
 
-@dataclass(frozen=True)
-class View:
-    """What is cut out of a resized still, in pixels.
+class View(NamedTuple):
+    """What is cut out of a resized still, in pixels."""
 
-    Attributes:
-        width, height: of the whole still after resizing.
-        left, top, crop_width, crop_height: what is kept of it.
-        flip: whether left and right are swapped at last.
-    """
-
-    width: int
+    width: int  # of the whole still after resizing
     height: int
-    left: int
+    left: int  # what is kept of it
     top: int
     crop_width: int
     crop_height: int
-    flip: bool
+    flip: bool  # whether left and right are swapped at last
 
 
 def resized(width: int, height: int, short_side: int) -> tuple[int, int]:
@@ -82,27 +75,20 @@ def source_pixels(sizes: Sequence[tuple[int, int]], views: Sequence[View]) -> tu
 
     Returns: [B, crop_width] and [B, crop_height], in pixels of the stored stills, inside them.
     """
-    widths, heights = np.array(sizes).T
-    across = [(view.left, view.width, view.flip) for view in views]
-    down = [(view.top, view.height, False) for view in views]
-    return (
-        _source_places(views[0].crop_width, widths, *zip(*across, strict=True)),
-        _source_places(views[0].crop_height, heights, *zip(*down, strict=True)),
-    )
+    stored = np.array(sizes).T[..., None]
+    width, height, left, top, crop_width, crop_height, flip = np.array(views).T[..., None]
+    columns = _source_places(stored[0], width, left + np.arange(crop_width[0, 0]))
+    mirrored = flip[:, 0] > 0
+    columns[mirrored] = columns[mirrored, ::-1]
+    return columns, _source_places(stored[1], height, top + np.arange(crop_height[0, 0]))
 
 
 def _source_places(
-    length: int,
-    stored: npt.NDArray[np.int64],
-    first: Sequence[int],
-    whole: Sequence[int],
-    flip: Sequence[bool],
+    stored: npt.NDArray[np.int64], whole: npt.NDArray[np.int64], shown: npt.NDArray[np.int64]
 ) -> Floats:
-    """[B, length] places in stills `stored` long, of pixels in views of them `whole` long."""
-    shown = np.array(first)[:, None] + np.arange(length)
-    exact = (shown + 0.5) * (stored / whole)[:, None] - 0.5
-    places: Floats = np.minimum(np.maximum(exact, 0), stored[:, None] - 1).astype(np.float32)
-    places[np.array(flip)] = places[np.array(flip), ::-1]
+    """Where pixels `shown` of stills resized to `whole` lie in the `stored` ones."""
+    exact = (shown + 0.5) * (stored / whole) - 0.5
+    places: Floats = np.minimum(np.maximum(exact, 0), stored - 1).astype(np.float32)
     return places
 
 
@@ -125,26 +111,36 @@ def view_clips(clips_BTHWC: Tensor, columns_BX: Tensor, rows_BY: Tensor) -> Tens
     return seen.view(len(seen), num_frames, 3, *shape[1:])
 
 
-def view_boxes(fractions: npt.NDArray[np.floating], size: tuple[int, int], view: View) -> Boxes:
-    """Boxes in pixels of the view.
+def view_boxes(
+    fractions: npt.NDArray[np.floating], sizes: Sequence[tuple[int, int]], views: Sequence[View]
+) -> Boxes:
+    """Boxes in pixels of their views.
 
-    They are clipped to it; one that lies outside stays, without area, and gets all-zero features.
+    They are clipped to them; one that lies outside stays, without area, and gets all-zero features.
 
     Args:
-        fractions: [N, 4] of the stored width and height.
-        size: stored width and height.
+        fractions: [B, N, 4] of the stored width and height.
+        sizes: [B] stored width and height.
+
+    Returns: [B, N, 4].
     """
+    stored_px, view = np.array(sizes), np.array(views)
+    whole, corner, crop, flip = view[:, :2], view[:, 2:4], view[:, 4:6], view[:, 6] > 0
     # float32 step by step, as the original: a box that is exactly on a threshold stays on it.
-    stored = (fractions * np.array([*size, *size], fractions.dtype)).astype(np.float32)
-    scale = view.width / size[0], view.height / size[1]
-    boxes: Boxes = stored * np.array([*scale, *scale], np.float32)
-    if (view.crop_width, view.crop_height) != (view.width, view.height):
-        boxes -= np.array([view.left, view.top, view.left, view.top], np.float32)
-        last = view.crop_width - 1, view.crop_height - 1
-        boxes = np.minimum(np.maximum(boxes, 0), np.array([*last, *last], np.float32))
-    if view.flip:
-        boxes[:, ::2] = view.crop_width - boxes[:, 2::-2]
+    stored = (fractions * _both_corners(stored_px).astype(fractions.dtype)).astype(np.float32)
+    boxes: Boxes = stored * _both_corners(whole / stored_px)
+    boxes -= _both_corners(corner)
+    uncropped = (crop == whole).all(axis=1, keepdims=True)  # such a view clips nothing
+    first, last = np.where(uncropped, -np.inf, [0, 0]), np.where(uncropped, np.inf, crop - 1)
+    boxes = np.minimum(np.maximum(boxes, _both_corners(first)), _both_corners(last))
+    widths = crop[flip, :1, None].astype(np.float32)
+    boxes[flip, :, ::2] = widths - boxes[flip, :, 2::-2]
     return boxes
+
+
+def _both_corners(pairs: npt.NDArray[np.number]) -> Floats:
+    """[B, 1, 4] of x and y [B, 2], for each corner of every box."""
+    return np.tile(pairs, 2)[:, None].astype(np.float32)
 
 
 def normalise(clips_BTCHW: Tensor) -> Tensor:

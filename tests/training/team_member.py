@@ -8,6 +8,7 @@ With `still`, batch norm is in evaluation mode and nothing is dropped, so that c
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.params import load_params
-from pipeline.training.batches import Batch, Batches, Example
+from pipeline.training.batches import Batch, Batches, Example, People
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, action_loss
@@ -46,14 +47,20 @@ class Squares(Batches[Place]):
 
     def example(self, place: Place, /) -> Example:
         self.seen.setdefault(place.epoch, []).append(place.position)
-        draw = np.random.default_rng(place)
-        people = 1 + place.position % 3  # terms differ between processes
-        corners = np.sort(draw.uniform(0, 32, (people, 2, 2)), axis=1).reshape(people, 4)
-        labels = (draw.random((people, 81)) < 0.1).astype(np.float32)
-        labels[:, 7] = 1
-        boxes = torch.from_numpy(corners.astype(np.float32)), torch.from_numpy(labels)
         clip, size = json.dumps(place), (32, 32)
-        return Example(place.position, clip, np.arange(2), size, whole_view(size, 32), *boxes)
+        return Example(place.position, clip, np.arange(2), size, whole_view(size, 32))
+
+    def people(self, places: Sequence[Place], _examples: Sequence[Example], /) -> People:
+        boxes, labels = [], []
+        for number, place in enumerate(places):
+            draw = np.random.default_rng(place)
+            people = 1 + place.position % 3  # terms differ between processes
+            corners = np.sort(draw.uniform(0, 32, (people, 2, 2)), axis=1).reshape(people, 4)
+            boxes.append(np.concatenate([np.full((people, 1), number), corners], axis=1))
+            labels.append(draw.random((people, 81)) < 0.1)
+            labels[-1][:, 7] = True
+        together = np.concatenate(boxes), np.concatenate(labels)
+        return People(*(torch.from_numpy(each.astype(np.float32)) for each in together))
 
 
 class StillNorm(nn.Module):

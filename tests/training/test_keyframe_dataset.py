@@ -9,7 +9,7 @@ import torch
 
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch, Example, read_batch
+from pipeline.training.batches import Batch, Example, People, read_batch
 from pipeline.training.keyframe_dataset import EvaluationKeyframes, Place, TrainingKeyframes
 from pipeline.training.keyframe_index import KeyframeIndex
 from pipeline.training.transforms import View, resized, view_boxes, view_clips
@@ -115,10 +115,10 @@ def test_training_views_equal_the_original(name: str) -> None:
     view = View(width, height, left, top, 256, 256, drawn["flip"] < 0.5)
 
     frames = sampling.numbers(30 * (record["timestamp"] - start), 27000, jitter)
-    nobody = torch.zeros(0, 4), torch.zeros(0, 81)
-    example = Example(0, record["video_id"], frames, tuple(size), view, *nobody)
-    shown = grey_levels(read_batch([example], ReferenceFrames()))[0]
-    boxes = view_boxes(np.array(record["gt_bboxes"]), size, view)
+    nobody = People(torch.zeros(0, 5), torch.zeros(0, 81))
+    example = Example(0, record["video_id"], frames, tuple(size), view)
+    shown = grey_levels(read_batch([example], nobody, ReferenceFrames()))[0]
+    (boxes,) = view_boxes(np.array([record["gt_bboxes"]]), [size], [view])
 
     assert abs(shown[:, :, ::16, ::16] - ARRAYS[name]).max() <= 1
     assert abs(boxes - np.array(expected["gt_bboxes"])).max() < 2e-5
@@ -181,9 +181,9 @@ def test_an_example_depends_on_seed_epoch_and_position_only() -> None:
 
 
 def test_each_truth_box_brings_its_labels() -> None:
-    example = training(records()).example(Place(EPOCH_SHOWING_BOTH, 0))
+    batch = training(records())[[Place(EPOCH_SHOWING_BOTH, 0)]]
 
-    actions = [row.nonzero().flatten().tolist() for row in example.labels]
+    actions = [row.nonzero().flatten().tolist() for row in batch.labels]
     # Two people; the first has a proposal that matches it exactly and takes its labels.
     assert actions == [[9, 80], [12], [9, 80]]
 
@@ -196,6 +196,39 @@ def test_a_batch_tells_its_keyframes_apart() -> None:
     assert batch.positions == [1, 0]
     assert batch.shown().shape == (2, 3, 4, 64, 64)
     assert batch.boxes[:, 0].tolist() == [0, 0, 1, 1, 1]
+
+
+def test_people_are_the_same_in_every_batch() -> None:
+    examples = training(records())
+    places = [Place(0, 1), Place(EPOCH_SHOWING_BOTH, 0), Place(7, 1)]
+
+    together, alone = examples[places], [examples[[place]] for place in places]
+
+    assert torch.equal(together.labels, torch.cat([each.labels for each in alone]))
+    assert torch.equal(together.boxes[:, 1:], torch.cat([each.boxes[:, 1:] for each in alone]))
+
+
+def test_which_boxes_train_where_there_are_too_many_depends_on_the_place_alone() -> None:
+    examples = training(records())
+    examples._max_boxes = 1
+    places = [Place(epoch, 0) for epoch in range(EPOCH_SHOWING_BOTH, 40)]
+
+    together = examples[places]
+
+    assert together.boxes[:, 0].tolist() == list(range(len(places)))
+    assert len(together.labels.unique(dim=0)) == 2  # either of the two people
+    for number, place in enumerate(places):
+        alone = examples[[place]]
+        assert torch.equal(together.boxes[number, 1:], alone.boxes[0, 1:])
+        assert torch.equal(together.labels[number], alone.labels[0])
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1, 2**32, 2**63 - 1])
+def test_a_draw_is_that_of_the_numbers_in_turn(seed: int) -> None:
+    expected = np.random.default_rng([seed, 3, 70000]).random(4)
+
+    assert Place(3, 70000).draw(seed).random(4).tolist() == expected.tolist()
+    assert Place(3, 70000).draw(seed, 1).random(4).tolist() != expected.tolist()
 
 
 def test_stills_of_several_sizes_are_seen_as_each_alone() -> None:

@@ -33,10 +33,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "train.parquet"
 
 
+def labels_of(index: KeyframeIndex, row: int) -> np.ndarray:
+    """[G, 81] of all labelled people of a keyframe."""
+    people = np.arange(len(index.truth(row)))
+    return index.labels(np.full(len(people), row), people)
+
+
 def shown(index: KeyframeIndex) -> list[object]:
     """All that an index tells, as plain values."""
     rows = range(len(index))
-    labels = [[np.flatnonzero(person).tolist() for person in index.labels(row)] for row in rows]
+    labels = [[np.flatnonzero(person).tolist() for person in labels_of(index, row)] for row in rows]
     return [
         list(index.video_id),
         list(index.clip),
@@ -68,13 +74,19 @@ def test_columns_are_those_of_the_file(path: Path) -> None:
     assert index.size.tolist() == [[8, 6]] * 3
     assert index.truth(0).tolist() == [[0.1, 0.2, 0.5, 0.7], [0.5, 0.2, 0.9, 0.7]]
     assert [index.truth(row).shape for row in range(3)] == [(2, 4), (0, 4), (1, 4)]
-    assert [np.argwhere(index.labels(row)).tolist() for row in range(3)] == [
+    assert [np.argwhere(labels_of(index, row)).tolist() for row in range(3)] == [
         [[0, 12], [0, 80], [1, 14]],
         [],
         [[0, 3]],
     ]
     assert index.proposals(2, 0.5).tolist() == [[0, 0, 1, 1]]
     assert index.proposals(1, 0.5).tolist() == [[0, 0, 1, 1]]  # nobody found: the whole frame
+
+
+def test_labels_are_those_of_the_people_asked_for(path: Path) -> None:
+    labels = read_index(path).labels(np.array([2, 0, 0, 2]), np.array([0, 1, 0, 0]))
+
+    assert [np.flatnonzero(row).tolist() for row in labels] == [[3], [14], [12, 80], [3]]
 
 
 def test_keyframes_without_people_can_be_left_out(path: Path) -> None:

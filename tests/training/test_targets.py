@@ -36,15 +36,41 @@ def boxes_column(values: list[float]) -> list[float]:
     return np.array(values, np.float32).tolist()
 
 
+def together(lists: list[list[list[float]]]) -> tuple[np.ndarray, np.ndarray]:
+    """[B, N, 4] boxes of several keyframes, zeros behind them, and their numbers."""
+    numbers = np.array([len(rows) for rows in lists])
+    padded = [boxes([*rows, *[[0, 0, 0, 0]] * (numbers.max() - len(rows))]) for rows in lists]
+    return np.stack(padded), numbers
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_sampled_boxes_are_the_original_positives(name: str) -> None:
     case = CASES[name]
+    truth, num_truth = together([case["gts"]])
+    proposals, _ = together([case["proposals"]])
     seed = 3 if name == "more_than_32_positives" else 4
 
-    found, people = sample_boxes(boxes(case["gts"]), boxes(case["proposals"]), 32, seed)
+    found = sample_boxes(truth, num_truth, proposals, 32, lambda _: seed)
 
-    assert people.tolist() == case["pos_assigned_gt"]
-    assert found.tolist() == boxes(case["rois"])[: case["n_pos"]].tolist()
+    assert found.person.tolist() == case["pos_assigned_gt"]
+    assert found.boxes.tolist() == boxes(case["rois"])[: case["n_pos"]].tolist()
+
+
+def test_keyframes_together_give_what_each_gives_alone() -> None:
+    cases = list(CASES.values())
+    truth, num_truth = together([case["gts"] for case in cases])
+    proposals, _ = together([case["proposals"] for case in cases])
+
+    found = sample_boxes(truth, num_truth, proposals, 2, lambda keyframe: keyframe)
+
+    assert max(num_truth) > 2
+    for number, case in enumerate(cases):
+        own, own_number = together([case["gts"]])
+        offered, _ = together([case["proposals"]])
+        alone = sample_boxes(own, own_number, offered, 2, lambda _, seed=number: seed)
+        mine = found.keyframe == number
+        assert found.boxes[mine].tolist() == alone.boxes.tolist()
+        assert found.person[mine].tolist() == alone.person.tolist()
 
 
 def test_without_truth_nothing_is_positive() -> None:

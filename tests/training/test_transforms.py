@@ -32,22 +32,20 @@ def test_resized_sides_equal_the_original(case: dict) -> None:
 @pytest.mark.parametrize("case", REFERENCE["crop_then_flip"])
 def test_boxes_are_clipped_and_flipped_as_in_the_original(case: dict) -> None:
     fractions = np.array(case["before"]) / [455, 256, 455, 256]
+    views = [View(455, 256, case["x_offset"], 0, 256, 256, flip) for flip in (False, True)]
 
-    cropped, flipped = (
-        view_boxes(fractions, (455, 256), View(455, 256, case["x_offset"], 0, 256, 256, flip))
-        for flip in (False, True)
-    )
+    cropped, flipped = view_boxes(np.stack([fractions, fractions]), [(455, 256)] * 2, views)
 
     assert abs(cropped - np.array(case["cropped"])).max() < 2e-5
     assert abs(flipped - np.array(case["flipped"])).max() < 2e-5
 
 
 def test_a_box_outside_the_crop_stays_without_area() -> None:
-    box = np.array([[0.0, 0.0, 0.25, 1.0]], np.float32)
+    box = np.array([[[0.0, 0.0, 0.25, 1.0]]], np.float32)
 
-    shown = view_boxes(box, (100, 50), View(100, 50, 50, 0, 50, 50, False))
+    shown = view_boxes(box, [(100, 50)], [View(100, 50, 50, 0, 50, 50, False)])
 
-    assert shown.tolist() == [[0, 0, 0, 49]]
+    assert shown.tolist() == [[[0, 0, 0, 49]]]
 
 
 def viewed(frames: np.ndarray, view: View) -> np.ndarray:
@@ -112,10 +110,15 @@ def test_random_views_stay_inside_and_depend_on_the_draw_alone() -> None:
     assert views[5] == random_view((132, 96), (96, 112), 96, np.random.default_rng([7, 5]))
 
 
-def test_the_whole_view_moves_no_box() -> None:
-    shown = view_boxes(np.array(CORNERS, np.float32), (200, 100), whole_view((200, 100), 100))
+def test_the_whole_view_moves_and_clips_no_box() -> None:
+    boxes, size = np.array([[*CORNERS, [-0.1, 0, 1.2, 1]]] * 2, np.float32), (200, 100)
+    cropped = View(200, 100, 50, 0, 100, 100, flip=False)
 
-    assert shown == pytest.approx(np.array([[0, 0, 200, 100], [40, 10, 100, 90]]))
+    shown = view_boxes(boxes, [size, size], [whole_view(size, 100), cropped])
+
+    expected = [[0, 0, 200, 100], [40, 10, 100, 90], [-20, 0, 240, 100]]
+    assert shown[0] == pytest.approx(np.array(expected))
+    assert shown[1, 2].tolist() == [0, 0, 99, 99]  # its neighbour's is clipped to the crop
 
 
 def test_normalised_values_equal_the_original() -> None:
