@@ -101,10 +101,16 @@ def run_evaluate(place: Path, out: Path, variant: str) -> pd.DataFrame:
 
 
 def test_the_rows_are_those_of_params_yaml() -> None:
-    assert list(PARAMETERS) == load_params(ROOT / "params.yaml", "ava_kinetics").variants
+    params = load_params(ROOT / "params.yaml", "ava_kinetics")
+
+    assert list(PARAMETERS) == params.variants
+    for sampling in ("4x16", "8x8"):
+        one, two = (params.train_values(f"{start}_{sampling}") for start in ("k400", "k700"))
+        assert {**one, "pretrained": ""} == {**two, "pretrained": ""}
 
 
-@pytest.mark.parametrize("variant", PARAMETERS)
+# The first rows of k400 and of k700 differ by the file they start from alone.
+@pytest.mark.parametrize("variant", [name for name in PARAMETERS if not name.startswith("k400")])
 def test_a_row_starts_from_published_weights_trains_and_is_evaluated(
     place: Path, tmp_path: Path, variant: str
 ) -> None:
