@@ -9,25 +9,24 @@ deviation, where the library's own convolution of these widths is within 1e-5.
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.models.slow_only import FoldedConv3d
-from pipeline.models.winograd import OF_INPUTS, OF_PRODUCTS, OF_TAPS, TILE, matrix
+from pipeline.models.winograd import OF_INPUTS, OF_PRODUCTS, OF_TAPS, TILE, Winograd, matrix
 
 NARROWEST = 256  # input channels; with fewer, what is saved goes into the transforms
 SEEN = TILE + 2
 
 
-class WinogradInSpace(nn.Module):
-    """Stands in for a `FoldedConv3d` of kernel 1 x 3 x 3 and stride 1 whose weights stay."""
+class WinogradInSpace(Winograd):
+    """Stands in for a `FoldedConv3d` of kernel 1 x 3 x 3 and stride 1."""
 
     of_inputs: Tensor  # [P, I*J]
     of_products: Tensor  # [4*4, P]
     taps: Tensor  # [P, C, K]
 
     def __init__(self, conv: FoldedConv3d) -> None:
-        super().__init__()
-        self.conv = conv
+        super().__init__(conv)
         weight = conv.weight.detach()[:, :, 0]
         of_taps = matrix(OF_TAPS, weight.double())
         taps_PCK = torch.einsum("ps,qt,kcst->pqck", of_taps, of_taps, weight.double()).flatten(0, 1)
@@ -36,34 +35,21 @@ class WinogradInSpace(nn.Module):
         self.register_buffer("of_inputs", torch.kron(of_inputs, of_inputs), persistent=False)
         self.register_buffer("of_products", torch.kron(of_products, of_products), persistent=False)
 
-    def forward(self, stills_FCHW: Tensor, num_frames: int) -> Tensor:
-        """Convolve each still, as `FoldedConv3d` does.
-
-        Args:
-            stills_FCHW: [B*T, C, H, W]; free of copies in channels-last memory.
-
-        Returns: [B*T, K, H, W], a view of channels-last memory.
-        """
-        device = stills_FCHW.device.type
-        if device != "cpu" or torch.is_autocast_enabled(device):
-            direct: Tensor = self.conv(stills_FCHW, num_frames)
-            return direct
-        cells_FHWC = stills_FCHW.permute(0, 2, 3, 1)
+    def convolved(self, cells_FHWC: Tensor, num_frames: int) -> Tensor:
         # A clip at a time: enough rows for a product, few enough to stay in the cache.
-        clips = [self.convolved(cells) for cells in torch.split(cells_FHWC, num_frames)]
-        return torch.cat(clips).permute(0, 3, 1, 2)
+        return torch.cat([self.clip(cells) for cells in torch.split(cells_FHWC, num_frames)])
 
-    def convolved(self, cells_FHWC: Tensor) -> Tensor:
+    def clip(self, cells_FHWC: Tensor) -> Tensor:
         """[F, H, W, K] of a few stills."""
         frames, height, width, channels = cells_FHWC.shape
         points, _, out = self.taps.shape
         high, wide = -(-height // TILE), -(-width // TILE)  # in tiles
         missing = TILE * wide + 1 - width, TILE * high + 1 - height
         padded = F.pad(cells_FHWC, (0, 0, 1, missing[0], 1, missing[1]))
-        by_still, by_row, by_cell, _ = padded.stride()
+        by_still, by_row, by_cell, by_channel = padded.stride()
         seen_IJFHWC = padded.as_strided(
             (SEEN, SEEN, frames, high, wide, channels),
-            (by_row, by_cell, by_still, TILE * by_row, TILE * by_cell, 1),
+            (by_row, by_cell, by_still, TILE * by_row, TILE * by_cell, by_channel),
         )
         seen_PNC = (self.of_inputs @ seen_IJFHWC.reshape(points, -1)).view(points, -1, channels)
         products_PNK = torch.bmm(seen_PNC, self.taps)

@@ -9,24 +9,23 @@ stays within 1.5e-6.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.models.slow_only import FoldedConv3d
-from pipeline.models.winograd import OF_INPUTS, OF_PRODUCTS, OF_TAPS, TILE, matrix
+from pipeline.models.winograd import OF_INPUTS, OF_PRODUCTS, OF_TAPS, TILE, Winograd, matrix
 
 NARROWEST = 256  # input channels; with fewer, what is saved goes into the transforms
 
 
-class WinogradInTime(nn.Module):
-    """Stands in for a `FoldedConv3d` of kernel 3 x 1 x 1; its weights are not meant to change."""
+class WinogradInTime(Winograd):
+    """Stands in for a `FoldedConv3d` of kernel 3 x 1 x 1."""
 
     of_stills: Tensor  # [P, 6]
     of_products: Tensor  # [4, P]
     taps: Tensor  # [P, C, K]
 
     def __init__(self, conv: FoldedConv3d) -> None:
-        super().__init__()
-        self.conv = conv
+        super().__init__(conv)
         weight = conv.weight.detach()[..., 0, 0]
         weight_SCK = weight.permute(2, 1, 0).contiguous().double()
         taps = torch.tensordot(matrix(OF_TAPS, weight_SCK), weight_SCK, dims=1).to(weight)
@@ -34,26 +33,14 @@ class WinogradInTime(nn.Module):
         self.register_buffer("of_stills", matrix(OF_INPUTS, weight), persistent=False)
         self.register_buffer("of_products", matrix(OF_PRODUCTS, weight), persistent=False)
 
-    def forward(self, stills_FCHW: Tensor, num_frames: int) -> Tensor:
-        """Convolve each place's history, as `FoldedConv3d` does.
-
-        Args:
-            stills_FCHW: [B*T, C, H, W]; free of copies in channels-last memory.
-
-        Returns: [B*T, K, H, W], a view of channels-last memory.
-        """
-        device = stills_FCHW.device.type
-        if device != "cpu" or torch.is_autocast_enabled(device):
-            by_taps: Tensor = self.conv(stills_FCHW, num_frames)
-            return by_taps
-        cells_FHWC = stills_FCHW.permute(0, 2, 3, 1)
+    def convolved(self, cells_FHWC: Tensor, num_frames: int) -> Tensor:
         clips_BTX = cells_FHWC.reshape(len(cells_FHWC) // num_frames, num_frames, -1)
         tiles = [
             self.tile(clip_TX, start)
             for clip_TX in clips_BTX
             for start in range(0, num_frames, TILE)
         ]
-        return torch.cat(tiles).view(*cells_FHWC.shape[:3], -1).permute(0, 3, 1, 2)
+        return torch.cat(tiles).view(*cells_FHWC.shape[:3], -1)
 
     def tile(self, clip_TX: Tensor, start: int) -> Tensor:
         """Outputs of one clip from `start` on, four or what is left of them.
