@@ -71,7 +71,7 @@ MUTATIONS = [
         "tests/test_sampling.py",
     ),
     Mutation(
-        "no low-quality matching", "training/targets.py", "if best >= MIN_IOU:", "if False:", DATA
+        "no low-quality matching", "training/targets.py", "& (best >= MIN_IOU)", "& False", DATA
     ),
     Mutation(
         "proposals at IoU 0.5", "training/targets.py", "np.float32(0.9)", "np.float32(0.5)", DATA
@@ -114,8 +114,8 @@ MUTATIONS = [
     Mutation(
         "boxes keep their place under a flip",
         "training/transforms.py",
-        "    if view.flip:\n        boxes",
-        "    if False:\n        boxes",
+        "view[:, 4:6], view[:, 6] > 0",
+        "view[:, 4:6], view[:, 6] > 1",
         DATA,
     ),
     Mutation(
