@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.joined_ranges import joined_ranges
 from pipeline.sampling import FPS
 from pipeline.text_columns import positions, spelled_out
 
@@ -127,13 +128,6 @@ def _pairs(left: "pd.Series[str]", right: "pd.Series[str]") -> tuple[Integers, I
     of_left = positions(left, texts)
     counts = count[of_left]
     return np.repeat(np.arange(len(left)), counts), order[joined_ranges(first[of_left], counts)]
-
-
-def joined_ranges(first: Integers, counts: Integers) -> Integers:
-    """[sum of counts] so many numbers from each first one on, one range after the other."""
-    before = np.cumsum(counts) - counts
-    joined: Integers = np.arange(counts.sum()) + np.repeat(first - before, counts)
-    return joined
 
 
 def keyframe_numbers(

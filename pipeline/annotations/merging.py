@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 from pipeline.annotations.keyframes import (
     annotated_keyframes,
     choose_clips,
-    joined_ranges,
     keyframe_keys,
     keyframe_numbers,
     sorted_positions,
 )
 from pipeline.frames.stored_frames import StoredFrames
+from pipeline.joined_ranges import joined_ranges
 from pipeline.sampling import FPS
 from pipeline.text_columns import positions
 

@@ -18,8 +18,9 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from pipeline.annotations.array_pickle import load_arrays
-from pipeline.annotations.keyframes import joined_ranges, keyframe_keys
+from pipeline.annotations.keyframes import keyframe_keys
 from pipeline.atomic import written
+from pipeline.joined_ranges import joined_ranges
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.joined_ranges import joined_ranges
 from pipeline.models.heads import NUM_OUTPUTS
 
 Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
@@ -118,12 +119,11 @@ class KeyframeIndex:
             rows: [N] keyframe of each, people: [N] which of its people.
         """
         place = self._first_person[rows] + people
-        first, stop = self._first_action[place], self._first_action[place + 1]
-        numbers = stop - first
+        first = self._first_action[place]
+        numbers = self._first_action[place + 1] - first
         labelled = np.repeat(np.arange(len(place)), numbers)
-        within = np.arange(len(labelled)) - np.repeat(numbers.cumsum() - numbers, numbers)
         labels = np.zeros((len(place), NUM_OUTPUTS), np.float32)
-        labels[labelled, self._actions[first[labelled] + within]] = 1
+        labels[labelled, self._actions[joined_ranges(first, numbers)]] = 1
         return labels
 
     def proposals(self, row: int, min_score: float) -> Boxes:
