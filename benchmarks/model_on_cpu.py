@@ -19,8 +19,8 @@ from benchmarks.model import (
     training_step,
 )
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
-from pipeline.models.folding import without_batch_norm
-from pipeline.training.hardware import in_precision, set_up
+from pipeline.models.for_inference import for_inference
+from pipeline.training.hardware import in_precision, set_up, takes_bfloat16
 
 TURNS = 9
 AGAINST = "plain Conv3d, float32"
@@ -40,18 +40,18 @@ def rows() -> Iterator[Row]:
     difference = refuse_difference(ours, plain, batch)
     laid = batch.plainly_laid()
     has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    is_chosen = not isinstance(in_precision("auto", device), nullcontext)
-    folded = without_batch_norm(ours)  # as evaluation does
-    for what, make, mine in (
-        ("training step", training_step, ours),
-        ("inference", inference, folded),
+    is_chosen = takes_bfloat16("auto", device)
+    folded, halved = for_inference(ours), for_inference(ours, bfloat16=True)  # as in evaluation
+    for what, make, full, half in (
+        ("training step", training_step, ours, ours),
+        ("inference", inference, folded, halved),
     ):
         contenders: dict[str, Callable[[], float]] = {
             "plain": cpu_seconds(make(plain, laid, batch, nullcontext)),
-            "ours": cpu_seconds(make(mine, batch.clip_BCTHW, batch, nullcontext)),
+            "ours": cpu_seconds(make(full, batch.clip_BCTHW, batch, nullcontext)),
         }
         if has_bfloat16:
-            contenders["bfloat16"] = cpu_seconds(make(mine, batch.clip_BCTHW, batch, bfloat16))
+            contenders["bfloat16"] = cpu_seconds(make(half, batch.clip_BCTHW, batch, bfloat16))
         measured = in_turn(contenders, TURNS)
         floats, halves = GOALS[what]
         yield compared(

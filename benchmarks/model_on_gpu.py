@@ -22,7 +22,7 @@ from benchmarks.model import (
 )
 from benchmarks.rows import Row, compared, in_turn, report
 from pipeline.models.detector import ActionDetector
-from pipeline.models.folding import without_batch_norm
+from pipeline.models.for_inference import for_inference
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
 
 CEILING = 790e12  # bfloat16 FLOP/s that an H200 reaches on large matrices
@@ -56,7 +56,7 @@ def rows() -> Iterator[Row]:
     for name, num_frames in (("4x16", 4), ("16x4", 16)):
         yield share_of_ceiling(name, ours, Batch(8, num_frames, SIDE).to(device), num_frames)
     yield compiled_row(ours)
-    yield inference_row(device, without_batch_norm(ours), plain)
+    yield inference_row(device, for_inference(ours, bfloat16=True), plain)
 
 
 def training_rows(

@@ -80,7 +80,7 @@ MUTATIONS = [
         "no weight decay on batch norms",
         "training/schedule.py",
         "    return torch.optim.SGD(\n"
-        "        trained, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=on_gpu\n"
+        "        trained, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=True\n"
         "    )",
         "    groups = [\n"
         "        {'params': [p for p in trained if p.ndim > 1], 'weight_decay': weight_decay},\n"
@@ -96,7 +96,13 @@ MUTATIONS = [
         "WARMUP_START = 0.0",
         DATA,
     ),
-    Mutation("no clipping", "training/schedule.py", ", clip_norm)", ", 1e9)", f"{MODEL} {DATA}"),
+    Mutation(
+        "no clipping",
+        "training/schedule.py",
+        "not norm <= clip_norm",
+        "not norm <= 1e9",
+        f"{MODEL} {DATA}",
+    ),
     Mutation(
         "focal weight without gradient",
         "training/losses.py",

@@ -69,8 +69,9 @@ class RoIHead(nn.Module):
 
     def crops(self, features_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
         """[N, C or 2C, 8, 8]: the box's own features first, then those of the whole frame."""
+        features_BTHWC = features_BCTHW.permute(0, 2, 3, 4, 1)  # as their memory runs
         pool_time = torch.amax if self.temporal_max else torch.mean
-        image_BCHW = pool_time(features_BCTHW, dim=2)
+        image_BCHW = pool_time(features_BTHWC, dim=1).permute(0, 3, 1, 2)
         crops_NCPP = roi_align(image_BCHW, boxes_N5, self.deterministic)
         if not self.context:
             return crops_NCPP

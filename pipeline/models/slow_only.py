@@ -6,77 +6,18 @@ Source: Feichtenhofer et al., SlowFast Networks (2019), slow pathway; layout, na
 the weights as in mmaction2's `ResNet3dSlowOnly`, so that published checkpoints load unchanged.
 
 Every kernel is either 1 x k x k (one still) or 3 x 1 x 1 (one place), so no 3D convolution is
-needed: time is folded into the batch, and a place's history becomes a column of a T x HW image,
-or a sum of three matrix products. In channels-last memory the foldings are views.
+needed: see `FoldedConv3d`.
 """
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import init
 
+from pipeline.models.folded_conv3d import FoldedConv3d
+
 EXPANSION = 4  # a bottleneck's output is this many times its width
-
-
-class FoldedConv3d(nn.Module):
-    """A Conv3d of kernel 1 x k x k or 3 x 1 x 1, computed in two dimensions or fewer.
-
-    The weight keeps Conv3d's five dimensions [out, in, kt, kh, kw]. There is no bias until
-    `without_batch_norm` adds one.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, time: int = 1, space: int = 1, stride: int = 1
-    ) -> None:
-        super().__init__()
-        assert time == 1 or (space == 1 and stride == 1), "a kernel looks in time or in space"
-        self.stride = stride
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, time, space, space))
-        self.bias: nn.Parameter | None
-        self.register_parameter("bias", None)
-        init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
-
-    def forward(self, stills_FCHW: Tensor, num_frames: int) -> Tensor:
-        _, _, time, _, space = self.weight.shape
-        if space > 1 or self.stride > 1:
-            return self.in_space(stills_FCHW)
-        # On CPUs a 1 x 1 convolution is a worse matrix product, and oneDNN takes five times as long
-        # for the gradient of a 3 x 1 kernel.
-        if not stills_FCHW.is_cuda:
-            return self.as_products(stills_FCHW, num_frames)
-        return self.in_time(stills_FCHW, num_frames) if time > 1 else self.in_space(stills_FCHW)
-
-    def in_space(self, stills_FCHW: Tensor) -> Tensor:
-        """Convolve each still."""
-        kernel, padding = self.weight[:, :, 0], self.weight.shape[4] // 2
-        return F.conv2d(stills_FCHW, kernel, self.bias, stride=self.stride, padding=padding)
-
-    def in_time(self, stills_FCHW: Tensor, num_frames: int) -> Tensor:
-        """Convolve each place's history, a column of a T x HW image."""
-        frames, channels, height, width = stills_FCHW.shape
-        out, _, time, _, _ = self.weight.shape
-        columns = stills_FCHW.permute(0, 2, 3, 1).reshape(-1, num_frames, height * width, channels)
-        kernel = self.weight[..., 0]  # [out, in, kt, 1]
-        mixed = F.conv2d(columns.permute(0, 3, 1, 2), kernel, self.bias, padding=(time // 2, 0))
-        return mixed.permute(0, 2, 3, 1).reshape(frames, height, width, out).permute(0, 3, 1, 2)
-
-    def as_products(self, stills_FCHW: Tensor, num_frames: int) -> Tensor:
-        """Multiply every cell by all taps of the kernel at once, then add neighbours in time."""
-        out, channels, time, _, _ = self.weight.shape
-        cells_FHWC = stills_FCHW.permute(0, 2, 3, 1)
-        if time == 1:
-            return F.linear(cells_FHWC, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
-        taps = self.weight[..., 0, 0].permute(2, 0, 1).reshape(time * out, channels)
-        products = F.linear(cells_FHWC, taps)
-        products = products.view(-1, num_frames, *products.shape[1:])
-        before, here, after = torch.split(products, out, dim=-1)
-        mixed = here.clone() if self.bias is None else here + self.bias
-        mixed[:, 1:] += before[:, :-1]
-        mixed[:, :-1] += after[:, 1:]
-        stills: Tensor = mixed.flatten(0, 1).permute(0, 3, 1, 2)
-        return stills
 
 
 class ConvNorm(nn.Module):

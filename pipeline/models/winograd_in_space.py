@@ -9,24 +9,24 @@ deviation, where the library's own convolution of these widths is within 1e-5.
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from pipeline.models.slow_only import FoldedConv3d
-from pipeline.models.winograd import OF_INPUTS, OF_PRODUCTS, OF_TAPS, TILE, Winograd, matrix
+from pipeline.models.folded_conv3d import FoldedConv3d
+from pipeline.models.winograd import NARROWEST, OF_INPUTS, OF_PRODUCTS, OF_TAPS, TILE, matrix
 
-NARROWEST = 256  # input channels; with fewer, what is saved goes into the transforms
 SEEN = TILE + 2
 
 
-class WinogradInSpace(Winograd):
-    """Stands in for a `FoldedConv3d` of kernel 1 x 3 x 3 and stride 1."""
+class WinogradInSpace(nn.Module):
+    """Stands in for a `FoldedConv3d` of kernel 1 x 3 x 3 and stride 1; its weights are fixed."""
 
     of_inputs: Tensor  # [P, I*J]
     of_products: Tensor  # [4*4, P]
     taps: Tensor  # [P, C, K]
 
     def __init__(self, conv: FoldedConv3d) -> None:
-        super().__init__(conv)
+        super().__init__()
+        self.bias = conv.bias
         weight = conv.weight.detach()[:, :, 0]
         of_taps = matrix(OF_TAPS, weight.double())
         taps_PCK = torch.einsum("ps,qt,kcst->pqck", of_taps, of_taps, weight.double()).flatten(0, 1)
@@ -35,9 +35,12 @@ class WinogradInSpace(Winograd):
         self.register_buffer("of_inputs", torch.kron(of_inputs, of_inputs), persistent=False)
         self.register_buffer("of_products", torch.kron(of_products, of_products), persistent=False)
 
-    def convolved(self, cells_FHWC: Tensor, num_frames: int) -> Tensor:
+    def forward(self, stills_FCHW: Tensor, num_frames: int) -> Tensor:
+        """Convolve as `FoldedConv3d` does; free of copies in channels-last memory."""
+        cells_FHWC = stills_FCHW.permute(0, 2, 3, 1)
         # A clip at a time: enough rows for a product, few enough to stay in the cache.
-        return torch.cat([self.clip(cells) for cells in torch.split(cells_FHWC, num_frames)])
+        clips = [self.clip(cells) for cells in torch.split(cells_FHWC, num_frames)]
+        return torch.cat(clips).permute(0, 3, 1, 2)
 
     def clip(self, cells_FHWC: Tensor) -> Tensor:
         """[F, H, W, K] of a few stills."""
@@ -53,14 +56,15 @@ class WinogradInSpace(Winograd):
         )
         seen_PNC = (self.of_inputs @ seen_IJFHWC.reshape(points, -1)).view(points, -1, channels)
         products_PNK = torch.bmm(seen_PNC, self.taps)
-        if self.conv.bias is not None:
-            products_PNK[SEEN + 1] += self.conv.bias  # every output takes this point as it is
+        if self.bias is not None:
+            products_PNK[SEEN + 1] += self.bias  # every output takes this point as it is
         tiles = self.of_products @ products_PNK.flatten(1)
         grid = tiles.view(TILE, TILE, frames, high, wide, out).permute(2, 3, 0, 4, 1, 5)
         return grid.reshape(frames, TILE * high, TILE * wide, out)[:, :height, :width]
 
 
-def pays(conv: FoldedConv3d) -> bool:
-    """Whether the convolution looks in space, everywhere, and is wide enough to become faster."""
+def pays(conv: FoldedConv3d, precision: torch.dtype) -> bool:
+    """Whether it looks in space, everywhere, and is wide enough to become faster, on a CPU."""
     _, channels, _, _, space = conv.weight.shape
-    return space == 3 and conv.stride == 1 and channels >= NARROWEST
+    fits = space == 3 and conv.stride == 1 and channels >= NARROWEST
+    return fits and precision != torch.bfloat16 and not conv.weight.is_cuda

@@ -41,9 +41,14 @@ def in_precision(precision: Precision, device: torch.device) -> AbstractContextM
     Args:
         precision: `auto` is bfloat16 where the device multiplies it faster than float32.
     """
-    if precision == "float32" or (precision == "auto" and not _likes_bfloat16(device)):
+    if not takes_bfloat16(precision, device):
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
+
+
+def takes_bfloat16(precision: Precision, device: torch.device) -> bool:
+    """Whether `in_precision` has products run in bfloat16."""
+    return precision == "bfloat16" or (precision == "auto" and _likes_bfloat16(device))
 
 
 def compile_backbone(backbone: nn.Module, device: torch.device) -> None:

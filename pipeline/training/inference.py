@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 
 from pipeline.models.detector import ActionDetector
-from pipeline.models.folding import without_batch_norm
+from pipeline.models.for_inference import for_inference
 from pipeline.progress import track
 from pipeline.sections import Precision
-from pipeline.training.hardware import in_precision
+from pipeline.training.hardware import in_precision, takes_bfloat16
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.prefetch import prepared
 from pipeline.training.processes import Processes
@@ -40,7 +40,8 @@ def detect(
 
     Returns: video_id, timestamp, x1, y1, x2, y2 (fractions of the still), action_id, score.
     """
-    network, device = without_batch_norm(model), next(model.parameters()).device
+    device = next(model.parameters()).device
+    network = for_inference(model, takes_bfloat16(precision, device))
     batches = keyframes.batches(batch_size)[processes.rank :: processes.size]
     with in_precision(precision, device):
         rows = list(_rows(network, keyframes, batches, min_score, what, workers, device))

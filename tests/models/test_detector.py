@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from pipeline.models.detector import ActionDetector, build_detector
-from pipeline.models.folding import without_batch_norm
+from pipeline.models.folded_conv3d import FoldedConv3d
+from pipeline.models.for_inference import for_inference
 from pipeline.models.heads import average_grid
-from pipeline.models.slow_only import BACKBONES, FoldedConv3d, slowonly_r50
+from pipeline.models.slow_only import BACKBONES, slowonly_r50
 from pipeline.training.hardware import in_precision
 from tests.reference_rule import BOXES, CLIPS, clip, distance, numbers, weight
 
@@ -99,7 +100,7 @@ def test_bfloat16_stays_within_its_rounding_of_float64(detector, name: str) -> N
     clip_BCTHW, boxes = torch.from_numpy(clip("a", CLIPS["a"])), torch.tensor(BOXES["a"])
 
     with torch.inference_mode(), in_precision("bfloat16", torch.device("cpu")):
-        found = [model(clip_BCTHW, boxes) for model in (made, without_batch_norm(made))]
+        found = [model(clip_BCTHW, boxes) for model in (made, for_inference(made, bfloat16=True))]
 
     made.double()
     for logits in found:
@@ -108,7 +109,7 @@ def test_bfloat16_stays_within_its_rounding_of_float64(detector, name: str) -> N
 
 
 def test_folded_batch_norm_changes_logits_by_rounding_only(detector) -> None:
-    made = without_batch_norm(detector("context"))
+    made = for_inference(detector("context"))
     clip_BCTHW = torch.from_numpy(clip("a", CLIPS["a"])).double()
 
     with torch.inference_mode():

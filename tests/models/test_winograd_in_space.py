@@ -6,9 +6,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.detector import build_detector
-from pipeline.models.folding import without_batch_norm
-from pipeline.models.slow_only import FoldedConv3d, SlowOnly, slowonly_tiny
-from pipeline.models.winograd_in_space import NARROWEST, WinogradInSpace
+from pipeline.models.folded_conv3d import FoldedConv3d
+from pipeline.models.for_inference import for_inference
+from pipeline.models.slow_only import SlowOnly, slowonly_tiny
+from pipeline.models.winograd import NARROWEST
+from pipeline.models.winograd_in_space import WinogradInSpace
 
 T = 2  # stills of a clip
 
@@ -68,30 +70,30 @@ def test_a_clip_does_not_depend_on_its_neighbours() -> None:
     assert torch.equal(fast(both, T)[T:], fast(both[T:], T))
 
 
-def test_bfloat16_is_left_to_the_library() -> None:
-    conv, stills = made(6, 4, 9, 7)
-    fast = WinogradInSpace(conv.float())
-
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(fast(stills.float(), T), conv(stills.float(), T))
-
-
 def test_wide_convolutions_in_space_are_replaced_for_inference() -> None:
     model = build_detector(lambda: SlowOnly((1, 1, 2, 2), 64)).eval()
     torch.manual_seed(0)
     clip, boxes = torch.rand(1, 3, 4, 32, 32), torch.tensor([[0.0, 2, 2, 30, 30]])
 
-    folded = without_batch_norm(model)
+    folded = for_inference(model)
 
     replaced = [layer for layer in folded.modules() if isinstance(layer, WinogradInSpace)]
-    assert [layer.conv.weight.shape[1] for layer in replaced] == [256, 512, 512]  # stride 1
+    assert [layer.taps.shape[1] for layer in replaced] == [256, 512, 512]  # stride 1
     assert not any(isinstance(layer, WinogradInSpace) for layer in model.modules())
     with torch.inference_mode():
         assert (folded(clip, boxes) - model(clip, boxes)).abs().max() < 1e-4
 
 
+def test_bfloat16_is_left_to_the_library() -> None:
+    folded = for_inference(build_detector(lambda: SlowOnly((1, 1, 1, 2), 64)), bfloat16=True)
+
+    kernels = [layer.weight for layer in folded.modules() if isinstance(layer, FoldedConv3d)]
+    assert {kernel.dtype for kernel in kernels} == {torch.bfloat16}
+    assert not any(isinstance(layer, WinogradInSpace) for layer in folded.modules())
+
+
 def test_narrow_ones_stay() -> None:
-    folded = without_batch_norm(build_detector(slowonly_tiny))
+    folded = for_inference(build_detector(slowonly_tiny))
 
     kernels = [layer.weight for layer in folded.modules() if isinstance(layer, FoldedConv3d)]
     assert max(k.shape[1] for k in kernels if k.shape[3] == 3) < NARROWEST

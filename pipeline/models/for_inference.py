@@ -1,4 +1,4 @@
-"""A network for inference: batch norm folded into convolutions, wide ones by Winograd's method.
+"""A network for inference: batch norm folded into convolutions, weights laid out once.
 
 Batch norm at inference is a scale and a shift, which the convolution before it takes over.
 """
@@ -6,19 +6,25 @@ Batch norm at inference is a scale and a shift, which the convolution before it 
 from copy import deepcopy
 from typing import TypeVar
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from pipeline.models import winograd_in_space, winograd_in_time
-from pipeline.models.slow_only import ConvNorm, FoldedConv3d
+from pipeline.models import winograd_in_space
+from pipeline.models.folded_conv3d import FoldedConv3d
+from pipeline.models.slow_only import ConvNorm
 from pipeline.models.winograd_in_space import WinogradInSpace
-from pipeline.models.winograd_in_time import WinogradInTime
 
 M = TypeVar("M", bound=nn.Module)
 
 
-def without_batch_norm(model: M) -> M:
-    """A copy for inference, equal to the model in evaluation mode but for the rounding."""
+def for_inference(model: M, bfloat16: bool = False) -> M:
+    """A copy for inference, equal to the model in evaluation mode but for the rounding.
+
+    Args:
+        bfloat16: whether it will run in autocast of that type, and only there: convolutions then
+            hold their weights in it.
+    """
     copied = deepcopy(model).eval()
     for layer in copied.modules():
         if isinstance(layer, ConvNorm):
@@ -37,13 +43,13 @@ def without_batch_norm(model: M) -> M:
                 norm.bias,
             )
             layer.bn = nn.Identity()
-            if not conv.weight.is_cuda:
-                layer.conv = _faster(conv)
+            layer.conv = _fixed(conv, torch.bfloat16 if bfloat16 else conv.weight.dtype)
     return copied
 
 
-def _faster(conv: FoldedConv3d) -> nn.Module:
-    """What convolves alike on a CPU in the least time."""
-    if winograd_in_time.pays(conv):
-        return WinogradInTime(conv)
-    return WinogradInSpace(conv) if winograd_in_space.pays(conv) else conv
+def _fixed(conv: FoldedConv3d, precision: torch.dtype) -> nn.Module:
+    """What convolves alike in the least time."""
+    if winograd_in_space.pays(conv, precision):
+        return WinogradInSpace(conv)
+    conv.fix(precision)
+    return conv
