@@ -24,7 +24,7 @@ from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.transforms import random_view
 
-TURNS = 15
+TURNS = 41  # many, as little disturbs what takes a tenth of a second
 NUM_CLIPS, BATCH = 16, 8
 WIDTH, HEIGHT = 340, 256
 SHORT_SIDE, CROP = (256, 320), 256
