@@ -90,7 +90,7 @@ class FoldedConv3d(nn.Module):
         self.weight = nn.Parameter(self.weight.detach().to(precision), requires_grad=False)
 
 
-def product_type(factor: Tensor) -> torch.dtype:
-    """In which type autocast multiplies on this CPU; without it the factor's own."""
+def product_type(stills: Tensor) -> torch.dtype:
+    """In which type autocast multiplies stills on this CPU; without it their own."""
     autocast = torch.is_autocast_enabled("cpu")
-    return torch.get_autocast_dtype("cpu") if autocast else factor.dtype
+    return torch.get_autocast_dtype("cpu") if autocast else stills.dtype

@@ -22,8 +22,8 @@ def for_inference(model: M, bfloat16: bool = False) -> M:
     """A copy for inference, equal to the model in evaluation mode but for the rounding.
 
     Args:
-        bfloat16: whether it will run in autocast of that type, and only there: convolutions then
-            hold their weights in it.
+        bfloat16: whether it will run in autocast of that type, and only there, or never:
+            convolutions hold their weights in it, or in the model's own.
     """
     copied = deepcopy(model).eval()
     for layer in copied.modules():

@@ -51,7 +51,7 @@ class _WinogradInTime(torch.autograd.Function):
         mixed = [
             of_products[: num_frames - start] @ torch.bmm(seen_PLC, kernel_PCK).flatten(1)
             for clip_TX in clips_BTX
-            for start, _, seen_PLC in _tiles(clip_TX, kernel_PCK)
+            for start, _, _, seen_PLC in _tiles(clip_TX, kernel_PCK)
         ]
         ctx.save_for_backward(clips_BTX, kernel_PCK)
         return torch.cat(mixed)
@@ -65,28 +65,26 @@ class _WinogradInTime(torch.autograd.Function):
         grad_BTX = grad_FX.view(*clips_BTX.shape[:2], -1)
         of_clips, of_kernel = torch.zeros_like(clips_BTX), torch.zeros_like(kernel_PCK)
         for clip_TX, grad_TX, of_clip in zip(clips_BTX, grad_BTX, of_clips, strict=True):
-            for start, of_stills_PS, seen_PLC in _tiles(clip_TX, kernel_PCK):
+            for start, seen, of_stills_PS, seen_PLC in _tiles(clip_TX, kernel_PCK):
                 grad_SX = grad_TX[start : start + TILE]
                 products_PLK = (of_outputs[:, : len(grad_SX)] @ grad_SX).view(points, -1, out)
                 of_kernel.baddbmm_(seen_PLC.transpose(1, 2), products_PLK)
                 of_seen_PLC = torch.bmm(products_PLK, kernel_PCK.transpose(1, 2))
-                first = max(start - 1, 0)
-                of_clip[first : first + of_stills_PS.shape[1]] += (
-                    of_stills_PS.t() @ of_seen_PLC.flatten(1)
-                )
+                of_clip[seen] += of_stills_PS.t() @ of_seen_PLC.flatten(1)
         return of_clips, of_kernel
 
 
-def _tiles(clip_TX: Tensor, kernel_PCK: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+def _tiles(clip_TX: Tensor, kernel_PCK: Tensor) -> Iterator[tuple[int, slice, Tensor, Tensor]]:
     """What the points see of each four stills of a clip.
 
     The stills before and after the clip are zero: their columns are left out.
 
-    Yields: the first of the outputs, the matrix [P, <= 6] of the stills that are seen, [P, L, C].
+    Yields: the first of the outputs, the stills that are seen, their matrix [P, <= 6], [P, L, C].
     """
     points, channels, _ = kernel_PCK.shape
     of_inputs = matrix(OF_INPUTS, kernel_PCK)
     for start in range(0, len(clip_TX), TILE):
         first, last = max(start - 1, 0), min(start + TILE + 1, len(clip_TX))
         of_stills_PS = of_inputs[:, first - start + 1 : last - start + 1]
-        yield start, of_stills_PS, (of_stills_PS @ clip_TX[first:last]).view(points, -1, channels)
+        seen_PLC = (of_stills_PS @ clip_TX[first:last]).view(points, -1, channels)
+        yield start, slice(first, last), of_stills_PS, seen_PLC
