@@ -64,7 +64,13 @@ def speedup(
         for name, measured in in_turn(contenders, turns=5 if number < 8 else 9).items()
     }
     return compared(
-        f"evaluation, {work}", against, "clips/CPU s", rates["ours"], rates["theirs"], at_least=GOAL
+        f"evaluation, {work}",
+        against,
+        "clips/CPU s",
+        rates["ours"],
+        rates["theirs"],
+        at_least=GOAL,
+        best=max,
     )
 
 

@@ -39,13 +39,18 @@ def rows() -> Iterator[Row]:
         index = write_clips(folder, NUM_CLIPS, WIDTH, HEIGHT)
         store = FrameStore(folder / "store")
         dataset = TrainingKeyframes(index, store, SAMPLING, 0, SHORT_SIDE, CROP, 32, 0.9)
+        numbers = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)
+        coded = {clip: [store.jpeg(clip, int(each)) for each in numbers] for clip in index.clip}
+        bare = cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()])
         measured = in_turn(
             {
                 "ours": cpu_seconds(lambda: store_epoch(dataset)),
                 "plain": cpu_seconds(lambda: plain_epoch(folder / "files", index.clip)),
+                "bare": bare,
             },
             TURNS,
         )
+        floor = min(measured["bare"]) / min(measured["plain"])
         yield compared(
             f"{NUM_CLIPS} samples, frame store to batch",
             "plain loader",
@@ -53,13 +58,12 @@ def rows() -> Iterator[Row]:
             measured["ours"],
             measured["plain"],
             at_most=0.4,
+            note=f"bare simplejpeg {floor:.3f}",
         )
-        numbers = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)
-        coded = {clip: [store.jpeg(clip, int(each)) for each in numbers] for clip in index.clip}
         measured = in_turn(
             {
                 "ours": cpu_seconds(lambda: [store.decode(clip, numbers) for clip in coded]),
-                "bare": cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()]),
+                "bare": bare,
                 "plain": cpu_seconds(lambda: plain_decoding(folder / "files", index.clip)),
             },
             TURNS,

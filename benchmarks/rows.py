@@ -1,13 +1,13 @@
 """The form that all benchmarks share: a row of one table, and how its ratio comes about.
 
 Every contender of a row runs in turn, in the same process or as processes of the same kind, several
-times over; the ratio is the median of the ratios within each turn. What disturbs the machine thus
-disturbs both sides.
+times over; the ratio is that of the quickest turns. What disturbs a machine only adds time, and
+seldom alike on both sides: the quickest turn says most about the work (Chen and Revels, Robust
+benchmarking in noisy environments, 2016).
 """
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -28,8 +28,9 @@ class Row:
         work: what is done.
         against: what it is compared with, measured in the same run.
         unit: of `ours` and `theirs`.
-        ours, theirs, ratio: None where the row could not be measured; `note` says why.
-        spread: lowest and highest ratio of the turns.
+        ours, theirs, ratio: of the quickest turns; None where the row could not be measured, and
+            `note` says why.
+        spread: lowest and highest ratio within a turn.
         goal: as text; empty where there is none.
         met: whether the goal is.
     """
@@ -66,22 +67,24 @@ def compared(
     at_most: float | None = None,
     at_least: float | None = None,
     note: str = "",
+    best: Callable[[Sequence[float]], float] = min,
 ) -> Row:
     """The row of two contenders of `in_turn`.
 
     Args:
         at_most, at_least: goal of the ratio ours / theirs; neither or one of them.
+        best: what picks the quickest turn; `max` for rates.
     """
-    ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-    ratio = statistics.median(ratios)
+    ratios = [one / two for one, two in zip(ours, theirs, strict=True)]
+    mine, other = best(ours), best(theirs)
+    ratio = mine / other
     goal, met = "", None
     if at_most is not None:
         goal, met = f"<= {at_most:g}", ratio <= at_most
     elif at_least is not None:
         goal, met = f">= {at_least:g}", ratio >= at_least
-    middles = statistics.median(ours), statistics.median(theirs)
     spread = min(ratios), max(ratios)
-    return Row(work, against, unit, *middles, ratio, spread, goal, met, note)
+    return Row(work, against, unit, mine, other, ratio, spread, goal, met, note)
 
 
 def cpu_seconds(call: Callable[[], object]) -> Callable[[], float]:
@@ -93,6 +96,11 @@ def cpu_seconds(call: Callable[[], object]) -> Callable[[], float]:
         return time.process_time() - start
 
     return timed
+
+
+def quickest(contender: Callable[[], float], calls: int) -> Callable[[], float]:
+    """The least of so many calls in a row: for one so short that others take as long meanwhile."""
+    return lambda: min(contender() for _ in range(calls))
 
 
 def process_cpu_seconds(command: Sequence[str]) -> float:

@@ -8,7 +8,7 @@ import torch
 from benchmarks import scale_curves, waiting
 from benchmarks.made_frames import write_clips
 from benchmarks.model import Batch, equal_networks, refuse_difference
-from benchmarks.rows import Row, compared, in_turn, markdown, table
+from benchmarks.rows import Row, compared, in_turn, markdown, quickest, table
 from benchmarks.scale_costs import GROWTHS, Curve
 from pipeline.frames.frame_store import FrameStore
 from pipeline.models.detector import build_detector
@@ -17,12 +17,26 @@ from pipeline.sampling import Sampling
 from pipeline.training.keyframe_dataset import TrainingKeyframes
 
 
-def test_ratio_is_the_median_of_the_turns() -> None:
-    row = compared("work", "peer", "CPU s", [2.0, 4.0, 9.0], [1.0, 4.0, 3.0], at_most=1.9)
+@pytest.mark.parametrize(("most", "met"), [(1.5, True), (1.4, False)])
+def test_ratio_is_that_of_the_quickest_turns(most: float, met: bool) -> None:
+    row = compared("work", "peer", "CPU s", [3.0, 4.0, 9.0], [6.0, 4.0, 2.0], at_most=most)
 
-    assert (row.ratio, row.spread) == (2.0, (1.0, 3.0))
-    assert (row.ours, row.theirs) == (4.0, 3.0)
-    assert row.met is False
+    assert (row.ours, row.theirs, row.ratio) == (3.0, 2.0, 1.5)
+    assert row.spread == (0.5, 4.5)
+    assert row.met is met
+
+
+def test_the_quickest_turn_of_a_rate_is_the_highest() -> None:
+    row = compared("work", "peer", "clips/s", [3.0, 4.0], [2.0, 1.0], at_least=2.0, best=max)
+
+    assert (row.ours, row.theirs, row.ratio, row.met) == (4.0, 2.0, 2.0, True)
+
+
+def test_short_work_is_called_more_often() -> None:
+    times = iter([3.0, 1.0, 2.0, 9.0])
+
+    assert quickest(lambda: next(times), calls=3)() == 1.0
+    assert next(times) == 9.0
 
 
 @pytest.mark.parametrize(("least", "met"), [(2.0, True), (2.1, False)])
