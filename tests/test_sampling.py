@@ -25,6 +25,11 @@ def test_reach_includes_the_jitter(text: str, reach: tuple[int, int]) -> None:
     assert Sampling.parse(text).reach == reach
 
 
+@pytest.mark.parametrize(("text", "length"), [("4x16", 49), ("8x8", 57), ("1x8", 1)])
+def test_length_is_from_the_first_still_to_the_last(text: str, length: int) -> None:
+    assert Sampling.parse(text).length == length
+
+
 def test_jitter_of_an_odd_interval_is_symmetric() -> None:
     assert Sampling(3, 5).jitter_range == (-2, 2)
     assert Sampling(3, 5).offsets.tolist() == [-5, 0, 5]

@@ -135,6 +135,40 @@ def test_counts_say_what_was_left_out():
     assert scores.mAP == 1.0
 
 
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("box", [(0.5, 0.0, 0.4, 1.0), (0.0, 0.5, 1.0, 0.4)])
+def test_truth_box_with_swapped_corners_is_refused_by_its_row(box):
+    truth = [("a", 1.0, WHOLE, 1, None), ("a", 2.0, box, 1, None)]
+
+    with pytest.raises(ValueError, match=r"row 2: found box .*0\.4.*, expected x1 <= x2 and y1"):
+        score([("a", 2.0, WHOLE, 1, 0.5)], truth)
+
+
+@pytest.mark.parametrize("box", [(0.5, 0.0, 0.5, 1.0), (0.0, 0.5, 1.0, 0.5)])
+def test_flat_truth_box_is_no_error_and_never_found(box):
+    detections = [("a", 1.0, WHOLE, 1, 0.9), ("b", 1.0, WHOLE, 1, 0.5)]
+
+    scores = score(detections, [("a", 1.0, box, 1, None), ("b", 1.0, WHOLE, 1, None)])
+
+    assert scores.per_class[1] == 0.25
+
+
+def test_fraction_of_a_second_is_refused_by_its_row_as_mmaction2_does():
+    detections = [("a", 1.0, WHOLE, 1, 0.9), ("a", 1.5, WHOLE, 1, 0.9)]
+
+    with pytest.raises(ValueError, match=r"row 2: found timestamp 1\.5, expected whole seconds"):
+        score(detections, [("a", 1.0, WHOLE, 1, None)], "mmaction2")
+
+
+def test_keyframe_without_people_is_refused_by_its_row_as_mmaction2_does():
+    truth = [("a", 1.0, WHOLE, 1, None), ("a", 2.0, (0.0,) * 4, 0, None)]
+
+    with pytest.raises(ValueError, match=r"row 2: found 2 columns .*, expected 7 or 8"):
+        score([("a", 1.0, WHOLE, 1, 0.9)], truth, "mmaction2")
+
+
 def test_category_ids_may_come_dictionary_encoded():
     truth = [("a", 1.0, (0.0, 0.0, 1.0, 1.0), 1, None)]
     detections = as_table([("b", 1.0, truth[0][2], 1, 0.9), ("a", 1.0, truth[0][2], 1, 0.4)])

@@ -34,7 +34,11 @@ def test_mean_leaves_actions_without_truth_out():
 
 
 def test_curve_is_interpolated():
-    recall, precision = precision_recall(np.array([False, True, True]), 4)
+    recall, precision = precision_recall(np.array([False, True, True, False, False, True]), 4)
 
-    assert recall.tolist() == [0.25, 0.5]
-    assert precision == pytest.approx([2 / 3, 2 / 3])
+    assert recall.tolist() == [0.25, 0.5, 0.75]
+    assert precision == pytest.approx([2 / 3, 2 / 3, 1 / 2])
+
+
+def test_curve_of_all_people_ends_at_one():
+    assert [each.tolist() for each in precision_recall(np.array([True]), 1)] == [[1.0], [1.0]]
