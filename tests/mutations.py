@@ -25,7 +25,7 @@ class Mutation(NamedTuple):
     tests: str
 
 
-MODEL, DATA = "tests/models", "tests/training"
+MODEL, DATA, SCORE = "tests/models", "tests/training", "tests/test_score.py tests/evaluation"
 MUTATIONS = [
     Mutation("batch norm eps", "models/slow_only.py", "eps=1e-5", "eps=1e-3", MODEL),
     Mutation("batch norm momentum", "models/slow_only.py", "momentum=0.1", "momentum=0.2", MODEL),
@@ -144,6 +144,34 @@ MUTATIONS = [
         "summed += buffer",
         "summed.copy_(buffer)",
         DATA,
+    ),
+    Mutation(
+        "places at the limit",
+        "evaluation/limit.py",
+        "limit - _count(better, starts)",
+        "limit + _count(better, starts)",
+        SCORE,
+    ),
+    Mutation(
+        "IoU of just a half",
+        "evaluation/matching.py",
+        "(overlap >= HIT_IOU)",
+        "(overlap > HIT_IOU)",
+        SCORE,
+    ),
+    Mutation(
+        "mmaction2's boxes are no float32",
+        "evaluation/matching.py",
+        "if not rules.rounds_to_float32",
+        "if True",
+        SCORE,
+    ),
+    Mutation(
+        "mmaction2's ties as the official's",
+        "evaluation/matching.py",
+        "num_keyframes - 1 - keyframe",
+        "num_keyframes - 1 + keyframe",
+        SCORE,
     ),
 ]
 

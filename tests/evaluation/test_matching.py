@@ -169,6 +169,18 @@ def test_keyframe_without_people_is_refused_by_its_row_as_mmaction2_does():
         score([("a", 1.0, WHOLE, 1, 0.9)], truth, "mmaction2")
 
 
+@pytest.mark.parametrize("counted", [(1, 3), (3, 2**21)])
+def test_ids_that_do_not_count_are_left_out_whatever_their_size(counted):
+    others = {2, 4, 5, 6, 100, 2**20, 2**31} - set(counted)
+    truth = [("a", 1.0, WHOLE, action, None) for action in counted]
+    detections = [("a", 1.0, WHOLE, action, 0.5) for action in [*others, *counted]]
+
+    scores = score(detections, truth, classes={action: str(action) for action in counted})
+
+    assert scores.per_class == dict.fromkeys(counted, 1.0)
+    assert scores.counts["rows_of_other_classes"] == len(others)
+
+
 def test_category_ids_may_come_dictionary_encoded():
     truth = [("a", 1.0, (0.0, 0.0, 1.0, 1.0), 1, None)]
     detections = as_table([("b", 1.0, truth[0][2], 1, 0.9), ("a", 1.0, truth[0][2], 1, 0.4)])
