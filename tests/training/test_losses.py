@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pipeline.training.losses import action_loss
+from pipeline.training.losses import LossSum, action_loss, class_loss
 from tests.reference_rule import numbers
 
 REFERENCE = numbers("losses.npz")
@@ -33,6 +33,27 @@ def test_a_single_wrong_action_by_hand() -> None:
     # Every probability is a half: each term is log 2, and a focal weight of 1 - 1/2 halves it.
     assert action_loss(logits, labels).mean.item() == pytest.approx(math.log(2))
     assert action_loss(logits, labels, 1.0).mean.item() == pytest.approx(math.log(2) / 2)
+    assert action_loss(logits, labels, 2.0).mean.item() == pytest.approx(math.log(2) / 4)
+
+
+def test_the_first_action_is_a_label_like_any_other() -> None:
+    labels = torch.zeros(1, 81)
+    labels[0, 1] = 1
+
+    assert action_loss(torch.zeros(1, 81), labels).num_terms == 80
+
+
+def test_a_mean_is_over_the_terms() -> None:
+    assert [LossSum(torch.tensor(6.0), number).mean.item() for number in (1, 2, 3)] == [6, 3, 2]
+
+
+def test_clips_with_one_label_by_hand() -> None:
+    logits = torch.tensor([[0.0, 0.0], [math.log(3), 0.0]])
+
+    loss = class_loss(logits, torch.tensor([1, 0]))
+
+    assert loss.total.item() == pytest.approx(math.log(2) + math.log(4 / 3))
+    assert loss.num_terms == 2
 
 
 def test_boxes_without_labels_do_not_train() -> None:

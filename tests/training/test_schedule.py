@@ -28,6 +28,28 @@ def test_a_warmup_of_one_iteration_is_at_the_full_rate() -> None:
     assert learning_rate(0, 1, 3, 1, 0.4) == 0.4
 
 
+def test_a_warmup_of_two_iterations_goes_from_a_tenth_to_the_full_rate() -> None:
+    rates = [learning_rate(iteration, 2, 3, 1, 0.4) for iteration in range(3)]
+
+    assert rates == pytest.approx([0.04, 0.4, 0.4], abs=1e-15)
+
+
+def test_a_step_of_adamw_by_hand() -> None:
+    weight = nn.Parameter(torch.tensor([2.0, -4.0], dtype=torch.float64))
+    optimizer = make_optimizer([weight], "adamw", 0.8, 0.5)
+    mean, squares, by_hand = 0.0, 0.0, weight.detach().clone()
+
+    for number, gradient in enumerate((1.0, -3.0), 1):
+        weight.grad = torch.full_like(weight, gradient)
+        update(optimizer, [weight], 0.1, clip_norm=40)
+        mean = 0.8 * mean + 0.2 * gradient
+        squares = 0.999 * squares + 0.001 * gradient**2
+        unbiased = mean / (1 - 0.8**number), squares / (1 - 0.999**number)
+        by_hand = by_hand * (1 - 0.1 * 0.5) - 0.1 * unbiased[0] / (unbiased[1] ** 0.5 + 1e-8)
+
+    assert torch.allclose(weight.detach(), by_hand, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_three_steps_equal_the_original(name: str) -> None:
     run = RUNS[name]

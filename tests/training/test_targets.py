@@ -22,6 +22,12 @@ def test_assignment_equals_the_original(name: str) -> None:
     assert (assigned + 1).tolist() == case["assigned_gt_before_gt_added"]
 
 
+def test_a_later_person_takes_its_best_proposal_at_just_the_threshold() -> None:
+    truth = boxes([[0, 0, 100, 95], [0, 0, 100, 90]])  # overlaps of 0.95 and 0.9
+
+    assert assign(truth, boxes([[0, 0, 100, 100]])).tolist() == [1]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_overlaps_equal_the_original_bit_for_bit(name: str) -> None:
     case = CASES[name]

@@ -110,6 +110,24 @@ def test_random_views_stay_inside_and_depend_on_the_draw_alone() -> None:
     assert views[5] == random_view((132, 96), (96, 112), 96, np.random.default_rng([7, 5]))
 
 
+def test_random_views_begin_everywhere_but_at_the_last_place_in_both_directions() -> None:
+    draw = np.random.default_rng(0)
+    views = [random_view((12, 9), (9, 9), 8, draw) for _ in range(200)]
+
+    assert {view.left for view in views} == {0, 1, 2, 3}
+    assert {view.top for view in views} == {0}
+    assert {view.flip for view in views} == {True, False}
+    views = [random_view((9, 12), (9, 9), 9, draw) for _ in range(200)]
+    assert {(view.left, view.top) for view in views} == {(0, 0), (0, 1), (0, 2)}
+
+
+def test_places_lie_inside_the_stored_still() -> None:
+    columns, rows = source_pixels([(10, 6)], [whole_view((10, 6), 48)])
+
+    assert (columns.min(), columns.max()) == (0, 9)
+    assert (rows.min(), rows.max()) == (0, 5)
+
+
 def test_the_whole_view_moves_and_clips_no_box() -> None:
     boxes, size = np.array([[*CORNERS, [-0.1, 0, 1.2, 1]]] * 2, np.float32), (200, 100)
     cropped = View(200, 100, 50, 0, 100, 100, flip=False)
