@@ -5,6 +5,7 @@ import pytest
 from pipeline.annotations.keyframes import (
     annotated_keyframes,
     choose_clips,
+    key_timestamps,
     keyframe_keys,
     keyframe_numbers,
 )
@@ -34,10 +35,18 @@ def test_keys_sort_like_video_and_time():
     assert (np.diff(keys) > 0).all()
 
 
-@pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e9])
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e9, 4000001.0])
 def test_a_timestamp_that_cannot_be_one_is_refused(seconds):
-    with pytest.raises(ValueError, match="video a: found timestamp"):
-        keyframe_keys(keyframes(("a", seconds)))
+    with pytest.raises(ValueError, match="video b: found timestamp"):
+        keyframe_keys(keyframes(("a", 1.0), ("b", seconds), ("c", 1.0)))
+
+
+def test_timestamps_from_none_to_fifty_days_keep_their_microseconds():
+    seconds = [0.0, 0.000001, 3999999.999999, 4e6]
+
+    (keys,) = keyframe_keys(keyframes(*(("a", value) for value in seconds)))
+
+    assert key_timestamps(keys).tolist() == seconds
 
 
 def test_excluded_keyframes_are_gone_and_people_less_ones_stay():
