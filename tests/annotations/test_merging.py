@@ -206,6 +206,39 @@ def test_a_gap_within_the_window_makes_a_keyframe_unusable():
     assert [REASONS[code] for code in far["reason"]] == ["frames short", ""]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "missing", "usable"),
+    [
+        (2.0, 19, True),
+        (2.0, 20, False),  # 40 before frame 60
+        (2.0, 89, False),  # 29 behind it
+        (2.0, 90, True),
+        (1.0, 1, False),  # the clip's first, where the window begins before it
+    ],
+)
+def test_the_window_reaches_as_far_as_it_says_on_either_side(seconds, missing, usable):
+    keyframes, _ = annotated_keyframes(one_clip([(seconds, *BOX, 12)]), NOTHING_EXCLUDED)
+    runs = pd.DataFrame(
+        {"place": [0, 0], "first": [1, missing + 1], "last": [missing - 1, 300]}
+    ).query("first <= last")
+
+    found = locate_keyframes(
+        keyframes, V, StoredFrames(stored(v=300).clips, runs), NOTHING_LOST, (40, 29)
+    )
+
+    assert (REASONS[found["reason"][0]] == "") == usable
+
+
+def test_the_first_and_the_last_action_are_kept_and_flat_boxes_are_not():
+    flat = [(0.5, 0.1, 0.5, 0.9), (0.1, 0.5, 0.9, 0.5)]
+    truth = one_clip([(2.0, *BOX, 1), (2.0, *BOX, 80), *((2.0, *box, 12) for box in flat)])
+
+    part = merged(truth, NOTHING_EXCLUDED, V, stored(v=300))
+
+    assert part.index.to_pylist()[0]["labels"] == [[1, 80]]
+    assert dropped(part) == {"degenerate_box": 2}
+
+
 def test_clips_are_counted_with_the_keyframes_they_lost(tmp_path):
     table = merged(truth_of(tmp_path, TRUTH), store=stored(**{"-5KQ66BBWC4": 200})).clips
 
