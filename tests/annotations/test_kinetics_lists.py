@@ -54,6 +54,7 @@ def test_a_list_without_labels_gives_empty_ones(tmp_path):
     [
         ("label,id,start,end\na,v,0,10\n", "found columns .* expected also .*youtube_id"),
         ("label,youtube_id,time_start,time_end\na,v,10,10\n", "row 2: found 10 to 10 seconds"),
+        ("label,youtube_id,time_start,time_end\na,v,0,10\nb,w,-1,9\n", "row 3: found -1 to 9"),
         ("label,youtube_id,time_start,time_end\na,v,zero,10\n", "list.csv: .*zero"),
         ("label,youtube_id,time_start,time_end\na,v\n", "Expected 4 columns, got 2"),
     ],
