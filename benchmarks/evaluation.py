@@ -70,7 +70,6 @@ def speedup(
         rates["ours"],
         rates["theirs"],
         at_least=GOAL,
-        best=max,
     )
 
 

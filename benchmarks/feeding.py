@@ -10,6 +10,7 @@ ours prepares, count against us. Files are in the page cache on both sides; one 
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,40 +42,28 @@ def rows() -> Iterator[Row]:
         dataset = TrainingKeyframes(index, store, SAMPLING, 0, SHORT_SIDE, CROP, 32, 0.9)
         numbers = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)
         coded = {clip: [store.jpeg(clip, int(each)) for each in numbers] for clip in index.clip}
-        bare = cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()])
+        files = folder / "files"
         measured = in_turn(
             {
                 "ours": cpu_seconds(lambda: store_epoch(dataset)),
-                "plain": cpu_seconds(lambda: plain_epoch(folder / "files", index.clip)),
-                "bare": bare,
+                "plain": cpu_seconds(lambda: plain_epoch(files, index.clip)),
+                "decoding": cpu_seconds(lambda: [store.decode(clip, numbers) for clip in coded]),
+                "bare": cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()]),
+                "OpenCV": cpu_seconds(lambda: plain_decoding(files, index.clip)),
             },
             TURNS,
         )
-        floor = min(measured["bare"]) / min(measured["plain"])
-        yield compared(
-            f"{NUM_CLIPS} samples, frame store to batch",
-            "plain loader",
-            "CPU s",
-            measured["ours"],
-            measured["plain"],
-            at_most=0.4,
-            note=f"bare simplejpeg {floor:.3f}",
-        )
-        measured = in_turn(
-            {
-                "ours": cpu_seconds(lambda: [store.decode(clip, numbers) for clip in coded]),
-                "bare": bare,
-                "plain": cpu_seconds(lambda: plain_decoding(folder / "files", index.clip)),
-            },
-            TURNS,
-        )
-        work = f"decoding {NUM_CLIPS} x 8 frames"
-        unit = "CPU s"
-        yield compared(
-            work, "bare simplejpeg", unit, measured["ours"], measured["bare"], at_most=1.1
-        )
-        against = "OpenCV, file per frame"
-        yield compared(work, against, unit, measured["ours"], measured["plain"])
+
+    def row(work: str, ours: str, against: str, theirs: str, **more: Any) -> Row:
+        return compared(work, against, "CPU s", measured[ours], measured[theirs], **more)
+
+    work = f"{NUM_CLIPS} samples, frame store to batch"
+    floor = row(work, "bare", "plain loader", "plain").ratio
+    note = f"bare simplejpeg {floor:.3f}"
+    yield row(work, "ours", "plain loader", "plain", at_most=0.4, note=note)
+    work = f"decoding {NUM_CLIPS} x 8 frames"
+    yield row(work, "decoding", "bare simplejpeg", "bare", at_most=1.1)
+    yield row(work, "decoding", "OpenCV, file per frame", "OpenCV")
 
 
 def store_epoch(dataset: TrainingKeyframes) -> None:

@@ -77,11 +77,9 @@ def training_rows(
     mine, work = measured["ours"], f"training step, 8x8, batch {batch_size}"
     against, unit = "790 TFLOP/s", "clips/s"
     ceiling = [CEILING / FLOP[8]] * TURNS
-    yield compared(work, against, unit, mine, ceiling, at_least=0.4, note=memory, best=max)
-    yield compared(
-        work, "plain Conv3d, bfloat16", unit, mine, measured["plain"], at_least=3, best=max
-    )
-    yield compared(work, "plain Conv3d, TF32", unit, mine, measured["TF32"], best=max)
+    yield compared(work, against, unit, mine, ceiling, at_least=0.4, note=memory)
+    yield compared(work, "plain Conv3d, bfloat16", unit, mine, measured["plain"], at_least=3)
+    yield compared(work, "plain Conv3d, TF32", unit, mine, measured["TF32"])
 
 
 def share_of_ceiling(name: str, model: torch.nn.Module, batch: Batch, num_frames: int) -> Row:
@@ -90,9 +88,7 @@ def share_of_ceiling(name: str, model: torch.nn.Module, batch: Batch, num_frames
     step = rate(training_step(model, batch.clip_BCTHW, batch, halves), 8)
     mine = in_turn({"ours": step}, TURNS)["ours"]
     ceiling = [CEILING / FLOP[num_frames]] * TURNS
-    return compared(
-        f"training step, batch 8, {name}", "790 TFLOP/s", "clips/s", mine, ceiling, best=max
-    )
+    return compared(f"training step, batch 8, {name}", "790 TFLOP/s", "clips/s", mine, ceiling)
 
 
 def compiled_row(ours: ActionDetector) -> Row:
@@ -109,7 +105,7 @@ def compiled_row(ours: ActionDetector) -> Row:
         TURNS,
     )
     work = "training step, batch 8, generated kernels"
-    return compared(work, "without", "clips/s", measured["generated"], measured["ours"], best=max)
+    return compared(work, "without", "clips/s", measured["generated"], measured["ours"])
 
 
 def inference_row(device: torch.device, ours: torch.nn.Module, plain: torch.nn.Module) -> Row:
@@ -125,9 +121,7 @@ def inference_row(device: torch.device, ours: torch.nn.Module, plain: torch.nn.M
     )
     against = "plain Conv3d, bfloat16, one by one"
     work = "inference, 8x8, batch 8"
-    return compared(
-        work, against, "clips/s", measured["ours"], measured["plain"], at_least=4, best=max
-    )
+    return compared(work, against, "clips/s", measured["ours"], measured["plain"], at_least=4)
 
 
 def bfloat16_on(device: torch.device) -> Precision:

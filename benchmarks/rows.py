@@ -67,14 +67,14 @@ def compared(
     at_most: float | None = None,
     at_least: float | None = None,
     note: str = "",
-    best: Callable[[Sequence[float]], float] = min,
 ) -> Row:
     """The row of two contenders of `in_turn`.
 
     Args:
+        unit: of a cost, or of a rate ("clips/s"), which is highest in the quickest turn.
         at_most, at_least: goal of the ratio ours / theirs; neither or one of them.
-        best: what picks the quickest turn; `max` for rates.
     """
+    best = max if "/" in unit else min
     ratios = [one / two for one, two in zip(ours, theirs, strict=True)]
     mine, other = best(ours), best(theirs)
     ratio = mine / other
