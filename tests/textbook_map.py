@@ -10,8 +10,7 @@ def textbook_map(detections, truth, classes, max_rows=None):
     """(mAP, {action: AP}) of rows (video, time, (x1, y1, x2, y2), action, score or None)."""
     keyframes = {row[:2] for row in truth}
     found = [row for row in detections if row[3] in classes and row[:2] in keyframes]
-    found.sort(key=lambda row: (-row[4], row[0], row[1], reading(row[2]), row[3]))
-    found = [row for row in limited(found, max_rows) if has_area(row[2])]
+    found = [row for row in limited(best_first(found), max_rows) if has_area(row[2])]
     per_class = {}
     for action in classes:
         boxes = [row for row in truth if row[3] == action]
@@ -19,6 +18,10 @@ def textbook_map(detections, truth, classes, max_rows=None):
         per_class[action] = average_precision(flags, len(boxes))
     known = [ap for ap in per_class.values() if not math.isnan(ap)]
     return (sum(known) / len(known) if known else math.nan), per_class
+
+
+def best_first(rows):
+    return sorted(rows, key=lambda row: (-row[4], row[0], row[1], reading(row[2]), row[3]))
 
 
 def reading(box):

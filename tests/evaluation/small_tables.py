@@ -7,6 +7,7 @@ from pipeline.annotations.ava_csv import BOX, read_exclusions
 from pipeline.evaluation.metrics import score_detections
 
 FEW = {1: "bend/bow", 3: "crouch/kneel"}
+WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 def as_table(rows):

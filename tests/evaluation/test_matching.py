@@ -19,7 +19,7 @@ from pipeline.annotations.ava_csv import (
     read_truth,
 )
 from pipeline.evaluation.metrics import score_detections
-from tests.evaluation.small_tables import FEW, as_table, score
+from tests.evaluation.small_tables import FEW, WHOLE, as_table, score
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 CLASSES = read_class_list(REFERENCE / "evaluator/labels.pbtxt")
@@ -133,9 +133,6 @@ def test_counts_say_what_was_left_out():
         "truth_boxes": 1,
     }
     assert scores.mAP == 1.0
-
-
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("box", [(0.5, 0.0, 0.4, 1.0), (0.0, 0.5, 1.0, 0.4)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.evaluation import protocols
 from pipeline.evaluation.protocols import Protocol
 from pipeline.evaluation.uncertainty import draw_videos, resampled_mean_ap
-from tests.evaluation.small_tables import FEW, score
+from tests.evaluation.small_tables import FEW, WHOLE, score
 from tests.textbook_map import textbook_map
 
 PROTOCOLS = ["official", "uncapped", "mmaction2"]
@@ -33,7 +33,6 @@ DETECTIONS = st.lists(st.tuples(VIDEO, TIME, BOXES, ACTION, SCORE), max_size=14)
 CROWD = st.lists(
     st.tuples(st.just("a"), st.just(1.0), st.one_of(SOLID, BOXES), ACTION, SCORE), max_size=20
 )
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
