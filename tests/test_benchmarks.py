@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import simplejpeg
 import torch
 
-from benchmarks import scale_curves, waiting
+from benchmarks import feeding, scale_curves, waiting
 from benchmarks.made_frames import write_clips
 from benchmarks.model import Batch, equal_networks, refuse_difference
 from benchmarks.rows import Row, compared, in_turn, markdown, quickest, table
@@ -87,6 +88,26 @@ def test_unlike_networks_are_not_compared(
 
     with pytest.raises(RuntimeError, match="outputs differ by"):
         refuse_difference(ours, plain, Batch(2, 4, 32))
+
+
+def test_made_stills_are_coded_as_those_of_films(tmp_path: Path) -> None:
+    write_clips(tmp_path, 1, 340, 256)
+    files = sorted((tmp_path / "files").rglob("*.jpg"))
+    ours = FrameStore(tmp_path / "store").jpeg("clip000", 1)
+    theirs = [file.read_bytes() for file in files]
+
+    assert {simplejpeg.decode_jpeg_header(still)[2:] for still in [ours, *theirs]} == {
+        ("YCbCr", "420")
+    }
+    assert 18_000 < len(ours) < 22_000
+    assert 20_000 < sum(map(len, theirs)) / len(theirs) < 25_000
+
+
+def test_a_worker_is_measured_from_batch_to_batch_once_it_is_warm() -> None:
+    cold = [0] * (feeding.WARM_BATCHES + 1)
+    starts = [*cold, 50_000_000, 80_000_000, 120_000_000]
+
+    assert feeding.seconds_a_batch(lambda: starts)() == pytest.approx(0.03)
 
 
 def test_fed_training_is_measured_turn_by_turn(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ Stills are decoded where they stay, in the memory of their batch.
 T stills  H, W stored pixels  Y, X pixels of the view  N boxes  B clips
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,12 @@ class Batch(NamedTuple):
     boxes: Tensor  # as in `People`
     labels: Tensor
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, all but the clips goes by value: a few kB, for which shared
+        memory of their own would cost more."""
+        positions, clips, *others = self
+        return _received, (positions, clips, [each.numpy() for each in others])
+
     def tensors(self) -> list[Tensor]:
         """All of it but the positions."""
         return [self.clips, self.columns, self.rows, self.boxes, self.labels]
@@ -67,6 +74,10 @@ class Batch(NamedTuple):
     def shown(self) -> Tensor:
         """[B, 3, T, Y, X] normalised, made on the device that holds the batch."""
         return normalise(view_clips(self.clips, self.columns, self.rows))
+
+
+def _received(positions: list[int], clips: Tensor, others: list[npt.NDArray[Any]]) -> Batch:
+    return Batch(positions, clips, *map(torch.from_numpy, others))
 
 
 class Batches(Dataset[Batch], ABC, Generic[Key]):
@@ -83,13 +94,36 @@ class Batches(Dataset[Batch], ABC, Generic[Key]):
     def people(self, keys: Sequence[Key], examples: Sequence[Example], /) -> People:
         """Who is seen in the examples, one for each key."""
 
+    @abstractmethod
+    def clip_bytes(self) -> int:
+        """What the stills of an example take at most."""
+
     def __getitem__(self, keys: Sequence[Key]) -> Batch:
+        return self.made(keys)
+
+    def made(self, keys: Sequence[Key], memory: Tensor | None = None) -> Batch:
+        """The batch of some keys; its stills lie in `memory` if there is enough of it.
+
+        Args:
+            memory: uint8, of any content.
+        """
         examples = [self.example(key) for key in keys]
-        return read_batch(examples, self.people(keys, examples), self._frames)
+        return read_batch(examples, self.people(keys, examples), self._frames, memory)
 
 
-def read_batch(examples: Sequence[Example], people: People, frames: FrameSource) -> Batch:
-    """Decode examples whose views have one size.
+def still_bytes(sizes: npt.NDArray[np.integer]) -> int:
+    """Bytes of a still into which each of some stills fits; `sizes` are [N, 2] width and height."""
+    width, height = sizes.max(axis=0).tolist()
+    return int(3 * width * height)
+
+
+def read_batch(
+    examples: Sequence[Example],
+    people: People,
+    frames: FrameSource,
+    memory: Tensor | None = None,
+) -> Batch:
+    """Decode examples whose views have one size; `memory` as for `Batches.made`.
 
     Raises:
         ValueError: a frame that is not stored, or not of the example's size.
@@ -99,20 +133,28 @@ def read_batch(examples: Sequence[Example], people: People, frames: FrameSource)
     )
     return Batch(
         [each.position for each in examples],
-        torch.from_numpy(_stills(examples, frames)),
+        _clips(examples, frames, memory),
         torch.from_numpy(columns),
         torch.from_numpy(rows),
         *people,
     )
 
 
-def _stills(examples: Sequence[Example], frames: FrameSource) -> npt.NDArray[np.uint8]:
+def _clips(examples: Sequence[Example], frames: FrameSource, memory: Tensor | None) -> Tensor:
     """[B, T, H, W, 3]; below and to the right of smaller stills there is nothing."""
     width, height = (max(sides) for sides in zip(*(each.size for each in examples), strict=True))
     shape = len(examples), len(examples[0].numbers), height, width, 3
-    alike = all(each.size == (width, height) for each in examples)
-    stills = (np.empty if alike else np.zeros)(shape, np.uint8)
-    for clip, example in zip(stills, examples, strict=True):
+    clips = _in(memory, shape)
+    if any(each.size != (width, height) for each in examples):
+        clips.zero_()
+    for stills, example in zip(clips.numpy(), examples, strict=True):
         own_width, own_height = example.size
-        frames.decode_into(clip[:, :own_height, :own_width], example.clip, example.numbers)
-    return stills
+        frames.decode_into(stills[:, :own_height, :own_width], example.clip, example.numbers)
+    return clips
+
+
+def _in(memory: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+    """Room for uint8 of a shape, with any content."""
+    if memory is None or memory.numel() < math.prod(shape):
+        return torch.empty(shape, dtype=torch.uint8)
+    return memory[: math.prod(shape)].view(shape)

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batches, Example, FrameSource, People
+from pipeline.training.batches import Batches, Example, FrameSource, People, still_bytes
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.transforms import random_view
 
@@ -52,6 +52,11 @@ class LabelledClips(Batches[Place]):
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def clip_bytes(self) -> int:
+        """What the stills of an example take at most."""
+        sizes = np.array([self._stored.size(clip) for clip in self.clips])
+        return still_bytes(sizes) * self._sampling.num_frames
 
     def example(self, place: Place, /) -> Example:
         draw = place.draw(self._seed)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batches, Example, FrameSource, People
+from pipeline.training.batches import Batches, Example, FrameSource, People, still_bytes
 from pipeline.training.keyframe_index import Boxes, KeyframeIndex
 from pipeline.training.targets import sample_boxes
 from pipeline.training.transforms import random_view, view_boxes, whole_view
@@ -63,6 +63,10 @@ class TrainingKeyframes(Batches[Place]):
     def __len__(self) -> int:
         return len(self.index)
 
+    def clip_bytes(self) -> int:
+        """What the stills of an example take at most."""
+        return still_bytes(self.index.size) * self._sampling.num_frames
+
     def example(self, place: Place, /) -> Example:
         draw, row, index = place.draw(self._seed), place.position, self.index
         low, high = self._sampling.jitter_range
@@ -107,6 +111,10 @@ class EvaluationKeyframes(Batches[int]):
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def clip_bytes(self) -> int:
+        """What the stills of an example take at most."""
+        return still_bytes(self.index.size) * self._sampling.num_frames
 
     def example(self, row: int, /) -> Example:
         size, index = self.index.stored_size(row), self.index

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from pipeline.progress import Progress
 from pipeline.sections import Optimisation
-from pipeline.training.batches import Batch
+from pipeline.training.batches import Batch, Batches
 from pipeline.training.global_step import accumulate, share_of
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.losses import LossSum
@@ -48,7 +47,7 @@ class Task:
     """
 
     what: str
-    examples: Dataset[Batch]
+    examples: Batches[Place]
     num_examples: int
     loss: Callable[[nn.Module, Batch], LossSum]
     describe: Callable[[int], str]

@@ -45,6 +45,9 @@ class Squares(Batches[Place]):
         super().__init__(Noise())
         self.seen: dict[int, list[int]] = {}
 
+    def clip_bytes(self) -> int:
+        return 2 * 32 * 32 * 3
+
     def example(self, place: Place, /) -> Example:
         self.seen.setdefault(place.epoch, []).append(place.position)
         clip, size = json.dumps(place), (32, 32)
