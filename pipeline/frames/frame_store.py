@@ -182,7 +182,8 @@ class FrameStore:
 
         Returns: [T, H, W, 3] RGB, 0..255.
 
-        Raises: ValueError naming the clip and the frame that is not stored, or of another size.
+        Raises: ValueError naming the clip and the frame that is not stored, broken, or of another
+            size.
         """
         width, height = self.size(clip)
         stills: Frames = np.empty((len(numbers), height, width, 3), dtype=np.uint8)
@@ -208,17 +209,17 @@ class FrameStore:
 
     def _decode_frame(self, still: Frames, jpeg: bytes, clip: str, number: int) -> None:
         inside = still.flags.c_contiguous
+        frame = f"{self._folder}: frame {number} of clip {clip}"
         try:
             decoded = simplejpeg.decode_jpeg(jpeg, "RGB", buffer=still if inside else None)
-            height, width, _ = decoded.shape
-        except ValueError:  # broken, or too large for the buffer
-            height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
-            if (height, width) == still.shape[:2]:
-                raise
-        if (height, width) != still.shape[:2]:  # a smaller one fills a part of it
+            size = decoded.shape[:2]
+        except ValueError as error:  # broken, or too large for the buffer
+            size = _coded_size(jpeg)
+            if size in (None, still.shape[:2]):
+                raise ValueError(f"{frame} is no whole JPEG: {error}") from error
+        if size != still.shape[:2]:  # a smaller one fills a part of it
             raise ValueError(
-                f"{self._folder}: frame {number} of clip {clip} is {width} x {height}, "
-                f"expected {still.shape[1]} x {still.shape[0]}"
+                f"{frame} is {size[1]} x {size[0]}, expected {still.shape[1]} x {still.shape[0]}"
             )
         if not inside:
             still[:] = decoded
@@ -239,6 +240,15 @@ class FrameStore:
             tar = self._open().tars[shard]
             self._descriptors[shard] = os.open(tar, os.O_RDONLY | os.O_CLOEXEC)
         return self._descriptors[shard]
+
+
+def _coded_size(jpeg: bytes) -> tuple[int, int] | None:
+    """Height and width of a JPEG; None if it does not even begin as one."""
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
+    except ValueError:
+        return None
+    return int(height), int(width)
 
 
 class _Tables:

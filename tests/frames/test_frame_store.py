@@ -93,6 +93,7 @@ def test_tar_is_a_plain_tar(folder):
 
     assert [line.split()[-1] for line in lines] == [f"b/img_0000{n}.jpg" for n in (3, 4, 9)]
     assert all(line.startswith("-rw-r--r-- 0/0") and "1970-01-01" in line for line in lines)
+    assert (folder / "00.tar").stat().st_size % tarfile.RECORDSIZE == 0
     with tarfile.open(folder / "00.tar") as tar:
         jpeg = tar.extractfile("b/img_00004.jpg").read()
     assert jpeg == FrameStore(folder).jpeg("b", 4)
@@ -149,5 +150,26 @@ def test_frame_of_another_size_than_its_clip_is_told(tmp_path, size):
             jpeg = simplejpeg.encode_jpeg(grey, 95, "RGB", "420")
             writer.add("b", number, jpeg, width, height)
 
-    with pytest.raises(ValueError, match=rf"frame 2 of clip b is {size[1]} x {size[0]}, expected"):
+    told = rf"frame 2 of clip b is {size[1]} x {size[0]}, expected 16 x 12"
+    with pytest.raises(ValueError, match=told):
         FrameStore(tmp_path).decode("b", [1, 2])
+
+
+@pytest.mark.parametrize("end", [-20, 10, 0])
+def test_broken_frame_is_named(tmp_path, end):
+    jpeg = simplejpeg.encode_jpeg(flat("b", 2), 95, "RGB", "420")
+    with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
+        writer.add("b", 2, jpeg[:end], 16, 12)
+
+    with pytest.raises(ValueError, match="frame 2 of clip b is no whole JPEG: "):
+        FrameStore(tmp_path).decode("b", [2])
+
+
+def test_frames_can_fill_a_part_of_larger_ones(store):
+    room = np.zeros((3, 14, 20, 3), np.uint8)
+
+    store.decode_into(room[:, :12, :16], "b", [9, 4, 9])
+
+    assert np.array_equal(room[:, :12, :16], store.decode("b", [9, 4, 9]))
+    assert not room[:, 12:].any()
+    assert not room[:, :, 16:].any()

@@ -45,6 +45,47 @@ def test_planes_show_the_same_as_rgb(pictures, size, matrix, full_range):
     assert np.abs(shown - to_rgb(frame, look, 256)).mean() < 1.5
 
 
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", LUMA_WEIGHTS)
+def test_planes_are_those_of_the_textbook(matrix, full_range):
+    """Colours of ITU-T H.273 to RGB, and from there to those of JPEG (ITU-T T.871)."""
+    y, u, v = (
+        each.ravel().astype(np.uint8)
+        for each in np.meshgrid([16, 17, 120, 235], *[[90, 128, 170]] * 2)
+    )
+    frame = av.VideoFrame(2 * len(y), 2, "yuv420p")
+    for plane, values in zip(frame.planes, (np.tile(y.repeat(2), (2, 1)), u, v), strict=True):
+        padded = np.zeros((plane.height, plane.line_size), np.uint8)
+        padded[:, : plane.width] = values
+        plane.update(padded.tobytes())
+    red, blue = LUMA_WEIGHTS[matrix]
+    luma = y / 255 if full_range else (y - 16.0) / 219
+    cb, cr = ((each - 128.0) / (255 if full_range else 224) for each in (u, v))
+    r, b = luma + 2 * (1 - red) * cr, luma + 2 * (1 - blue) * cb
+    g = (luma - red * r - blue * b) / (1 - red - blue)
+    shown = 0.299 * r + 0.587 * g + 0.114 * b
+    expected = shown, (b - shown) / 1.772 + 128 / 255, (r - shown) / 1.402 + 128 / 255
+
+    made = jpeg_planes(frame, Look(matrix=matrix, full_range=full_range), 256)
+
+    rounded = 0.51 if matrix == "bt601" else 1.01  # once; luma of the others twice
+    for plane, levels in zip((made[0][:, ::2], *made[1:]), expected, strict=True):
+        assert np.abs(plane - np.clip(255 * levels, 0, 255)).max() < rounded
+
+
+@pytest.mark.parametrize("size", [(12, 17), (13, 16), (13, 17)])
+def test_pixels_of_odd_pictures_stay_in_place(size, monkeypatch):
+    height, width = size
+    luma = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    chroma = np.full(((height + 1) // 2, (width + 1) // 2), 128, np.uint8)
+    monkeypatch.setattr(jpeg, "jpeg_planes", lambda *_: (luma, chroma, chroma))
+
+    made = to_jpeg(av.VideoFrame(width, height, "yuv420p"), Look(), 320, 100)
+
+    shown = simplejpeg.decode_jpeg(made.coded, "GRAY")[..., 0]
+    assert np.abs(shown.astype(int) - luma).max() <= 4
+
+
 def test_jpeg_of_a_plain_picture_is_close_to_that_through_rgb(pictures):
     frame, look = pictures["1280x720"], Look(matrix="bt709")
 
