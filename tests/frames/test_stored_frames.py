@@ -39,6 +39,7 @@ def test_frames_are_told_as_clips_and_unbroken_runs(tmp_path):
         "width": 8,
         "height": 6,
     }
+    assert stored.clips["num_frames"].to_dict() == {"b": 4, "a": 1}
     runs = stored.runs.assign(clip=stored.clips.index[stored.runs["place"]])
     runs = runs[["clip", "first", "last"]].to_numpy().tolist()
     assert sorted(runs) == [["a", 1, 1], ["b", 5, 7], ["b", 9, 9]]
