@@ -116,6 +116,24 @@ def test_hdr_mid_grey_keeps_its_brightness():
     assert to_standard_range(grey, "pq") == pytest.approx(np.full((1, 1, 3), 125), abs=1)
 
 
+@pytest.mark.parametrize(
+    ("light", "expected"),  # cd/m2; x of paper white, shown as 255 f(x)^(1/2.4)
+    [
+        (100, 190),  # x 0.493, below the knee
+        (203, 241),  # x 1: f = 0.875, half of the room above the knee
+        (500, 252),  # x 2.463: 6.85 times the room above the knee, f = 0.974
+        (1000, 255),
+        (4000, 255),
+    ],
+)
+def test_hdr_highlights_roll_off_towards_white(light, expected):
+    power = (light / 10000) ** (2610 / 16384)  # SMPTE ST 2084
+    code = ((3424 + 32 * 2413 * power) / (4096 + 32 * 2392 * power)) ** (2523 / 32)
+    grey = np.full((1, 1, 3), round(65535 * code), np.uint16)
+
+    assert np.abs(to_standard_range(grey, "pq").astype(int) - expected).max() <= 1
+
+
 def test_pictures_too_large_for_the_memory_are_not_decoded(tmp_path, monkeypatch):
     video = tmp_path / "large.mp4"
     picture = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]

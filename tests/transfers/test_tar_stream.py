@@ -23,9 +23,36 @@ def test_names_come_through_in_every_layout(tmp_path, layout, name):
         name = f"{name}/{name}/{name[:40]}.mp4" if layout != tarfile.USTAR_FORMAT else name
     last = name.rpartition("/")[2]
 
-    keep(tar_gz(("other", b"0"), (name, VIDEO), ("z", b"1"), layout=layout), {last}, tmp_path)
+    members = ("other", b"0"), (name, VIDEO), ("z", b"1")
+    keep(tar_gz(*members, layout=layout), {last, "z"}, tmp_path)
 
-    assert files(tmp_path) == {last: VIDEO}
+    assert files(tmp_path) == {last: VIDEO, "z": b"1"}
+
+
+@pytest.mark.parametrize("notes", [b"LK", b"KL"])
+def test_a_long_name_is_kept_beside_that_of_a_links_target(tmp_path, notes):
+    name = "d" * 120 + ".mp4"
+    headers = {
+        ord("L"): (member("long", tarfile.GNUTYPE_LONGNAME), name.encode() + b"\0"),
+        ord("K"): (member("long", tarfile.GNUTYPE_LONGLINK), b"t" * 120 + b"\0"),
+    }
+    archive = tar_gz(*(headers[kind] for kind in notes), (name[:100], VIDEO), ("z", b"1"))
+
+    keep(archive, {name, "z"}, tmp_path)
+
+    assert files(tmp_path) == {name: VIDEO, "z": b"1"}
+
+
+@pytest.mark.parametrize("layout", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_member_begins_with_the_first_of_its_headers(tmp_path, layout):
+    archive = tar_gz(("a.mp4", b"1"), ("d" * 120 + ".mp4", b"2"), ("z.mp4", b"3"), layout=layout)
+    begun = []
+
+    chunks = pieces(archive)
+    list(keep_members(chunks, str, tmp_path, at_member=lambda plain: begun.append(plain.position)))
+
+    # One block of data each; the long name takes a header and a block of its own.
+    assert begun == [0, 1024, 1024 + 2048, 1024 + 2048 + 1024]
 
 
 def test_plain_tar_and_gzip_in_pieces_are_read_too(tmp_path):
