@@ -37,6 +37,7 @@ def test_planes_show_the_same_as_rgb(pictures, size, matrix, full_range):
 
     y, u, v = jpeg_planes(frame, look, 256)
     height, width = y.shape
+    assert u.shape == v.shape == ((height + 1) // 2, (width + 1) // 2)
     chroma = [cv2.resize(plane, (width, height)).astype(float) - 128 for plane in (u, v)]
     red, blue = y + 1.402 * chroma[1], y + 1.772 * chroma[0]
     green = (y - 0.299 * red - 0.114 * blue) / 0.587

@@ -1,5 +1,6 @@
 """Connections to one host, counted over threads and processes."""
 
+import stat
 import subprocess
 import sys
 import threading
@@ -68,6 +69,14 @@ def test_slot_of_another_process_counts_and_ends_with_it(tmp_path):
         held = sorted(path.stat().st_size for path in tmp_path.iterdir())
 
     assert held == [0, 0]
+
+
+def test_the_folder_is_made_for_the_user_alone(tmp_path):
+    folder = tmp_path / "not" / "there"
+
+    for _ in range(2):
+        with HostSlots(1, folder=folder).slot(HOST):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_own_mirror_needs_no_slot(tmp_path):
