@@ -6,9 +6,11 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from threading import Thread
+from unittest.mock import Mock
 
 import pytest
 
+from pipeline.transfers.header_deadline import HeaderDeadline
 from pipeline.transfers.http_client import Patience, open_client
 from pipeline.transfers.transfer import transfer
 from tests.hostile_server import hostile_server
@@ -53,6 +55,22 @@ def test_headers_without_end_are_asked_for_again_and_then_reported(server, tmp_p
 
     assert reason(server, tmp_path / "f") == "stalled"
     assert server.counts["/f"] == PATIENCE.attempts
+
+
+def test_the_shorter_of_deadline_and_time_out_counts():
+    inner = Mock()
+    stream = HeaderDeadline(inner, seconds=10)
+
+    stream.write(b"GET")
+    for timeout in (3, 60, None):
+        stream.read(1, timeout)
+    stream.lift()
+    stream.read(1, 60)
+    stream.close()
+
+    waits = [call.args[1] for call in inner.read.call_args_list]
+    assert waits == [3, pytest.approx(10, abs=2), pytest.approx(10, abs=2), 60]
+    inner.close.assert_called_once_with()
 
 
 def test_deadline_counts_for_each_answer_anew_on_a_connection_that_is_kept(server, tmp_path):

@@ -8,7 +8,11 @@ import pytest
 from pipeline.transfers.archives import keep_members
 from pipeline.transfers.http_client import Patience, open_client
 from pipeline.transfers.http_reader import StaleError, TransferError, stream
-from pipeline.transfers.tar_stream import DamagedArchiveError, TruncatedArchiveError
+from pipeline.transfers.tar_stream import (
+    BLOCK_BYTES,
+    DamagedArchiveError,
+    TruncatedArchiveError,
+)
 from tests.hostile_server import broken_once, hostile_server
 from tests.small_archives import files, keep, member, pieces, tar_gz
 
@@ -111,6 +115,23 @@ def test_wrong_checksum_at_the_end_is_damage(tmp_path):
         keep(bytes(archive), {"a.mp4"}, tmp_path)
 
 
+def test_checksum_behind_much_padding_is_read_too(tmp_path):
+    plain = gzip.decompress(tar_gz(("a.mp4", VIDEO)))
+    archive = bytearray(gzip.compress(plain + bytes(4 * BLOCK_BYTES)))
+    keep(bytes(archive), {"a.mp4"}, tmp_path)
+    archive[-8] ^= 1
+
+    with pytest.raises(DamagedArchiveError, match="incorrect data check"):
+        keep(bytes(archive), {"a.mp4"}, tmp_path)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_zeros_behind_the_packed_stream_are_padding(tmp_path, size):
+    keep(pieces(tar_gz(("a.mp4", VIDEO)) + bytes(700), size), {"a.mp4"}, tmp_path)
+
+    assert files(tmp_path) == {"a.mp4": VIDEO}
+
+
 def test_damaged_header_is_not_taken_for_the_end(tmp_path):
     plain = bytearray(gzip.decompress(tar_gz(("a.mp4", b"1"), ("b.mp4", b"2"))))
     plain[1024] ^= 1  # first letter of the second member's name
@@ -137,6 +158,16 @@ def test_bomb_is_stopped_early(tmp_path):
 
     with pytest.raises(DamagedArchiveError, match="more than 200 times"):
         keep(chunks(), {"a.mp4"}, tmp_path)
+
+
+def test_large_archives_may_pack_well(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.transfers.tar_stream.RATIO_FROM_BYTES", 1000)
+    archive = tar_gz(("a.mp4", VIDEO))
+    assert 10 < len(VIDEO) / len(archive) < 200
+
+    keep(archive, {"a.mp4"}, tmp_path)
+
+    assert files(tmp_path) == {"a.mp4": VIDEO}
 
 
 def test_endless_name_is_not_read_into_memory(tmp_path):
