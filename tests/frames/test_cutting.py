@@ -4,9 +4,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 import av
+import av.error
 import numpy as np
 import pytest
+from av.codec.codec import UnknownCodecError
 
+from pipeline.frames import cutting
 from pipeline.frames.cut_table import Cut, read_cuts, write_cuts
 from pipeline.frames.cutting import cut_clip, packets_to_keep
 from pipeline.frames.frame_reader import Damage, read_frames
@@ -182,10 +185,33 @@ def test_broken_bytes_are_counted_not_fatal(tmp_path):
 def test_clip_behind_the_end_of_its_video_gets_a_reason(tmp_path):
     video = write_video(tmp_path / "short.mp4", "30", 30)
 
-    cut = cut_clip(video, tmp_path, "clip", [(1, 30)], 900.0)
+    cut = cut_clip(video, tmp_path, "clip", [(16, 30)], 900.0)
 
     assert (cut.path, cut.status) == ("", "damaged")
-    assert cut.reason == "the video ends at 1.00 s, the first wanted frame is at 900.00 s"
+    assert cut.reason == "the video ends at 1.00 s, the first wanted frame is at 900.50 s"
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (UnknownCodecError("odd"), "codec odd"),
+        (av.error.InvalidDataError(1094995529, "Invalid data"), "Invalid data"),
+    ],
+)
+def test_video_whose_packets_cannot_be_copied_is_copied_whole(tmp_path, monkeypatch, error, why):
+    video = write_video(tmp_path / "video.mp4", "30", 30)
+
+    def fail(folder, row, *_):
+        (folder / f"{row.clip}.nut").write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(cutting, "_copy_packets", fail)
+    cut = cut_clip(video, tmp_path, "clip", [(1, 20)], 0.0)
+
+    assert cut.reason == f"copied whole: its packets cannot be copied ({why})"
+    assert (cut.path, cut.status) == ("clip.mp4", "ok")
+    assert not (tmp_path / "clip.nut").exists()
+    assert stored_numbers(tmp_path, cut, [1, 20]) == {1: 0, 20: 19}
 
 
 def test_table_of_cuts_survives_writing(tmp_path):

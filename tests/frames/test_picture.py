@@ -134,6 +134,12 @@ def test_hdr_highlights_roll_off_towards_white(light, expected):
     assert np.abs(to_standard_range(grey, "pq").astype(int) - expected).max() <= 1
 
 
+def test_hlg_codes_paper_white_as_three_quarters():
+    grey = np.full((1, 1, 3), round(0.75 * 65535), np.uint16)  # ITU-R BT.2408
+
+    assert np.abs(to_standard_range(grey, "hlg").astype(int) - 241).max() <= 1
+
+
 def test_pictures_too_large_for_the_memory_are_not_decoded(tmp_path, monkeypatch):
     video = tmp_path / "large.mp4"
     picture = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]
