@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import random
 import tarfile
 from pathlib import Path
 
@@ -215,6 +216,28 @@ def test_broken_stream_without_ranges_skips_what_it_had(tmp_path):
     keep_remote(answer, tmp_path)
 
     assert files(tmp_path) == {"a.mp4": VIDEO, "b.mp4": VIDEO[::-1]}
+
+
+@pytest.mark.parametrize("takes_ranges", [True, False])
+def test_long_stream_that_breaks_in_the_middle_of_a_piece_comes_whole(takes_ranges):
+    content = random.Random(1).randbytes(2_000_000)
+    middle = 1_234_567
+
+    def answer(handler, count):
+        if count == 1:
+            handler.reply(200, content[:middle], {"ETag": '"v1"'}, announced=len(content))
+        elif takes_ranges:  # and does not say of which version
+            span = f"bytes {middle}-{len(content) - 1}/{len(content)}"
+            handler.reply(206, content[middle:], {"Content-Range": span})
+        else:
+            handler.reply(200, content, {"ETag": '"v1"'})
+
+    with hostile_server() as server, open_client(PATIENCE) as client:
+        server.answers["/f"] = answer
+        came = b"".join(stream(client, f"{server.base}/f", PATIENCE))
+
+        assert came == content
+        assert server.counts["/f"] == 2
 
 
 def test_stream_that_changes_is_not_continued(tmp_path):
