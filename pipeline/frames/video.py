@@ -191,8 +191,8 @@ def _timeline(
     rate = stream.average_rate or stream.guessed_rate
     frame_seconds = float(1 / rate) if rate else 1 / 30
     known = [a if a is not None else b for a, b in zip(pts, dts, strict=True)]
-    if None in known:  # bare streams: only the rate is known
-        step = round(frame_seconds / float(stream.time_base))
+    if None in known:  # bare streams; their rate counts as 25 where the coded pictures tell another
+        step = durations[0] or round(frame_seconds / float(stream.time_base))
         known = list(range(0, step * len(known), step))
     untimed = bool(_UNTIMED_FORMATS & set(container.format.name.split(",")))
     has_times = None not in pts and not (untimed and list(pts) != list(dts))

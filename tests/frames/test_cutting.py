@@ -144,6 +144,16 @@ def test_format_without_display_times_is_copied_whole_and_shown_in_order(tmp_pat
     assert found[late:] == list(range(1, 51 - late))
 
 
+def test_bare_stream_is_shown_at_its_own_rate(tmp_path):
+    video = write_video(tmp_path / "bare.h264", "24", 48, *H264)
+
+    cut = cut_clip(video, tmp_path, "clip", [(1, 61)], 0.0)
+
+    assert (cut.path, cut.timing) == ("clip.h264", "order")
+    found = stored_numbers(tmp_path, cut, range(1, 62))
+    assert found == {n: (n - 1) * 24 // 30 for n in range(1, 61)}
+
+
 def test_119_frames_give_119_stored_frames(tmp_path):
     video = write_video(tmp_path / "short.mp4", "30", 119)
 

@@ -43,6 +43,25 @@ def test_timeline_tells_display_times_in_file_order(video):
     assert not found.damage
 
 
+def test_bare_stream_has_its_rate_alone(tmp_path):
+    path = write_video(tmp_path / "bare.h264", "24", 48, *H264)
+
+    found = read_timeline(path)
+
+    assert not found.has_times
+    assert found.frame_seconds == pytest.approx(1 / 24, rel=1e-3)
+    assert np.diff(found.pts) * float(found.time_base) == pytest.approx(
+        np.full(47, 1 / 24), rel=1e-3
+    )
+    assert found.end_seconds - found.start_seconds == pytest.approx(2.0, rel=1e-3)
+
+
+def test_a_single_picture_is_shown_for_one_frame_of_the_rate(tmp_path):
+    found = read_timeline(write_video(tmp_path / "one.mp4", "24", 1))
+
+    assert found.frame_seconds == pytest.approx(1 / 24)
+
+
 def test_reading_stops_where_nothing_more_is_wanted(video):
     with opened(video) as (container, stream):
         found = follow(container, stream, coded_packets(container, stream), until_seconds=0.5)
