@@ -55,8 +55,8 @@ def rows() -> Iterator[Row]:
         plain = PlainBatches(files, index.clip)
         measured = in_turn(
             {
-                "ours": cpu_seconds(lambda: store_epoch(dataset)),
-                "plain": cpu_seconds(lambda: plain_epoch(files, index.clip)),
+                "ours": cpu_seconds(lambda: make_each_clip(dataset)),
+                "plain": cpu_seconds(lambda: make_each_clip(plain)),
                 "decoding": cpu_seconds(lambda: [store.decode(clip, numbers) for clip in coded]),
                 "bare": cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()]),
                 "OpenCV": cpu_seconds(lambda: plain_decoding(files, index.clip)),
@@ -127,16 +127,9 @@ def seconds_a_batch(starts: Callable[[], Sequence[int]]) -> Callable[[], float]:
     return lambda: float(np.diff(starts())[WARM_BATCHES:].min() / 1e9)
 
 
-def store_epoch(dataset: TrainingKeyframes) -> None:
-    for start in range(0, len(dataset), BATCH):
-        dataset[[Place(0, row) for row in range(start, start + BATCH)]]
-
-
-def plain_epoch(files: Path, clips: Sequence[str]) -> None:
-    draw = np.random.default_rng(0)
-    for start in range(0, len(clips), BATCH):
-        samples = [plain_sample(files / clip, draw) for clip in clips[start : start + BATCH]]
-        torch.stack([torch.from_numpy(sample) for sample in samples])
+def make_each_clip(batches: Clocked | PlainBatches) -> None:
+    for places in PLACES[: NUM_CLIPS // BATCH]:
+        batches[places]
 
 
 def plain_sample(folder: Path, draw: np.random.Generator) -> np.ndarray:

@@ -209,20 +209,25 @@ class FrameStore:
 
     def _decode_frame(self, still: Frames, jpeg: bytes, clip: str, number: int) -> None:
         inside = still.flags.c_contiguous
-        frame = f"{self._folder}: frame {number} of clip {clip}"
         try:
             decoded = simplejpeg.decode_jpeg(jpeg, "RGB", buffer=still if inside else None)
             size = decoded.shape[:2]
         except ValueError as error:  # broken, or too large for the buffer
             size = _coded_size(jpeg)
             if size in (None, still.shape[:2]):
-                raise ValueError(f"{frame} is no whole JPEG: {error}") from error
+                named = self._named(clip, number)
+                raise ValueError(f"{named} is no whole JPEG: {error}") from error
         if size != still.shape[:2]:  # a smaller one fills a part of it
+            (height, width), (own_height, own_width) = size, still.shape[:2]
             raise ValueError(
-                f"{frame} is {size[1]} x {size[0]}, expected {still.shape[1]} x {still.shape[0]}"
+                f"{self._named(clip, number)} is {width} x {height}, "
+                f"expected {own_width} x {own_height}"
             )
         if not inside:
             still[:] = decoded
+
+    def _named(self, clip: str, number: int) -> str:
+        return f"{self._folder}: frame {number} of clip {clip}"
 
     def _open(self) -> "_Tables":
         if self._tables is None:

@@ -191,7 +191,7 @@ def _timeline(
     rate = stream.average_rate or stream.guessed_rate
     frame_seconds = float(1 / rate) if rate else 1 / 30
     known = [a if a is not None else b for a, b in zip(pts, dts, strict=True)]
-    if None in known:  # bare streams; their rate counts as 25 where the coded pictures tell another
+    if None in known:  # bare streams, whose rate is said to be 25 whatever is coded
         step = durations[0] or round(frame_seconds / float(stream.time_base))
         known = list(range(0, step * len(known), step))
     untimed = bool(_UNTIMED_FORMATS & set(container.format.name.split(",")))

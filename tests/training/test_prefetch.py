@@ -146,3 +146,5 @@ def test_a_batch_is_sent_with_its_small_tensors_by_value(examples: LabelledClips
     batch = examples[PASSES[0]]
 
     assert equal(pickle.loads(pickle.dumps(batch)), batch)
+    (sent,) = prepared(examples, PASSES[:1], 1, CPU)
+    assert not any(each.is_shared() for each in (sent.columns, sent.rows, sent.labels))
