@@ -25,7 +25,7 @@ import cv2
 from benchmarks.rows import ROOT, Row, compared, cpu_seconds, in_turn, report
 from pipeline.frames.cutting import cut_clip
 from pipeline.frames.ffmpeg_binary import ffmpeg_binary
-from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.frame_store_writer import FrameStoreWriter
 from pipeline.frames.shard_extraction import extract_clip
 from pipeline.params import load_params
 from pipeline.sampling import FPS, Sampling, keyframe_number

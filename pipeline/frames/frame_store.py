@@ -1,18 +1,15 @@
 """Stored frames: per shard one tar of JPEGs, and one table that tells where in it each one lies.
 
 A tar of a few GB is one file to the file system, to DVC and to `rm`; `tar tf` still lists it. Its
-members are `<clip>/img_<number>.jpg`, numbers counted from 1 on the grid of `sampling.FPS`.
+members are `<clip>/img_<number>.jpg`, numbers counted from 1 on the grid of `sampling.FPS`. The
+JPEGs lie on their side, see `striped_jpeg.py`; here pictures are upright, and so are their columns.
 
 T frames  H, W pixels.
 """
 
 import os
-import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,81 +18,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import simplejpeg
 
-from pipeline.atomic import written
+from pipeline.frames.frame_store_writer import SCHEMA
+from pipeline.frames.striped_jpeg import StripReader
 
 Frames = npt.NDArray[np.uint8]
 
-_SCHEMA = pa.schema(
-    [
-        ("clip", pa.string()),
-        ("frame", pa.int32()),
-        ("offset", pa.int64()),  # of the JPEG's first byte in the tar
-        ("length", pa.int32()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-    ]
-)
 
-# The header of a file without name and length; its sum is taken with its own field blank.
-_BLANK = tarfile.TarInfo().tobuf(tarfile.GNU_FORMAT)
-_BLANK_SUM = sum(_BLANK[:124] + _BLANK[135:148] + b" " * 8 + _BLANK[156:])
-
-
-class FrameStoreWriter:
-    """Writes one shard; use as a context manager. Equal frames give equal bytes.
-
-    Both files take their names when the block succeeds, the table last.
-
-    Args:
-        notes: what to keep beside the table, such as the versions of the decoder.
-    """
-
-    def __init__(self, tar: Path, index: Path, notes: Mapping[str, str] | None = None) -> None:
-        self._tar_path, self._index_path = tar, index
-        self._notes = dict(notes or {})
-        self._rows: list[tuple[str, int, int, int, int, int]] = []
-        self._length = 0
-
-    def __enter__(self) -> Self:
-        self._files = ExitStack()
-        self._index_part = self._files.enter_context(written(self._index_path))
-        part = self._files.enter_context(written(self._tar_path))
-        self._tar: BinaryIO = self._files.enter_context(part.open("wb", buffering=1 << 20))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            blanks = 2 * tarfile.BLOCKSIZE  # how a tar ends
-            self._tar.write(bytes(blanks + -(self._length + blanks) % tarfile.RECORDSIZE))
-            rows = pa.array(self._rows, pa.struct(list(_SCHEMA)))
-            table = pa.Table.from_struct_array(rows).replace_schema_metadata(self._notes)
-            pq.write_table(table, self._index_part)
-        self._files.__exit__(kind, error, trace)
-
-    def add(self, clip: str, frame: int, jpeg: bytes, width: int, height: int) -> None:
-        """Append one JPEG; frames of a clip come together and ascending, clips in order."""
-        header = _tar_header(f"{clip}/img_{frame:05d}.jpg", len(jpeg))
-        offset = self._length + len(header)
-        self._rows.append((clip, frame, offset, len(jpeg), width, height))
-        padding = bytes(-len(jpeg) % tarfile.BLOCKSIZE)
-        self._length += self._tar.write(b"".join((header, jpeg, padding)))
-
-
-def _tar_header(name: str, size: int) -> bytes:
-    """What `tarfile` writes before a plain file without owner and time, twenty times sooner."""
-    coded, digits = name.encode("utf-8", "surrogateescape"), b"%011o" % size
-    if len(coded) > tarfile.LENGTH_NAME:
-        member = tarfile.TarInfo(name)
-        member.size = size
-        return member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
-    checksum = b"%06o" % (_BLANK_SUM + sum(coded) + sum(digits))
-    parts = coded.ljust(100, b"\0"), _BLANK[100:124], digits, _BLANK[135:148], checksum
-    return b"".join((*parts, _BLANK[154:]))
+def undecoded(num_frames: int, width: int, height: int) -> Frames:
+    """[T, H, W, 3] of any content, in memory as the JPEGs lie: column by column of a picture."""
+    lying: Frames = np.empty((num_frames, width, height, 3), np.uint8)
+    return lying.transpose(0, 2, 1, 3)
 
 
 class FrameStore:
@@ -108,10 +40,12 @@ class FrameStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._tables: _Tables | None = None
+        self._strips = StripReader()
         self._descriptors: dict[int, int] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return {"_folder": self._folder, "_tables": None, "_descriptors": {}}
+        opened = {"_tables": None, "_strips": StripReader(), "_descriptors": dict[int, int]()}
+        return {"_folder": self._folder, **opened}
 
     def __del__(self) -> None:
         for descriptor in self._descriptors.values():
@@ -185,49 +119,57 @@ class FrameStore:
         Raises: ValueError naming the clip and the frame that is not stored, broken, or of another
             size.
         """
-        width, height = self.size(clip)
-        stills: Frames = np.empty((len(numbers), height, width, 3), dtype=np.uint8)
+        stills = undecoded(len(numbers), *self.size(clip))
         self.decode_into(stills, clip, numbers)
-        return stills
+        return np.ascontiguousarray(stills)
 
     def decode_into(
-        self, stills: Frames, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]
+        self,
+        stills: Frames,
+        clip: str,
+        numbers: Sequence[int] | npt.NDArray[np.integer],
+        columns: range | None = None,
     ) -> None:
         """`decode` into memory that is there; a number that stands twice is decoded once.
 
         Args:
-            stills: [T, H, W, 3] of the clip's size, also a part of larger ones.
+            stills: [T, H, W, 3] of the clip's size, also a part of larger ones. Nothing is copied
+                where it is `undecoded`.
+            columns: those that are needed; the others may keep what was in the memory.
         """
+        columns = range(stills.shape[2]) if columns is None else columns
         places: dict[int, int] = {}
         coded = zip(map(int, numbers), self.jpegs(clip, numbers), strict=True)
         for place, (number, jpeg) in enumerate(coded):
             first = places.setdefault(number, place)
             if first == place:
-                self._decode_frame(stills[place], jpeg, clip, number)
+                still = stills[place]
+                try:
+                    self._decode_frame(still.transpose(1, 0, 2), jpeg, columns)
+                except ValueError as error:
+                    raise ValueError(self._told(still, jpeg, clip, number, error)) from error
             else:
                 stills[place] = stills[first]
 
-    def _decode_frame(self, still: Frames, jpeg: bytes, clip: str, number: int) -> None:
-        inside = still.flags.c_contiguous
-        try:
-            decoded = simplejpeg.decode_jpeg(jpeg, "RGB", buffer=still if inside else None)
-            size = decoded.shape[:2]
-        except ValueError as error:  # broken, or too large for the buffer
-            size = _coded_size(jpeg)
-            if size in (None, still.shape[:2]):
-                named = self._named(clip, number)
-                raise ValueError(f"{named} is no whole JPEG: {error}") from error
-        if size != still.shape[:2]:  # a smaller one fills a part of it
-            (height, width), (own_height, own_width) = size, still.shape[:2]
-            raise ValueError(
-                f"{self._named(clip, number)} is {width} x {height}, "
-                f"expected {own_width} x {own_height}"
-            )
-        if not inside:
-            still[:] = decoded
+    def _decode_frame(self, lying: Frames, jpeg: bytes, rows: range) -> None:
+        """Decode into [W, H, 3]; ValueError when the JPEG is broken or of another size."""
+        part, first = self._strips.part(jpeg, lying.shape[:2], rows)
+        if lying.flags.c_contiguous:
+            simplejpeg.decode_jpeg(part, "RGB", buffer=lying[first:])
+        else:
+            decoded = simplejpeg.decode_jpeg(part, "RGB")
+            lying[first : first + len(decoded)] = decoded
 
-    def _named(self, clip: str, number: int) -> str:
-        return f"{self._folder}: frame {number} of clip {clip}"
+    def _told(self, still: Frames, jpeg: bytes, clip: str, number: int, error: ValueError) -> str:
+        """What is wrong with a frame that could not be decoded."""
+        named, (height, width, _) = f"{self._folder}: frame {number} of clip {clip}", still.shape
+        try:
+            own_width, own_height, *_ = simplejpeg.decode_jpeg_header(jpeg)  # of one on its side
+        except ValueError:
+            own_width, own_height = width, height
+        if (own_width, own_height) == (width, height):
+            return f"{named} is no whole JPEG: {error}"
+        return f"{named} is {own_width} x {own_height}, expected {width} x {height}"
 
     def _open(self) -> "_Tables":
         if self._tables is None:
@@ -247,15 +189,6 @@ class FrameStore:
         return self._descriptors[shard]
 
 
-def _coded_size(jpeg: bytes) -> tuple[int, int] | None:
-    """Height and width of a JPEG; None if it does not even begin as one."""
-    try:
-        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
-    except ValueError:
-        return None
-    return int(height), int(width)
-
-
 class _Tables:
     """The tables of a folder as arrays of R frames, sorted by clip and number.
 
@@ -269,9 +202,9 @@ class _Tables:
         self.tars: list[Path] = [path.with_suffix(".tar") for path in paths]
         tables = [pq.read_table(path) for path in paths]
         for path, table in zip(paths, tables, strict=True):
-            if table.schema.names != _SCHEMA.names:
+            if table.schema.names != SCHEMA.names:
                 raise ValueError(
-                    f"{path}: found columns {table.schema.names}, expected {_SCHEMA.names}"
+                    f"{path}: found columns {table.schema.names}, expected {SCHEMA.names}"
                 )
         shards = [np.full(len(t), i, dtype=np.int16) for i, t in enumerate(tables)]
         joined = pa.concat_tables(tables).append_column("shard", pa.array(np.concatenate(shards)))

@@ -2,7 +2,8 @@
 
 JPEG keeps what video keeps: luma, and chroma at half the size. Ordinary pictures (8 bits, 4:2:0,
 upright) therefore go from plane to plane and never become RGB; all others do, see `picture.py`.
-Shrinking averages areas, which gives the same picture before or after a change of colours.
+Shrinking averages areas, which gives the same picture before or after a change of colours. They are
+coded on their side, in strips, see `striped_jpeg.py`.
 
 Y luma, U and V chroma (Cb and Cr).
 """
@@ -19,6 +20,7 @@ from av.video.plane import VideoPlane
 
 from pipeline.frames.look import Look
 from pipeline.frames.picture import LUMA_WEIGHTS, Image, shrunk_size, to_rgb
+from pipeline.frames.striped_jpeg import STRIP_ROWS, join
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,19 +36,47 @@ class Jpeg(NamedTuple):
 
 
 def to_jpeg(frame: VideoFrame, look: Look, short_side_px: int, quality: int) -> Jpeg:
-    """Code a decoded picture upright, its shorter side at most `short_side_px`.
+    """Code a decoded picture, its shorter side at most `short_side_px`.
 
     Args:
         quality: 1 to 100, as libjpeg counts.
+
+    Returns: the JPEG on its side, width and height of the upright picture.
     """
     if is_plain(frame, look):
         y, u, v = jpeg_planes(frame, look, short_side_px)
         height, width = y.shape
-        coded = simplejpeg.encode_jpeg_yuv_planes(_with_even_sides(y), u, v, quality)
-        return Jpeg(coded, width, height)
+        return Jpeg(code_planes(y, u, v, quality), width, height)
     image = to_rgb(frame, look, short_side_px)
     height, width, _ = image.shape
-    return Jpeg(simplejpeg.encode_jpeg(image, quality, "RGB", "420"), width, height)
+    return Jpeg(code_rgb(image, quality), width, height)
+
+
+def code_rgb(image: Image, quality: int) -> bytes:
+    """The JPEG of an upright picture [H, W, 3]."""
+    lying = cv2.transpose(image)
+    strips = [
+        simplejpeg.encode_jpeg(lying[start : start + STRIP_ROWS], quality, "RGB", "420")
+        for start in range(0, len(lying), STRIP_ROWS)
+    ]
+    return join(strips, len(lying))
+
+
+def code_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
+    """The JPEG of an upright picture: Y [H, W], U and V [H / 2, W / 2], halves rounded up."""
+    lying = _with_even_sides(cast(Image, cv2.transpose(y)))
+    u, v = (cast(Image, cv2.transpose(plane)) for plane in (u, v))
+    half = STRIP_ROWS // 2
+    strips = [
+        simplejpeg.encode_jpeg_yuv_planes(
+            lying[2 * start : 2 * (start + half)],
+            u[start : start + half],
+            v[start : start + half],
+            quality,
+        )
+        for start in range(0, len(u), half)
+    ]
+    return join(strips, len(lying))
 
 
 def is_plain(frame: VideoFrame, look: Look) -> bool:
@@ -59,7 +89,7 @@ def is_plain(frame: VideoFrame, look: Look) -> bool:
 def jpeg_planes(frame: VideoFrame, look: Look, short_side_px: int) -> tuple[Image, Image, Image]:
     """Shrink a plain picture and give it JPEG's colours: BT.601, full range.
 
-    Returns: Y [height, width], U and V [height / 2, width / 2], halves rounded up; contiguous.
+    Returns: Y [height, width], U and V [height / 2, width / 2], halves rounded up.
     """
     width, height = shrunk_size(frame.width, frame.height, short_side_px)
     y, u, v = (_pixels(plane) for plane in frame.planes)
@@ -69,7 +99,7 @@ def jpeg_planes(frame: VideoFrame, look: Look, short_side_px: int) -> tuple[Imag
     if look.matrix != "bt601":
         return _other_matrix(y, u, v, look)
     if look.full_range:
-        return np.ascontiguousarray(y), np.ascontiguousarray(u), np.ascontiguousarray(v)
+        return y, u, v
     return _changed(y, _FULL_LUMA), _changed(u, _FULL_CHROMA), _changed(v, _FULL_CHROMA)
 
 

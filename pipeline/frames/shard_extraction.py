@@ -18,7 +18,7 @@ from pipeline.clips import parse_windows, read_windows
 from pipeline.frames.crash_guard import Guard
 from pipeline.frames.cut_table import Cut, read_cuts
 from pipeline.frames.frame_reader import Damage, read_frames
-from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.frame_store_writer import FrameStoreWriter
 from pipeline.frames.jpeg import to_jpeg
 from pipeline.params import load_params
 from pipeline.progress import track

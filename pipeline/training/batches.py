@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.training.transforms import View, normalise, source_pixels, view_clips
+from pipeline.training.transforms import Floats, View, normalise, source_pixels, view_clips
 
 Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] RGB
 Key = TypeVar("Key")
@@ -25,7 +25,9 @@ Key = TypeVar("Key")
 class FrameSource(Protocol):
     """What a dataset needs of the frame store."""
 
-    def decode_into(self, stills: Frames, clip: str, numbers: npt.NDArray[np.int64]) -> None: ...
+    def decode_into(
+        self, stills: Frames, clip: str, numbers: npt.NDArray[np.int64], columns: range
+    ) -> None: ...
 
 
 class Example(NamedTuple):
@@ -49,7 +51,9 @@ class Batch(NamedTuple):
     """Examples whose views have one size."""
 
     positions: list[int]
-    clips: Tensor  # [B, T, H, W, 3] uint8 RGB, as stored; smaller stills in the upper left corner
+    # [B, T, H, W, 3] uint8 RGB, smaller stills in the upper left corner. Its memory runs down the
+    # columns, as stills are stored; columns that no view needs may hold anything.
+    clips: Tensor
     columns: Tensor  # [B, X] float32, where in the stills the columns of the views lie
     rows: Tensor  # [B, Y] float32, the same of their rows
     boxes: Tensor  # as in `People`
@@ -133,24 +137,37 @@ def read_batch(
     )
     return Batch(
         [each.position for each in examples],
-        _clips(examples, frames, memory),
+        _clips(examples, columns, frames, memory),
         torch.from_numpy(columns),
         torch.from_numpy(rows),
         *people,
     )
 
 
-def _clips(examples: Sequence[Example], frames: FrameSource, memory: Tensor | None) -> Tensor:
+def _clips(
+    examples: Sequence[Example], columns_BX: Floats, frames: FrameSource, memory: Tensor | None
+) -> Tensor:
     """[B, T, H, W, 3]; below and to the right of smaller stills there is nothing."""
     width, height = (max(sides) for sides in zip(*(each.size for each in examples), strict=True))
-    shape = len(examples), len(examples[0].numbers), height, width, 3
-    clips = _in(memory, shape)
+    lying = _in(memory, (len(examples), len(examples[0].numbers), width, height, 3))
+    clips = lying.transpose(2, 3)
     if any(each.size != (width, height) for each in examples):
         clips.zero_()
-    for stills, example in zip(clips.numpy(), examples, strict=True):
+    needed = _needed(columns_BX)
+    for stills, example, columns in zip(clips.numpy(), examples, needed, strict=True):
         own_width, own_height = example.size
-        frames.decode_into(stills[:, :own_height, :own_width], example.clip, example.numbers)
+        inside = range(max(columns.start, 0), min(columns.stop, own_width))
+        own = stills[:, :own_height, :own_width]
+        frames.decode_into(own, example.clip, example.numbers, inside)
     return clips
+
+
+def _needed(columns_BX: Floats) -> list[range]:
+    """Columns of stills from which those of the views are mixed, with one more on either side: a
+    device may take a place for a little less or more than it is."""
+    first = np.floor(columns_BX.min(axis=1)).astype(int) - 1
+    last = np.ceil(columns_BX.max(axis=1)).astype(int) + 1
+    return [range(start, stop) for start, stop in zip(first, last + 1, strict=True)]
 
 
 def _in(memory: Tensor | None, shape: tuple[int, ...]) -> Tensor:

@@ -9,9 +9,10 @@ import tarfile
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import simplejpeg
 
-from pipeline.frames.frame_store import FrameStore, FrameStoreWriter
+from pipeline.frames.frame_store import FrameStore, undecoded
+from pipeline.frames.frame_store_writer import FrameStoreWriter
+from pipeline.frames.jpeg import code_rgb
 
 NAMES = {"b": [3, 4, 9], "a ü\"'": [1, 2]}
 
@@ -25,8 +26,7 @@ def write_shard(folder, name, clips):
     with FrameStoreWriter(folder / f"{name}.tar", folder / f"{name}.parquet") as writer:
         for clip, numbers in clips.items():
             for number in numbers:
-                jpeg = simplejpeg.encode_jpeg(flat(clip, number), 95, "RGB", "420")
-                writer.add(clip, number, jpeg, 16, 12)
+                writer.add(clip, number, code_rgb(flat(clip, number), 95), 16, 12)
 
 
 @pytest.fixture
@@ -147,17 +147,16 @@ def test_frame_of_another_size_than_its_clip_is_told(tmp_path, size):
     with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
         for number, (height, width) in enumerate([(12, 16), size], start=1):
             grey = np.zeros((height, width, 3), np.uint8)
-            jpeg = simplejpeg.encode_jpeg(grey, 95, "RGB", "420")
-            writer.add("b", number, jpeg, width, height)
+            writer.add("b", number, code_rgb(grey, 95), width, height)
 
     told = rf"frame 2 of clip b is {size[1]} x {size[0]}, expected 16 x 12"
     with pytest.raises(ValueError, match=told):
         FrameStore(tmp_path).decode("b", [1, 2])
 
 
-@pytest.mark.parametrize("end", [-20, 10, 0])
+@pytest.mark.parametrize("end", [-20, 300, 10, 0])
 def test_broken_frame_is_named(tmp_path, end):
-    jpeg = simplejpeg.encode_jpeg(flat("b", 2), 95, "RGB", "420")
+    jpeg = code_rgb(flat("b", 2), 95)
     with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
         writer.add("b", 2, jpeg[:end], 16, 12)
 
@@ -173,3 +172,51 @@ def test_frames_can_fill_a_part_of_larger_ones(store):
     assert np.array_equal(room[:, :12, :16], store.decode("b", [9, 4, 9]))
     assert not room[:, 12:].any()
     assert not room[:, :, 16:].any()
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """A store of one clip with two pictures of noise, 340 x 24."""
+    with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
+        for number in (1, 2):
+            noise = np.random.default_rng(number).integers(0, 256, (24, 340, 3), np.uint8)
+            writer.add("w", number, code_rgb(noise, 90), 340, 24)
+    return FrameStore(tmp_path)
+
+
+@pytest.mark.parametrize("height", [24, 30])
+@pytest.mark.parametrize("columns", [range(100, 200), range(9), range(330, 340), range(340)])
+def test_columns_that_are_needed_are_those_of_the_whole(wide, columns, height):
+    room = undecoded(3, 340, height)
+    room[:] = 7
+
+    wide.decode_into(room[:, :24], "w", [2, 1, 2], columns)
+
+    needed = slice(columns.start, columns.stop)
+    assert np.array_equal(room[:, :24, needed], wide.decode("w", [2, 1, 2])[:, :, needed])
+    beside = np.r_[0 : columns.start - 34, columns.stop + 34 : 340]
+    assert (room[:, :, beside] == 7).all()  # left out, as that is what takes time
+    assert (room[:, 24:] == 7).all()
+
+
+def test_what_is_undecoded_lies_as_the_jpegs_do(wide):
+    room = undecoded(2, 340, 24)
+
+    assert room.shape == (2, 24, 340, 3)
+    assert room.transpose(0, 2, 1, 3).flags.c_contiguous
+    assert wide.decode("w", [1, 2]).flags.c_contiguous
+
+
+def test_broken_frame_is_named_where_only_a_part_is_read(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (24, 340, 3), np.uint8)
+    whole = code_rgb(noise, 90)
+    with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
+        writer.add("w", 1, whole, 340, 24)
+        writer.add("w", 2, whole[: len(whole) // 2], 340, 24)
+        writer.add("w", 3, code_rgb(noise[:, :200], 90), 340, 24)
+    store, room = FrameStore(tmp_path), undecoded(1, 340, 24)
+
+    with pytest.raises(ValueError, match=r"frame 2 of clip w is no whole JPEG: found \d strips"):
+        store.decode_into(room, "w", [2], range(90))
+    with pytest.raises(ValueError, match="frame 3 of clip w is 200 x 24, expected 340 x 24"):
+        store.decode_into(room, "w", [3], range(90))

@@ -4,7 +4,7 @@ import pytest
 import simplejpeg
 
 from pipeline.frames.cutting import cut_clip
-from pipeline.frames.frame_store import FrameStoreWriter
+from pipeline.frames.frame_store_writer import FrameStoreWriter
 from pipeline.frames.shard_extraction import extract_clip
 from pipeline.sections import ExtractFrames
 from tests.counter_videos import ffmpeg

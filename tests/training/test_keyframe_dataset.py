@@ -40,7 +40,9 @@ def still(clip: str, number: int) -> np.ndarray:
 
 
 class ReferenceFrames:
-    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
+    def decode_into(
+        self, stills: np.ndarray, clip: str, numbers: np.ndarray, columns: range
+    ) -> None:
         stills[:] = [still(clip, int(number)) for number in numbers]
 
 
