@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import simplejpeg
 
-from pipeline.frames.frame_store_writer import SCHEMA
-from pipeline.frames.striped_jpeg import StripReader
+from pipeline.frames.strip_reader import StripReader
 
 Frames = npt.NDArray[np.uint8]
+
+_COLUMNS = ["clip", "frame", "offset", "length", "width", "height"]
 
 
 def undecoded(num_frames: int, width: int, height: int) -> Frames:
@@ -202,10 +203,8 @@ class _Tables:
         self.tars: list[Path] = [path.with_suffix(".tar") for path in paths]
         tables = [pq.read_table(path) for path in paths]
         for path, table in zip(paths, tables, strict=True):
-            if table.schema.names != SCHEMA.names:
-                raise ValueError(
-                    f"{path}: found columns {table.schema.names}, expected {SCHEMA.names}"
-                )
+            if table.schema.names != _COLUMNS:
+                raise ValueError(f"{path}: found columns {table.schema.names}, expected {_COLUMNS}")
         shards = [np.full(len(t), i, dtype=np.int16) for i, t in enumerate(tables)]
         joined = pa.concat_tables(tables).append_column("shard", pa.array(np.concatenate(shards)))
         joined = joined.sort_by([("clip", "ascending"), ("frame", "ascending")])

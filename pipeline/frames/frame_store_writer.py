@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.atomic import written
 
-SCHEMA = pa.schema(
+_SCHEMA = pa.schema(
     [
         ("clip", pa.string()),
         ("frame", pa.int32()),
@@ -59,7 +59,7 @@ class FrameStoreWriter:
         if kind is None:
             blanks = 2 * tarfile.BLOCKSIZE  # how a tar ends
             self._tar.write(bytes(blanks + -(self._length + blanks) % tarfile.RECORDSIZE))
-            rows = pa.array(self._rows, pa.struct(list(SCHEMA)))
+            rows = pa.array(self._rows, pa.struct(list(_SCHEMA)))
             table = pa.Table.from_struct_array(rows).replace_schema_metadata(self._notes)
             pq.write_table(table, self._index_part)
         self._files.__exit__(kind, error, trace)

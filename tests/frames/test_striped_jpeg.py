@@ -9,7 +9,8 @@ import simplejpeg
 from PIL import Image, ImageOps
 
 from pipeline.frames.jpeg import code_rgb
-from pipeline.frames.striped_jpeg import STRIP_ROWS, StripReader, join
+from pipeline.frames.strip_reader import StripReader
+from pipeline.frames.striped_jpeg import STRIP_ROWS, join
 
 SIZES = [(340, 256), (341, 255), (64, 32), (65, 16), (96, 17), (33, 9), (32, 20), (7, 5), (700, 33)]
 
