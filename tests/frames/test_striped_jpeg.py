@@ -78,6 +78,15 @@ def test_a_row_at_the_edge_of_its_strip_brings_the_one_beside():
     assert (taken(0), taken(319)) == ((0, 32), (288, 320))
 
 
+def test_how_a_still_lies_is_all_that_its_exif_says():
+    coded = code_rgb(noise(340, 256), 90)
+
+    jfif, exif = coded[2:20], coded[20:56]
+    assert (jfif[:2], exif[:2]) == (b"\xff\xe0", b"\xff\xe1")  # first and second segment
+    assert int.from_bytes(exif[2:4], "big") + 2 == len(exif)
+    assert dict(Image.open(io.BytesIO(coded)).getexif()) == {0x0112: 5}
+
+
 def by_opencv(picture, *options):
     return cv2.imencode(".jpg", picture, list(options))[1].tobytes()
 
