@@ -37,7 +37,7 @@ CLIPS = 8  # to a shard: a table is written once for all of them
 AROUND_SECONDS = 2  # of the keyframe, in the published preparation
 QUALITY = load_params(ROOT / "params.yaml").extract_frames.jpeg_quality
 SETTINGS = ExtractFrames(short_side_px=320, jpeg_quality=QUALITY)  # at the clip's own size
-TURNS, TURNS_OF_PROGRAMS = 12, 15
+TURNS, TURNS_OF_PROGRAMS = 12, 7
 
 
 def rows(video: Path | None = None) -> Iterator[Row]:
