@@ -10,7 +10,7 @@ from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.frames.ffmpeg_binary import ffmpeg_binary
 from pipeline.frames.frame_store import Frames
 from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import code_rgb
+from pipeline.frames.jpeg import encode_rgb
 from pipeline.params import load_params
 from pipeline.training.keyframe_index import KeyframeIndex
 
@@ -33,7 +33,7 @@ def write_clips(folder: Path, num_clips: int, width: int, height: int) -> Keyfra
         for number, clip in enumerate(clips):
             frames = made_frames(width, height, seed=number)
             for place, frame in enumerate(frames):
-                store.add(clip, place + 1, code_rgb(frame, quality), width, height)
+                store.add(clip, place + 1, encode_rgb(frame, quality), width, height)
             _write_files(frames, folder / "files" / clip)
     return made_index(clips, width, height)
 

@@ -13,7 +13,7 @@ import yaml
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.clips import COLUMNS, write_clips
 from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import code_rgb
+from pipeline.frames.jpeg import encode_rgb
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_FRAMES = 60
@@ -103,7 +103,7 @@ def _jpeg(clip: str, number: int, width: int, height: int) -> bytes:
     picture = np.full((height, width, 3), 90, np.uint8)
     left = (number // 2) % (width - 10)
     picture[10:20, left : left + 10] = [200, 40 * "abc".index(clip[-1]), 30]
-    return code_rgb(picture, quality=90)
+    return encode_rgb(picture, quality=90)
 
 
 def _keyframe(clip: str, second: float) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 JPEG keeps what video keeps: luma, and chroma at half the size. Ordinary pictures (8 bits, 4:2:0,
 upright) therefore go from plane to plane and never become RGB; all others do, see `picture.py`.
-Shrinking averages areas, which gives the same picture before or after a change of colours. They are
+Shrinking averages areas, which gives the same picture before or after a change of colours. All are
 coded on their side, in strips, see `striped_jpeg.py`.
 
 Y luma, U and V chroma (Cb and Cr).
@@ -20,7 +20,7 @@ from av.video.plane import VideoPlane
 
 from pipeline.frames.look import Look
 from pipeline.frames.picture import LUMA_WEIGHTS, Image, shrunk_size, to_rgb
-from pipeline.frames.striped_jpeg import STRIP_ROWS, join
+from pipeline.frames.striped_jpeg import STRIP_ROWS, join_strips
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,23 +46,23 @@ def to_jpeg(frame: VideoFrame, look: Look, short_side_px: int, quality: int) -> 
     if is_plain(frame, look):
         y, u, v = jpeg_planes(frame, look, short_side_px)
         height, width = y.shape
-        return Jpeg(code_planes(y, u, v, quality), width, height)
+        return Jpeg(encode_planes(y, u, v, quality), width, height)
     image = to_rgb(frame, look, short_side_px)
     height, width, _ = image.shape
-    return Jpeg(code_rgb(image, quality), width, height)
+    return Jpeg(encode_rgb(image, quality), width, height)
 
 
-def code_rgb(image: Image, quality: int) -> bytes:
+def encode_rgb(image: Image, quality: int) -> bytes:
     """The JPEG of an upright picture [H, W, 3]."""
     lying = cv2.transpose(image)
     strips = [
         simplejpeg.encode_jpeg(lying[start : start + STRIP_ROWS], quality, "RGB", "420")
         for start in range(0, len(lying), STRIP_ROWS)
     ]
-    return join(strips, len(lying))
+    return join_strips(strips, len(lying))
 
 
-def code_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
+def encode_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
     """The JPEG of an upright picture: Y [H, W], U and V [H / 2, W / 2], halves rounded up."""
     lying = _with_even_sides(cast(Image, cv2.transpose(y)))
     u, v = (cast(Image, cv2.transpose(plane)) for plane in (u, v))
@@ -76,7 +76,7 @@ def code_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
         )
         for start in range(0, len(u), half)
     ]
-    return join(strips, len(lying))
+    return join_strips(strips, len(lying))
 
 
 def is_plain(frame: VideoFrame, look: Look) -> bool:

@@ -23,7 +23,7 @@ _ON_ITS_SIDE = struct.pack(
 )
 
 
-def join(strips: Sequence[bytes], height: int) -> bytes:
+def join_strips(strips: Sequence[bytes], height: int) -> bytes:
     """One JPEG of strips that were coded one by one: 4:2:0, `STRIP_ROWS` high but for the last.
 
     Raises:

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.frames.frame_store import FrameStore, undecoded
 from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import code_rgb
+from pipeline.frames.jpeg import encode_rgb
 
 NAMES = {"b": [3, 4, 9], "a ü\"'": [1, 2]}
 
@@ -26,7 +26,7 @@ def write_shard(folder, name, clips):
     with FrameStoreWriter(folder / f"{name}.tar", folder / f"{name}.parquet") as writer:
         for clip, numbers in clips.items():
             for number in numbers:
-                writer.add(clip, number, code_rgb(flat(clip, number), 95), 16, 12)
+                writer.add(clip, number, encode_rgb(flat(clip, number), 95), 16, 12)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_frame_of_another_size_than_its_clip_is_told(tmp_path, size):
     with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
         for number, (height, width) in enumerate([(12, 16), size], start=1):
             grey = np.zeros((height, width, 3), np.uint8)
-            writer.add("b", number, code_rgb(grey, 95), width, height)
+            writer.add("b", number, encode_rgb(grey, 95), width, height)
 
     told = rf"frame 2 of clip b is {size[1]} x {size[0]}, expected 16 x 12"
     with pytest.raises(ValueError, match=told):
@@ -156,7 +156,7 @@ def test_frame_of_another_size_than_its_clip_is_told(tmp_path, size):
 
 @pytest.mark.parametrize("end", [-20, 300, 10, 0])
 def test_broken_frame_is_named(tmp_path, end):
-    jpeg = code_rgb(flat("b", 2), 95)
+    jpeg = encode_rgb(flat("b", 2), 95)
     with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
         writer.add("b", 2, jpeg[:end], 16, 12)
 
@@ -180,7 +180,7 @@ def wide(tmp_path):
     with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
         for number in (1, 2):
             noise = np.random.default_rng(number).integers(0, 256, (24, 340, 3), np.uint8)
-            writer.add("w", number, code_rgb(noise, 90), 340, 24)
+            writer.add("w", number, encode_rgb(noise, 90), 340, 24)
     return FrameStore(tmp_path)
 
 
@@ -209,11 +209,11 @@ def test_what_is_undecoded_lies_as_the_jpegs_do(wide):
 
 def test_broken_frame_is_named_where_only_a_part_is_read(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (24, 340, 3), np.uint8)
-    whole = code_rgb(noise, 90)
+    whole = encode_rgb(noise, 90)
     with FrameStoreWriter(tmp_path / "00.tar", tmp_path / "00.parquet") as writer:
         writer.add("w", 1, whole, 340, 24)
         writer.add("w", 2, whole[: len(whole) // 2], 340, 24)
-        writer.add("w", 3, code_rgb(noise[:, :200], 90), 340, 24)
+        writer.add("w", 3, encode_rgb(noise[:, :200], 90), 340, 24)
     store, room = FrameStore(tmp_path), undecoded(1, 340, 24)
 
     with pytest.raises(ValueError, match=r"frame 2 of clip w is no whole JPEG: found \d strips"):

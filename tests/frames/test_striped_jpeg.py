@@ -8,9 +8,9 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
-from pipeline.frames.jpeg import code_rgb
+from pipeline.frames.jpeg import encode_rgb
 from pipeline.frames.strip_reader import StripReader
-from pipeline.frames.striped_jpeg import STRIP_ROWS, join
+from pipeline.frames.striped_jpeg import STRIP_ROWS, join_strips
 
 SIZES = [(340, 256), (341, 255), (64, 32), (65, 16), (96, 17), (33, 9), (32, 20), (7, 5), (700, 33)]
 
@@ -28,7 +28,7 @@ def test_strips_show_what_one_piece_shows(size):
 
     one_piece = simplejpeg.encode_jpeg(lying, 90, "RGB", "420")
 
-    shown = simplejpeg.decode_jpeg(code_rgb(picture, 90))
+    shown = simplejpeg.decode_jpeg(encode_rgb(picture, 90))
     assert np.array_equal(shown, simplejpeg.decode_jpeg(one_piece))
 
 
@@ -36,7 +36,7 @@ def test_strips_show_what_one_piece_shows(size):
 def test_viewers_show_the_picture_upright(size):
     picture = noise(*size)
 
-    coded = code_rgb(picture, 95)
+    coded = encode_rgb(picture, 95)
 
     expected = simplejpeg.decode_jpeg(coded).transpose(1, 0, 2)
     opencv = cv2.imdecode(np.frombuffer(coded, np.uint8), cv2.IMREAD_COLOR_RGB)
@@ -49,7 +49,7 @@ def test_viewers_show_the_picture_upright(size):
 @pytest.mark.parametrize("size", SIZES)
 def test_parts_show_what_the_whole_shows(size):
     width, height = size
-    coded, reader = code_rgb(noise(*size), 90), StripReader()
+    coded, reader = encode_rgb(noise(*size), 90), StripReader()
     whole = simplejpeg.decode_jpeg(coded)
     edges = {0, 1, 15, 16, 31, 32, 33, 63, 64, 65, 200, width - 1, width}
     ranges = [range(a, b) for a in edges for b in edges if a < b <= width]
@@ -66,7 +66,7 @@ def test_parts_show_what_the_whole_shows(size):
 
 
 def test_a_row_at_the_edge_of_its_strip_brings_the_one_beside():
-    coded, reader = code_rgb(noise(320, 64), 90), StripReader()
+    coded, reader = encode_rgb(noise(320, 64), 90), StripReader()
 
     def taken(row):
         part, first = reader.part(coded, (320, 64), range(row, row + 1))
@@ -79,7 +79,7 @@ def test_a_row_at_the_edge_of_its_strip_brings_the_one_beside():
 
 
 def test_how_a_still_lies_is_all_that_its_exif_says():
-    coded = code_rgb(noise(340, 256), 90)
+    coded = encode_rgb(noise(340, 256), 90)
 
     jfif, exif = coded[2:20], coded[20:56]
     assert (jfif[:2], exif[:2]) == (b"\xff\xe0", b"\xff\xe1")  # first and second segment
@@ -121,7 +121,7 @@ def test_one_reader_takes_any_jpeg():
     reader = StripReader()
     for width in (200, 300, 200):
         for quality in (50, 90):
-            coded = code_rgb(noise(width, 48), quality)
+            coded = encode_rgb(noise(width, 48), quality)
             part, first = reader.part(coded, (width, 48), range(100, 120))
             shown = simplejpeg.decode_jpeg(part)[100 - first : 120 - first]
             assert np.array_equal(shown, simplejpeg.decode_jpeg(coded)[100:120])
@@ -129,11 +129,11 @@ def test_one_reader_takes_any_jpeg():
 
 def test_another_size_is_told():
     with pytest.raises(ValueError, match=r"it has 200 x 48 pixels, expected \(48, 200\)"):
-        StripReader().part(code_rgb(noise(200, 48), 90), (48, 200), range(9))
+        StripReader().part(encode_rgb(noise(200, 48), 90), (48, 200), range(9))
 
 
 def test_a_missing_strip_is_told():
-    coded = code_rgb(noise(200, 48), 90)
+    coded = encode_rgb(noise(200, 48), 90)
     second = coded.index(b"\xff\xd1")
 
     with pytest.raises(ValueError, match="found 2 strips, expected 7"):
@@ -143,13 +143,13 @@ def test_a_missing_strip_is_told():
 @pytest.mark.parametrize("stop", [0, 1, 3, 30, 200, 600])
 def test_a_header_that_breaks_off_is_told(stop):
     with pytest.raises(ValueError, match="breaks off or is none of a baseline JPEG"):
-        StripReader().part(code_rgb(noise(200, 48), 90)[:stop], (200, 48), range(9))
+        StripReader().part(encode_rgb(noise(200, 48), 90)[:stop], (200, 48), range(9))
 
 
 def test_strips_that_are_coded_otherwise_are_refused():
     strips = [simplejpeg.encode_jpeg(noise(48, 32), quality, "RGB", "420") for quality in (80, 90)]
 
     with pytest.raises(ValueError, match="another width or other tables than the first"):
-        join(strips, 64)
+        join_strips(strips, 64)
     with pytest.raises(ValueError, match="another width or other tables than the first"):
-        join([strips[0], simplejpeg.encode_jpeg(noise(50, 32), 80, "RGB", "420")], 64)
+        join_strips([strips[0], simplejpeg.encode_jpeg(noise(50, 32), 80, "RGB", "420")], 64)

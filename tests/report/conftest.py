@@ -12,7 +12,7 @@ import yaml
 from pipeline.annotations.ava_csv import read_class_list
 from pipeline.frames.frame_store import FrameStore
 from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import code_rgb
+from pipeline.frames.jpeg import encode_rgb
 from pipeline.params import Params, load_params
 from pipeline.report.study import Study, load_study
 from tests.conftest import ROOT
@@ -121,7 +121,7 @@ def write_index(folder: Path) -> None:
 def write_frames(folder: Path) -> None:
     folder.mkdir()
     picture = np.tile(np.linspace(40, 200, 64, dtype=np.uint8)[:, None, None], (1, 96, 3))
-    jpeg = code_rgb(picture, quality=95)
+    jpeg = encode_rgb(picture, quality=95)
     with FrameStoreWriter(folder / "00.tar", folder / "00.parquet") as store:
         for clip in ("one", "two"):
             for number in range(1, len(SECONDS) + 1):

@@ -15,7 +15,7 @@ from pipeline.annotations.proposals import read_collected
 from pipeline.annotations.split_people import detect_people
 from pipeline.frames.frame_store import FrameStore
 from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import code_rgb
+from pipeline.frames.jpeg import encode_rgb
 from pipeline.stages.detect_people import main
 from tests.small_annotations import small_params, write_raw
 
@@ -291,4 +291,4 @@ def write_frames(folder: Path, clip: str, count: int, grey: int = 0, shard: str 
     with FrameStoreWriter(folder / f"{shard}.tar", folder / f"{shard}.parquet") as store:
         for number in range(1, count + 1):
             still = np.full((8, 8, 3), round(number * 0.8) + grey, np.uint8)
-            store.add(clip, number, code_rgb(still, quality=85), 8, 8)
+            store.add(clip, number, encode_rgb(still, quality=85), 8, 8)

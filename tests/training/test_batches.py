@@ -6,7 +6,7 @@ import torch
 
 from pipeline.frames.frame_store import FrameStore
 from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import code_rgb
+from pipeline.frames.jpeg import encode_rgb
 from pipeline.training.batches import Batch, Example, People, read_batch
 from pipeline.training.transforms import View, random_view, whole_view
 
@@ -22,7 +22,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
             for number in (1, 2):
                 draw = np.random.default_rng([*clip.encode(), number])
                 noise = draw.integers(0, 256, (height, width, 3), np.uint8)
-                writer.add(clip, number, code_rgb(noise, 90), width, height)
+                writer.add(clip, number, encode_rgb(noise, 90), width, height)
     return FrameStore(folder)
 
 
