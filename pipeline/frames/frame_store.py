@@ -45,8 +45,7 @@ class FrameStore:
         self._descriptors: dict[int, int] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        opened = {"_tables": None, "_strips": StripReader(), "_descriptors": dict[int, int]()}
-        return {"_folder": self._folder, **opened}
+        return {**vars(self), "_tables": None, "_descriptors": {}}
 
     def __del__(self) -> None:
         for descriptor in self._descriptors.values():

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-_APP0, _START_OF_FRAME, _RESTART_INTERVAL, _START_OF_SCAN = 0xE0, 0xC0, 0xDD, 0xDA
+RESTART, END = 0xD0, b"\xff\xd9"  # the first of eight markers, counted round and round
+RESTART_INTERVAL = 0xDD
+_APP0, _START_OF_FRAME, _START_OF_SCAN = 0xE0, 0xC0, 0xDA
 _BLOCK, _HALVED_CHROMA = 16, b"\x22"  # rows and columns coded together in 4:2:0, how it is told
 
 
@@ -27,7 +29,7 @@ class Header(NamedTuple):
                 app0_stop = stop
             elif marker == _START_OF_FRAME:
                 height_at, is_420 = at + 5, jpeg[at + 11 : at + 12] == _HALVED_CHROMA
-            elif marker == _RESTART_INTERVAL:
+            elif marker == RESTART_INTERVAL:
                 interval = _number(jpeg, at + 4)
             elif marker == _START_OF_SCAN and height_at:
                 size = _number(jpeg, height_at), _number(jpeg, height_at + 2)

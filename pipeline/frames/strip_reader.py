@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from pipeline.frames.jpeg_header import Header
-
-_RESTART, _END = 0xD0, b"\xff\xd9"
+from pipeline.frames.jpeg_header import END, RESTART, Header
 
 
 class StripReader:
@@ -42,11 +40,11 @@ class StripReader:
             raise ValueError(f"found {len(begins) - 1} strips, expected {number}")
         part_rows = min((last + 1) * high, header.height) - first * high
         start, stop = begins[first], begins[last + 1]
-        part = bytearray().join((header.coded, memoryview(jpeg)[start : stop - 2], _END))
+        part = bytearray().join((header.coded, memoryview(jpeg)[start : stop - 2], END))
         part[header.height_at : header.height_at + 2] = part_rows.to_bytes(2, "big")
         moved = len(header.coded) - start
         for counted, begin in enumerate(begins[first + 1 : last + 1]):  # from the first anew
-            part[begin + moved - 1] = _RESTART + counted % 8
+            part[begin + moved - 1] = RESTART + counted % 8
         return part, first * high
 
 
@@ -57,5 +55,5 @@ def _strips(jpeg: bytes, start: int) -> list[int]:
         start: of the coded pixels, in which a byte of 255 stands before a zero or in a marker.
     """
     coded = np.frombuffer(jpeg, np.uint8)
-    is_marker = (coded[start:-1] == 0xFF) & (coded[start + 1 :] & 0xF8 == _RESTART)
+    is_marker = (coded[start:-1] == 0xFF) & (coded[start + 1 :] & 0xF8 == RESTART)
     return [start, *(np.flatnonzero(is_marker) + start + 2).tolist(), len(jpeg)]

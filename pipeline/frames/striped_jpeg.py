@@ -11,12 +11,10 @@ Rows, columns, height and width are those of the JPEG here and in `strip_reader.
 import struct
 from collections.abc import Sequence
 
-from pipeline.frames.jpeg_header import Header
+from pipeline.frames.jpeg_header import END, RESTART, RESTART_INTERVAL, Header
 
 STRIP_ROWS = 32
 
-_RESTART, _END = 0xD0, b"\xff\xd9"  # the first of eight markers, counted round and round
-_RESTART_INTERVAL = 0xFFDD
 # EXIF with one entry, the orientation (0x0112): its rows are columns of the picture (5).
 _ON_ITS_SIDE = struct.pack(
     ">HH6s2sHIHHHIHHI", 0xFFE1, 34, b"Exif\0\0", b"MM", 42, 8, 1, 0x0112, 3, 1, 5, 0, 0
@@ -34,12 +32,12 @@ def join_strips(strips: Sequence[bytes], height: int) -> bytes:
     for strip in strips:
         if not (strip.startswith(above) and strip.startswith(below, first.height_at + 2)):
             raise ValueError("a strip has another width or other tables than the first")
-    interval = struct.pack(">HHH", _RESTART_INTERVAL, 4, first.blocks(STRIP_ROWS))
+    interval = struct.pack(">BBHH", 0xFF, RESTART_INTERVAL, 4, first.blocks(STRIP_ROWS))
     parts = [
         above[: first.app0_stop], _ON_ITS_SIDE, above[first.app0_stop :],
         height.to_bytes(2, "big"),
         first.coded[first.height_at + 2 : first.scan_at], interval, first.coded[first.scan_at :],
     ]  # fmt: skip
     for number, strip in enumerate(strips):
-        parts += strip[len(first.coded) : -len(_END)], bytes((0xFF, _RESTART + number % 8))
-    return b"".join((*parts[:-1], _END))
+        parts += strip[len(first.coded) : -len(END)], bytes((0xFF, RESTART + number % 8))
+    return b"".join((*parts[:-1], END))

@@ -153,21 +153,20 @@ def _clips(
     clips = lying.transpose(2, 3)
     if any(each.size != (width, height) for each in examples):
         clips.zero_()
-    needed = _needed(columns_BX)
+    needed = _needed(columns_BX, np.array([each.size[0] for each in examples]))
     for stills, example, columns in zip(clips.numpy(), examples, needed, strict=True):
         own_width, own_height = example.size
-        inside = range(max(columns.start, 0), min(columns.stop, own_width))
         own = stills[:, :own_height, :own_width]
-        frames.decode_into(own, example.clip, example.numbers, inside)
+        frames.decode_into(own, example.clip, example.numbers, columns)
     return clips
 
 
-def _needed(columns_BX: Floats) -> list[range]:
+def _needed(columns_BX: Floats, widths: npt.NDArray[np.int64]) -> list[range]:
     """Columns of stills from which those of the views are mixed, with one more on either side: a
     device may take a place for a little less or more than it is."""
-    first = np.floor(columns_BX.min(axis=1)).astype(int) - 1
-    last = np.ceil(columns_BX.max(axis=1)).astype(int) + 1
-    return [range(start, stop) for start, stop in zip(first, last + 1, strict=True)]
+    starts = np.maximum(np.floor(columns_BX.min(axis=1)).astype(int) - 1, 0)
+    stops = np.minimum(np.ceil(columns_BX.max(axis=1)).astype(int) + 2, widths)
+    return list(map(range, starts, stops))
 
 
 def _in(memory: Tensor | None, shape: tuple[int, ...]) -> Tensor:
