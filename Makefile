@@ -8,7 +8,7 @@ BIN := .venv/bin
 # Modules are compiled when first imported; that is kept even where the environment says not to.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check mutations bench env dvc.yaml
+.PHONY: demo test check mutations bench env
 
 # Build the demo's nine-row table from nothing and print it.
 demo: env
@@ -42,7 +42,3 @@ env:
 # Break the published semantics on purpose, place by place: a test must notice each (minutes).
 mutations: env
 	$(BIN)/python -m tests.mutations
-
-# Bring the source files listed in dvc.yaml up to date with the imports.
-dvc.yaml: env
-	$(BIN)/python -m pipeline.code_files

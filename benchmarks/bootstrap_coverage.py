@@ -4,7 +4,7 @@
 
 The known difference is that of both detectors on twenty thousand videos; every simulation draws a
 new small set of videos from the same population. Beside our interval stands the plain percentile
-interval of the same resamples. Of 400 simulations of an exact interval, 93 to 97 % hold the truth.
+interval of the same resamples. Of 400 simulations of an exact interval, 93 to 97 % hold the ground truth.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def value(matches: Matches) -> float:
 def simulate(
     population: Population, num_videos: int, simulations: int, resamples: int
 ) -> Iterator[tuple[bool, bool, bool, bool]]:
-    """Whether each simulation's intervals hold the truth.
+    """Whether each simulation's intervals hold the ground truth.
 
     Yields: difference by ours and by percentiles, mAP of one detector by ours and by percentiles.
     """
@@ -56,9 +56,9 @@ def simulate(
         )
 
 
-def _percentiles_hold(values: np.ndarray, truth: float) -> bool:
+def _percentiles_hold(values: np.ndarray, ground_truth: float) -> bool:
     low, high = np.nanpercentile(values, (2.5, 97.5))
-    return bool(low <= truth <= high)
+    return bool(low <= ground_truth <= high)
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def main() -> None:
     flags.add_argument("--videos", type=int, nargs="+", default=[64, 20])
     args = flags.parse_args()
     show = sys.stdout.write
-    show("share of simulations whose 95 % interval holds the truth, in %\n")
+    show("share of simulations whose 95 % interval holds the ground truth, in %\n")
     show(f"{'':32}  difference of two    mAP of one\n")
     show(f"{'population':24}{'videos':>8}    ours  percentile    ours  percentile\n")
     for name, population in POPULATIONS.items():

@@ -1,6 +1,6 @@
 """CPU time of the error analysis, as a multiple of scoring the same detections once.
 
-    python benchmarks/error_analysis.py --truth T.csv --detections D.csv --labels L.pbtxt
+    python benchmarks/error_analysis.py --ground-truth T.csv --detections D.csv --labels L.pbtxt
 
 The analysis scores the detections three times over (by size, by people, with perfect boxes), so its
 floor is about three; what lies above is the work on boxes.
@@ -17,7 +17,7 @@ from pipeline.annotations.ava_csv import (
     read_class_list,
     read_detections,
     read_exclusions,
-    read_truth,
+    read_ground_truth,
 )
 from pipeline.evaluation.errors import PROTOCOL, analyse_errors
 from pipeline.evaluation.metrics import score_available
@@ -36,13 +36,15 @@ def measured(call: Callable[[], T]) -> tuple[T, float]:
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__)
-    for name in ("truth", "detections", "labels"):
+    for name in ("ground_truth", "detections", "labels"):
         flags.add_argument(f"--{name}", type=Path, required=True)
     args = flags.parse_args()
     classes = read_class_list(args.labels)
-    truth = read_truth(args.truth)
-    index = truth[["video_id", "timestamp"]].drop_duplicates()
-    tables = SplitTables(read_detections(args.detections), truth, read_exclusions(None), index)
+    ground_truth = read_ground_truth(args.ground_truth)
+    index = ground_truth[["video_id", "timestamp"]].drop_duplicates()
+    tables = SplitTables(
+        read_detections(args.detections), ground_truth, read_exclusions(None), index
+    )
 
     whole, scoring = measured(lambda: score_available(tables, classes, PROTOCOL))
     found, analysing = measured(lambda: analyse_errors(tables, whole, classes))

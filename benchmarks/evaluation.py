@@ -16,11 +16,11 @@ from torch import nn
 from benchmarks.made_frames import write_clips
 from benchmarks.model import equal_networks
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
-from pipeline.frames.frame_store import FrameStore
 from pipeline.sampling import Sampling
 from pipeline.training.hardware import set_up
 from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
+from pipeline.video.frame_store import FrameStore
 
 GOAL = 1.3  # clips per second, against one by one
 

@@ -21,13 +21,13 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from benchmarks.made_frames import KEYFRAME, NUM_FRAMES, write_clips
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
-from pipeline.frames.frame_store import FrameStore, undecoded
 from pipeline.sampling import Sampling
 from pipeline.training.batches import Batch
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.prefetch import prepared
 from pipeline.training.transforms import random_view
+from pipeline.video.frame_store import FrameStore, undecoded
 
 TURNS = 31  # many, as little disturbs what takes a tenth of a second
 TURNS_OF_WORKERS, BATCHES, WARM_BATCHES = 6, 30, 6  # a worker starts anew each turn

@@ -19,7 +19,7 @@ import yaml
 
 from benchmarks.commands import GIB, measure
 from benchmarks.full_world import write_all_proposals, write_annotations, write_shards
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
 from pipeline.stages.merge_annotations import DATA_STAGES
 from pipeline.training.keyframe_index import KeyframeIndex, read_index
 
@@ -109,7 +109,7 @@ def read_all(index: KeyframeIndex | None, ready, leave) -> None:  # type: ignore
     """A worker: touches all of the memory, says so, and waits to be measured."""
     for row in range(0, len(index or ()), ROWS_OF_A_PAGE):
         assert index is not None
-        people = np.arange(len(index.truth(row)))
+        people = np.arange(len(index.ground_truth(row)))
         index.proposals(row, 0.9), index.labels(np.full(len(people), row), people)
         index.clip[row], index.video_id[row]
     ready.release()

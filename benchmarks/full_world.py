@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotations.ava_csv import read_truth
-from pipeline.annotations.proposals import BOX, write_proposals
+from pipeline.annotations.ava_csv import read_ground_truth
 from pipeline.clips import parse_windows, read_clips
-from pipeline.params import Params
+from pipeline.people.proposals import BOX, write_proposals
+from pipeline.settings.params import Params
 
 AVA_VIDEOS = {"ava_train": 235, "ava_val": 64}
 TRAIN_CLIPS, VAL_CLIPS = 141_000, 32_000
@@ -37,12 +37,12 @@ def write_annotations(raw: Path, seed: int = 0, share: float | None = None) -> N
     raw.mkdir(parents=True)
     random = np.random.default_rng(seed)
     names = []
-    for part, count in AVA_VIDEOS.items():
-        videos = [f"{part}-{number:04d}" for number in range(round(size * count))]
+    for subset, count in AVA_VIDEOS.items():
+        videos = [f"{subset}-{number:04d}" for number in range(round(size * count))]
         names += [f"{video}.mkv\n" for video in videos]
-        (raw / f"{part}_v2.2.csv").write_text(_ava_rows(videos, random))
+        (raw / f"{subset}_v2.2.csv").write_text(_ava_rows(videos, random))
         excluded = "".join(f"{video},0905\n" for video in videos[::9])
-        (raw / f"{part}_excluded_timestamps_v2.2.csv").write_text(excluded)
+        (raw / f"{subset}_excluded_timestamps_v2.2.csv").write_text(excluded)
     (raw / "ava_file_names_trainval_v2.1.txt").write_text("".join(names))
     for split in ("train", "val"):
         (raw / f"k700_2020_{split}_path.txt").write_text("https://example.org/0.tar.gz\n")
@@ -160,10 +160,15 @@ def _write_store(path: Path, clips: pd.DataFrame) -> None:
 
 
 def write_all_proposals(data: Path, params: Params) -> None:
-    """Every truth box once, with a score, as a good detector would leave them."""
+    """Every ground truth box once, with a score, as a good detector would leave them."""
     for split in params.splits:
-        parts = [read_truth(data / "annotations/raw" / part.truth) for part in params.parts(split)]
-        truth = pd.concat(parts)
-        boxes = truth[truth["action_id"] != 0].drop_duplicates(["video_id", "timestamp", *BOX])
+        subsets = [
+            read_ground_truth(data / "annotations/raw" / subset.ground_truth)
+            for subset in params.subsets(split)
+        ]
+        ground_truth = pd.concat(subsets)
+        boxes = ground_truth[ground_truth["action_id"] != 0].drop_duplicates(
+            ["video_id", "timestamp", *BOX]
+        )
         boxes = boxes.sort_values(["video_id", "timestamp"])
         write_proposals(data / "proposals" / f"{split}.parquet", boxes.assign(score=0.95))

@@ -23,13 +23,13 @@ import av
 import cv2
 
 from benchmarks.rows import ROOT, Row, compared, cpu_seconds, in_turn, report
-from pipeline.frames.cutting import cut_clip
-from pipeline.frames.ffmpeg_binary import ffmpeg_binary
-from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.shard_extraction import extract_clip
-from pipeline.params import load_params
+from pipeline.core.ffmpeg import ffmpeg_binary
 from pipeline.sampling import FPS, Sampling, keyframe_number
-from pipeline.sections import ExtractFrames
+from pipeline.settings.params import load_params
+from pipeline.settings.sections import ExtractFrames
+from pipeline.video.cutting import cut_clip
+from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.shard_extraction import extract_clip
 
 SOURCE = "mandelbrot=s=340x256:r=30:maxiter=300,noise=alls=6:allf=t"  # moves, and has a grain
 KEYFRAME_SECONDS = 5

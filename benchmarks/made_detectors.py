@@ -18,13 +18,13 @@ class Population:
     """What the videos are like.  C actions  V videos"""
 
     num_actions: int = 12
-    most_boxes: float = 8.0  # truth boxes per video of the most common action
+    most_boxes: float = 8.0  # ground truth boxes per video of the most common action
     rarest: float = 0.1  # those of the rarest action, as a share of it
     evenness: float = 0.5  # how evenly an action spreads over the videos; small: in few of them
     video_effect: float = 1.0  # how differently an action shows from video to video
     gain: float = 0.2  # what the second detector adds to the score of a true box, on average
     false_boxes: float = 12.0  # false detections per action and video
-    found: float = 0.85  # share of the truth boxes that are detected at all
+    found: float = 0.85  # share of the ground truth boxes that are detected at all
 
     def draw(self, num_videos: int, seed: int) -> tuple[Matches, Matches]:
         """Two detectors on the same newly drawn videos."""
@@ -34,25 +34,25 @@ class Population:
         mean = np.geomspace(self.most_boxes, self.most_boxes * self.rarest, self.num_actions)
         shape = (self.num_actions, num_videos)
         share = random.gamma(self.evenness, 1 / self.evenness, shape)
-        truth_CV = random.poisson(mean[:, None] * share)
+        ground_truth_CV = random.poisson(mean[:, None] * share)
         parts = [
-            self._one_action(action, truth_CV[action], gains[action], random)
+            self._one_action(action, ground_truth_CV[action], gains[action], random)
             for action in range(self.num_actions)
         ]
         video, hit, first, second = (np.concatenate(column) for column in zip(*parts, strict=True))
         action = np.repeat(np.arange(self.num_actions), [len(part[0]) for part in parts])
         return (
-            _ranked(truth_CV, action, video, first, hit),
-            _ranked(truth_CV, action, video, second, hit),
+            _ranked(ground_truth_CV, action, video, first, hit),
+            _ranked(ground_truth_CV, action, video, second, hit),
         )
 
     def _one_action(
-        self, action: int, truth_V: Ints, gain: float, random: np.random.Generator
+        self, action: int, ground_truth_V: Ints, gain: float, random: np.random.Generator
     ) -> tuple[Ints, Bools, Floats, Floats]:
-        num_videos = len(truth_V)
+        num_videos = len(ground_truth_V)
         shown_V = random.normal(0, self.video_effect, num_videos)
         taken_V = random.normal(0, self.video_effect / 2, num_videos)
-        true = np.repeat(np.arange(num_videos), random.binomial(truth_V, self.found))
+        true = np.repeat(np.arange(num_videos), random.binomial(ground_truth_V, self.found))
         false = np.repeat(np.arange(num_videos), random.poisson(self.false_boxes, num_videos))
         clutter_V = random.normal(0, 0.7, num_videos)
         hit = np.repeat([True, False], [len(true), len(false)])
@@ -64,12 +64,12 @@ class Population:
         return video, hit, alike + own[0], alike + better + own[1]
 
 
-def _ranked(truth_CV: Ints, action: Ints, video: Ints, score: Floats, hit: Bools) -> Matches:
+def _ranked(ground_truth_CV: Ints, action: Ints, video: Ints, score: Floats, hit: Bools) -> Matches:
     order = np.lexsort((-score, action))
     return Matches(
-        action_ids=np.arange(1, len(truth_CV) + 1),
-        video_ids=np.arange(truth_CV.shape[1]).astype(object),
-        num_truth=truth_CV,
+        action_ids=np.arange(1, len(ground_truth_CV) + 1),
+        video_ids=np.arange(ground_truth_CV.shape[1]).astype(object),
+        num_ground_truth=ground_truth_CV,
         action=action[order],
         video=video[order],
         score=score[order],

@@ -1,4 +1,4 @@
-"""Truth and detections of the size and shape of AVA's whole validation split, as csv files."""
+"""Ground truth and detections of the size and shape of AVA's whole validation split, as csv files."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -48,7 +48,7 @@ def write_files(
     prior = np.geomspace(0.6, 2e-4, len(ids))[random.permutation(len(ids))]
     prior *= ACTIONS_PER_PERSON / prior.sum()
     acts = random.random((len(keyframe), len(ids))) < prior
-    paths = [folder / f"{name}.csv" for name in ("truth", *detectors)]
+    paths = [folder / f"{name}.csv" for name in ("ground_truth", *detectors)]
     person, action = np.nonzero(acts)
     at, box = keyframe[person], boxes[person]
     _write(paths[0], [_columns(videos, seconds, at, box, ids[action], _texts(person, 0))])

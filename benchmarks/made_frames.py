@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.annotations.merging import INDEX_SCHEMA
-from pipeline.frames.ffmpeg_binary import ffmpeg_binary
-from pipeline.frames.frame_store import Frames
-from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import encode_rgb
-from pipeline.params import load_params
+from pipeline.core.ffmpeg import ffmpeg_binary
+from pipeline.settings.params import load_params
 from pipeline.training.keyframe_index import KeyframeIndex
+from pipeline.video.frame_store import Frames
+from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.jpeg import encode_rgb
 
 NUM_FRAMES = 70  # of a clip: what 8x8 looks at, jitter and all
 KEYFRAME = 36
@@ -72,7 +72,7 @@ def made_index(clips: list[str], width: int, height: int) -> KeyframeIndex:
     boxes = np.concatenate([low, low + draw.uniform(0.2, 0.5, low.shape)], axis=2)
     sure = np.full((len(clips), PEOPLE, 1), 0.95)
     columns = {
-        "part": ["made"] * len(clips),
+        "subset": ["made"] * len(clips),
         "video_id": clips,
         "timestamp": [float(KEYFRAME)] * len(clips),
         "clip": clips,

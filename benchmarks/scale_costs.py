@@ -18,11 +18,11 @@ from benchmarks import full_scale, full_world
 from benchmarks.commands import GIB, measure
 from benchmarks.made_files import NUM_VIDEOS, write_files
 from benchmarks.made_frames import made_index, write_clips
-from pipeline.frames.frame_store import FrameStore
 from pipeline.sampling import Sampling
 from pipeline.stages.merge_annotations import DATA_STAGES
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
+from pipeline.video.frame_store import FrameStore
 
 SHARES = (0.1, 1 / 3, 1.0)
 RUNS = 2
@@ -219,8 +219,15 @@ def _write_outputs(project: Path) -> None:
 def _detections(folder: Path, labels: Path, **size: float) -> list[str]:
     """Made files of a size, as flags of `pipeline.score`."""
     folder.mkdir()
-    truth, found = write_files(folder, labels, detectors=["found"], **size)  # type: ignore[arg-type]
-    return ["--truth", str(truth), "--detections", str(found), "--labels", str(labels)]
+    ground_truth, found = write_files(folder, labels, detectors=["found"], **size)  # type: ignore[arg-type]
+    return [
+        "--ground-truth",
+        str(ground_truth),
+        "--detections",
+        str(found),
+        "--labels",
+        str(labels),
+    ]
 
 
 def _score(*words: str) -> Cost:

@@ -28,8 +28,8 @@ import resource, sys
 from pathlib import Path
 from pipeline.evaluation.uncertainty import draw_videos, paired_step
 from pipeline.evaluation.file_scores import score_files
-truth, first, second, labels = map(Path, sys.argv[1:])
-a, b = (score_files(truth, path, labels) for path in (first, second))
+ground truth, first, second, labels = map(Path, sys.argv[1:])
+a, b = (score_files(ground truth, path, labels) for path in (first, second))
 def cpu():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -40,7 +40,7 @@ print(f"{cpu() - start:.1f} {step.interval.low:+.4f} {step.interval.high:+.4f}")
 
 
 class Files(NamedTuple):
-    truth: Path
+    ground_truth: Path
     first: Path
     second: Path
 
@@ -53,16 +53,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        files = Files(folder / "truth.csv", folder / "first.csv", folder / "second.csv")
+        files = Files(folder / "ground_truth.csv", folder / "first.csv", folder / "second.csv")
         if not all(path.exists() for path in files):
             write_files(folder, LABELS)
         compare(files, args.runs)
 
 
 def compare(made: Files, runs: int) -> None:
-    truth, first, second = made
+    ground_truth, first, second = made
     python = [sys.executable]
-    files = ["--truth", str(truth), "--detections", str(first), "--labels", str(LABELS)]
+    files = [
+        "--ground-truth",
+        str(ground_truth),
+        "--detections",
+        str(first),
+        "--labels",
+        str(LABELS),
+    ]
     commands = {
         "parse floor": [*python, "-c", FLOOR, str(first)],
         **{
@@ -73,14 +80,14 @@ def compare(made: Files, runs: int) -> None:
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(runs):  # in turn, so that all see the same machine
         for name, command in commands.items():
-            measured[name].append(measure(truth.parent, *command, at=ROOT))
+            measured[name].append(measure(ground_truth.parent, *command, at=ROOT))
     floor = statistics.median(cpu for cpu, _ in measured["parse floor"])
     show = sys.stdout.write
     show(f"median of {runs} runs       CPU s  x floor  peak GiB\n")
     for name, values in measured.items():
         cpu = statistics.median(cpu for cpu, _ in values)
         show(f"{name:22}{cpu:7.2f}{cpu / floor:9.2f}{max(peak for _, peak in values):9.2f}\n")
-    words = [str(path) for path in (truth, first, second, LABELS)]
+    words = [str(path) for path in (ground_truth, first, second, LABELS)]
     done = subprocess.run(
         [*python, "-c", PAIRED, *words], cwd=ROOT, capture_output=True, text=True, check=True
     )

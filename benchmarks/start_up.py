@@ -6,7 +6,6 @@
 stages load torch.
 """
 
-import ast
 import os
 import sys
 import tempfile
@@ -15,10 +14,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.rows import ROOT, Row, compared, in_turn, process_cpu_seconds, report
+from benchmarks.rows import Row, compared, in_turn, process_cpu_seconds, report
 from pipeline.clips import COLUMNS
-from pipeline.code_files import code_files
-from pipeline.sections import STAGES
+from pipeline.settings.sections import STAGES
+from tests.import_graph import imported, reachable
 
 TURNS = 31  # many, as it takes little to disturb a start of a few hundredths of a second
 COMMANDS = {stage: f"pipeline.stages.{stage}" for stage in STAGES}
@@ -89,15 +88,9 @@ def empty_job(folder: Path) -> list[str]:
 
 
 def torch_in(stage: str) -> bool:
-    """Whether any file that the stage can reach imports torch, early or late."""
-    for path in code_files(stage):
-        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names.append(node.module)
-            if any(name.partition(".")[0] == "torch" for name in names):
-                return True
-    return False
+    """Whether any module that the stage can reach imports torch, early or late."""
+    modules = reachable(f"pipeline.stages.{stage}")
+    return any(name.partition(".")[0] == "torch" for each in modules for name in imported(each))
 
 
 if __name__ == "__main__":

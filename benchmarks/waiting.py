@@ -17,7 +17,6 @@ import torch
 
 from benchmarks.made_frames import write_clips
 from benchmarks.rows import Row, compared, report
-from pipeline.frames.frame_store import FrameStore
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.sampling import Sampling
@@ -27,6 +26,7 @@ from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.losses import action_loss
 from pipeline.training.prefetch import prepared
 from pipeline.training.schedule import make_optimizer, update
+from pipeline.video.frame_store import FrameStore
 
 WORK, AGAINST = "training passes of 8 clips, fed", "one batch that stays on the card"
 NUM_CLIPS, PASS_SIZE, STEP_PASSES = 32, 8, 8

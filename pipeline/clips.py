@@ -4,13 +4,13 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.atomic import written
+from pipeline.core.atomic import written
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {
-    "part": "str",  # the part of the dataset that wants it
+    "subset": "str",  # the subset of the dataset that wants it
     "split": "str",  # train, val..., or pretrain: wanted for its label only
     "clip": "str",  # the clip's name: the video id, with _start_end where a video has many clips
     "video_id": "str",
@@ -70,7 +70,7 @@ def _check_columns(path: Path, found: list[str]) -> None:
 
 def write_clips(clips: "pd.DataFrame", path: Path) -> None:
     """Write a clip table sorted by part and clip; equal tables give equal bytes."""
-    ordered = clips[list(COLUMNS)].sort_values(["part", "clip"], kind="stable")
+    ordered = clips[list(COLUMNS)].sort_values(["subset", "clip"], kind="stable")
     write_table(path, ordered)
 
 

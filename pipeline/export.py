@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline.command import run
+from pipeline.core.command import run
 
 
 def export(model: Path, out: Path) -> Path:

@@ -1,12 +1,12 @@
-"""Score anyone's detections against AVA-format truth: frame mAP at IoU 0.5."""
+"""Score anyone's detections against AVA-format ground truth: frame mAP at IoU 0.5."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from pipeline.atomic import written
-from pipeline.command import run
+from pipeline.core.atomic import written
+from pipeline.core.command import run
 from pipeline.evaluation.protocols import PROTOCOLS
 
 
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.evaluation.file_scores import report_of, score_files, summary_of
 
     scores = score_files(
-        args.truth, args.detections, args.labels, args.exclusions, args.protocol, args.split
+        args.ground_truth, args.detections, args.labels, args.exclusions, args.protocol, args.split
     )
     report = report_of(scores, args.protocol, args.bootstrap)
     if args.out is not None:
@@ -33,7 +33,7 @@ def _whole(text: str) -> int:
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     flags = argparse.ArgumentParser(prog="python -m pipeline.score", description=__doc__)
-    flags.add_argument("--truth", type=Path, required=True, help="AVA csv; may be .gz")
+    flags.add_argument("--ground-truth", type=Path, required=True, help="AVA csv; may be .gz")
     flags.add_argument(
         "--detections", type=Path, required=True, help="AVA csv, .csv.gz or detections.parquet"
     )

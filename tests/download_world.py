@@ -11,14 +11,14 @@ import pandas as pd
 import yaml
 
 from pipeline.clips import COLUMNS, write_clips
-from pipeline.sections import Part, YouTube
-from pipeline.transfers.batch_download import download
-from pipeline.transfers.data_lock import DataLock
-from pipeline.transfers.download_job import Manners
-from pipeline.transfers.http_client import Patience
-from pipeline.transfers.mirror_server import serve
-from pipeline.transfers.sources import open_round
-from pipeline.transfers.video_table import clips_there
+from pipeline.demo.mirror_server import serve
+from pipeline.download.batch_download import download
+from pipeline.download.data_lock import DataLock
+from pipeline.download.download_job import Manners
+from pipeline.download.http_client import Patience
+from pipeline.download.sources import open_round
+from pipeline.download.video_table import clips_there
+from pipeline.settings.sections import Subset, YouTube
 from tests.conftest import ROOT
 
 PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
@@ -53,7 +53,7 @@ class World:
         end: float = 0.0,
     ) -> None:
         for clip in clips:
-            row = dict.fromkeys(COLUMNS, "") | {"part": "a", "split": "train", "clip": clip}
+            row = dict.fromkeys(COLUMNS, "") | {"subset": "a", "split": "train", "clip": clip}
             row |= {"video_id": video_id or clip, "shard": shard, "windows": "1-9"}
             row |= {"start_seconds": start, "end_seconds": end, "offset_seconds": 0.0}
             self.clips.append(row)
@@ -81,18 +81,18 @@ class World:
         return pd.DataFrame(self.clips, columns=list(COLUMNS)).astype(COLUMNS)
 
     @property
-    def part(self) -> dict[str, object]:
+    def subset(self) -> dict[str, object]:
         return {
             "name": "a",
             "split": "train",
-            "truth": "t.csv",
+            "ground_truth": "t.csv",
             "proposals": "detect",
             "sources": self.sources,
         }
 
     def download(self, shard: int = 0, num_shards: int = 1, number: int = 0) -> dict[str, float]:
         """Run one job of a round, counted from 0; `rows` and `files` are of the last one."""
-        rounds = Part.model_validate(self.part).rounds
+        rounds = Subset.model_validate(self.subset).rounds
         names = [f"{each:02d}" for each in range(num_shards)]
         suffixes = ["", *(f"_{later}" for later in range(2, len(rounds) + 1))]
         earlier = [self.out / f"{name}{end}.csv" for end in suffixes[:number] for name in names]
@@ -114,7 +114,7 @@ class World:
     def download_all(self, num_shards: int = 1) -> dict[str, dict[str, str]]:
         """Run all rounds of all shards; return the rows of what is there."""
         there: dict[str, dict[str, str]] = {}
-        for number in range(len(Part.model_validate(self.part).rounds)):
+        for number in range(len(Subset.model_validate(self.subset).rounds)):
             for shard in range(num_shards):
                 self.download(shard, num_shards, number)
                 found = {clip: row for clip, row in self.rows.items() if row["status"] == "ok"}
@@ -151,12 +151,12 @@ class World:
 def params_file(world: World) -> Path:
     """The project's settings with one more dataset, of this world's part."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    validation = {**world.part, "name": "b", "split": "val"}
+    validation = {**world.subset, "name": "b", "split": "val"}
     params["dataset"] = "tiny"
     params["datasets"]["tiny"] = {
         **params["datasets"]["demo"],
         "num_shards": 1,
-        "parts": [world.part, validation],
+        "subsets": [world.subset, validation],
     }
     path = world.folder / "params.yaml"
     path.write_text(yaml.safe_dump(params))

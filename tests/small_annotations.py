@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline.params import Params
+from pipeline.settings.params import Params
 from tests.conftest import ROOT
 
 # 0902 and 902.0 are the same second; 0907 is excluded; -a has a second without people.
@@ -64,7 +64,7 @@ def small_params(detector: dict[str, Any] | None = None, **changes: Any) -> Para
     kinetics = {
         "name": "kinetics",
         "split": "train",
-        "truth": "kinetics.csv",
+        "ground_truth": "kinetics.csv",
         "proposals": "kinetics_boxes.csv",
         "clip_list": "list.csv",
         "sources": [{"kind": "archives", "list": "paths.txt"}],
@@ -72,11 +72,12 @@ def small_params(detector: dict[str, Any] | None = None, **changes: Any) -> Para
     dataset = raw["datasets"][raw["dataset"]]
     dataset["num_shards"] = 2
     dataset["class_list"] = "classes.pbtxt"
-    dataset["parts"] = [
-        {"name": "ava", "split": "train", "truth": "ava.csv", "excluded": "excluded.csv"}
+    dataset["subsets"] = [
+        {"name": "ava", "split": "train", "ground_truth": "ava.csv", "excluded": "excluded.csv"}
         | {"proposals": "ava_boxes.csv"}
         | ava,
-        {"name": "val", "split": "val_ava", "truth": "val.csv", "proposals": "val_boxes.csv"} | ava,
+        {"name": "val", "split": "val_ava", "ground_truth": "val.csv", "proposals": "val_boxes.csv"}
+        | ava,
         kinetics | changes,
     ]
     for pretrained in dataset["pretrained"].values():

@@ -60,10 +60,10 @@ class SmallWorld:
         texts["paths.txt"] = "{mirror}/0.tar.gz\n"
         listed = [name for names in VIDEOS.values() for name in names if name not in ARCHIVED]
         texts["names.txt"] = "".join(f"{name}.mp4\n" for name in listed)
-        for part, names in VIDEOS.items():
+        for subset, names in VIDEOS.items():
             rows = [(name, f"{second:04d}") for name in names for second in SECONDS]
-            texts[f"{part}.csv"] = _lines((*row, 0.1, 0.2, 0.5, 0.7, 12, 1) for row in rows)
-            texts[f"{part}_people.csv"] = _lines((*row, 0.1, 0.2, 0.5, 0.7, 0.9) for row in rows)
+            texts[f"{subset}.csv"] = _lines((*row, 0.1, 0.2, 0.5, 0.7, 12, 1) for row in rows)
+            texts[f"{subset}_people.csv"] = _lines((*row, 0.1, 0.2, 0.5, 0.7, 0.9) for row in rows)
         for name, text in texts.items():
             (self.published / name).write_text(text)
         # Something of size, so that a small disk is too small for the annotations as well.
@@ -81,10 +81,15 @@ class SmallWorld:
             "num_shards": 1,
             "class_list": "classes.pbtxt",
             "annotation_files": [{"url": str(path)} for path in sorted(self.published.iterdir())],
-            "parts": [
-                {"name": part, "split": split, "truth": f"{part}.csv", "sources": sources}
-                | {"proposals": f"{part}_people.csv"}
-                for part, split in (("a", "train"), ("b", "val_ava"))
+            "subsets": [
+                {
+                    "name": subset,
+                    "split": split,
+                    "ground_truth": f"{subset}.csv",
+                    "sources": sources,
+                }
+                | {"proposals": f"{subset}_people.csv"}
+                for subset, split in (("a", "train"), ("b", "val_ava"))
             ],
             "pretrained": {
                 name: {"checkpoint": "/none.pth"}

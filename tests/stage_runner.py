@@ -18,12 +18,12 @@ from pathlib import Path
 MODULES = ("download", "cut_clips", "extract_frames", "merge_annotations")
 # What they import behind their flags.
 LATE = (
-    "pipeline.frames.shard_cutting",
-    "pipeline.frames.shard_extraction",
+    "pipeline.video.shard_cutting",
+    "pipeline.video.shard_extraction",
     "pipeline.annotations.index_files",
-    "pipeline.transfers.mirror_server",
-    "pipeline.transfers.shard_download",
-    "pipeline.params",
+    "pipeline.demo.mirror_server",
+    "pipeline.download.shard_download",
+    "pipeline.settings.params",
 )
 THREADS = Path("/proc/self/task")
 # Libraries that would start threads at import.

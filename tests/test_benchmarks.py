@@ -11,11 +11,11 @@ from benchmarks.made_frames import write_clips
 from benchmarks.model import Batch, equal_networks, refuse_difference
 from benchmarks.rows import Row, compared, in_turn, markdown, quickest, table
 from benchmarks.scale_costs import GROWTHS, Curve
-from pipeline.frames.frame_store import FrameStore
 from pipeline.models.detector import build_detector
 from pipeline.models.slow_only import slowonly_tiny
 from pipeline.sampling import Sampling
 from pipeline.training.keyframe_dataset import TrainingKeyframes
+from pipeline.video.frame_store import FrameStore
 
 
 @pytest.mark.parametrize(("most", "met"), [(1.5, True), (1.4, False)])

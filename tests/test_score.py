@@ -26,8 +26,16 @@ PROTOCOLS = {
 # Where we refuse what an original takes, or order what it leaves to chance; docs/evaluation.md
 # says why. In no case of cases.json does a number differ.
 DELIBERATE = {
-    "truth box is nan": ("--truth", "a,1,nan,0,1,1,12", "row 1: found box nan, 0, 1, 1, expected"),
-    "action id below 1": ("--truth", "a,1,0,0,1,1,0", "row 1: found action_id 0, expected 1 or"),
+    "ground truth box is nan": (
+        "--ground-truth",
+        "a,1,nan,0,1,1,12",
+        "row 1: found box nan, 0, 1, 1, expected",
+    ),
+    "action id below 1": (
+        "--ground-truth",
+        "a,1,0,0,1,1,0",
+        "row 1: found action_id 0, expected 1 or",
+    ),
     "time is nan": ("--detections", "a,nan,0,0,1,1,12,1", "row 1: found timestamp nan, expected"),
     "time is no film's": ("--detections", "a,1e12,0,0,1,1,12,1", "row 1: found timestamp 1e.12"),
     "text is no text": ("--detections", "\0,1,0,0,1,1,12,1", "row 1: found video_id .* text"),
@@ -38,7 +46,11 @@ DELIBERATE = {
 def files(case):
     found = {
         name: str(REFERENCE / f"cases/{case}.{end}.csv")
-        for name, end in (("--truth", "gt"), ("--detections", "det"), ("--exclusions", "excl"))
+        for name, end in (
+            ("--ground-truth", "gt"),
+            ("--detections", "det"),
+            ("--exclusions", "excl"),
+        )
     }
     return {**found, "--labels": str(LABELS)}
 
@@ -124,7 +136,7 @@ def test_rows_left_out_are_counted_by_reason(tmp_path):
     rows += ["b,1,0,0,1,1,12,.9", "a,1,0.5,0,0.5,1,12,.9"]
     (tmp_path / "det.csv").write_text("\n".join(rows) + "\n")
     flags = {
-        "--truth": str(tmp_path / "gt.csv"),
+        "--ground-truth": str(tmp_path / "gt.csv"),
         "--detections": str(tmp_path / "det.csv"),
         "--exclusions": str(tmp_path / "excluded.csv"),
         "--labels": str(LABELS),
@@ -142,7 +154,7 @@ def test_rows_left_out_are_counted_by_reason(tmp_path):
         "rows_without_area": 1,
         "rows_used": 1,
         "keyframes": 1,
-        "truth_boxes": 1,
+        "ground_truth_boxes": 1,
     }
 
 
@@ -165,11 +177,11 @@ def test_compressed_files_and_parquet_give_the_same(tmp_path):
         run(tmp_path, both_flags)
 
 
-def test_classes_without_truth_anywhere_leave_no_number(tmp_path, capsys):
+def test_classes_without_ground_truth_anywhere_leave_no_number(tmp_path, capsys):
     empty = tmp_path / "empty.csv"
     empty.write_text("")
 
-    found = run(tmp_path, {**files("base"), "--truth": str(empty)}, "--bootstrap", "10")
+    found = run(tmp_path, {**files("base"), "--ground-truth": str(empty)}, "--bootstrap", "10")
 
     assert found["mAP"] is found["interval"] is None
     assert found["counts"]["rows_outside_keyframes"] == 8
@@ -206,7 +218,7 @@ def test_numbers_of_the_file_survive_to_the_last_digit(tmp_path):
     (tmp_path / "gt.csv").write_text("a,1,0,0,1,1,12\n")
     better = math.nextafter(0.7, 1)
     (tmp_path / "det.csv").write_text(f"a,1,2,2,3,3,12,0.7\na,1,0,0,1,1,12,{better!r}\n")
-    flags = {"--truth": "gt.csv", "--detections": "det.csv"}
+    flags = {"--ground-truth": "gt.csv", "--detections": "det.csv"}
     flags = {flag: str(tmp_path / name) for flag, name in flags.items()} | {"--labels": str(LABELS)}
 
     assert run(tmp_path, flags, "--protocol", "uncapped")["mAP"] == 1.0

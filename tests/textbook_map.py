@@ -6,14 +6,14 @@ Claims the protocols `official` (max_rows=50) and `uncapped`, without exclusions
 import math
 
 
-def textbook_map(detections, truth, classes, max_rows=None):
+def textbook_map(detections, ground_truth, classes, max_rows=None):
     """(mAP, {action: AP}) of rows (video, time, (x1, y1, x2, y2), action, score or None)."""
-    keyframes = {row[:2] for row in truth}
+    keyframes = {row[:2] for row in ground_truth}
     found = [row for row in detections if row[3] in classes and row[:2] in keyframes]
     found = [row for row in limited(best_first(found), max_rows) if has_area(row[2])]
     per_class = {}
     for action in classes:
-        boxes = [row for row in truth if row[3] == action]
+        boxes = [row for row in ground_truth if row[3] == action]
         flags = hits([row for row in found if row[3] == action], boxes)
         per_class[action] = average_precision(flags, len(boxes))
     known = [ap for ap in per_class.values() if not math.isnan(ap)]
@@ -57,7 +57,7 @@ def iou(a, b):
     return width * height / (area - width * height)
 
 
-def average_precision(flags, num_truth):
+def average_precision(flags, num_ground_truth):
     precision = [sum(flags[: n + 1]) / (n + 1) for n in range(len(flags))]
     area = sum(max(precision[n:]) for n, hit in enumerate(flags) if hit)
-    return area / num_truth if num_truth else math.nan
+    return area / num_ground_truth if num_ground_truth else math.nan

@@ -12,8 +12,8 @@ import yaml
 
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.clips import COLUMNS, write_clips
-from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import encode_rgb
+from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.jpeg import encode_rgb
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_FRAMES = 60
@@ -27,7 +27,7 @@ SPLITS = {
 SMALL = {
     "epochs": 2,
     "batch_size": 2,
-    "clips_per_pass": 2,
+    "micro_batch_size": 2,
     "warmup_epochs": 1,
     "short_side_px": [32, 36],
     "crop_px": 32,
@@ -92,10 +92,14 @@ def use_toy_data(dataset: dict[str, Any], splits: Splits = SPLITS) -> None:
     """Have a dataset's section of params.yaml read the toy's annotations, one part a split."""
     dataset["class_list"] = "classes.pbtxt"
     names = {"train": "ava_train", "val_ava": "ava_val", "val_kinetics": "kinetics_val"}
-    kept = [part for part in dataset["parts"] if part["name"] in [names[split] for split in splits]]
-    for part in kept:
-        part.update(truth=f"{part['split']}.csv", excluded=None)
-    dataset["parts"] = kept
+    kept = [
+        subset
+        for subset in dataset["subsets"]
+        if subset["name"] in [names[split] for split in splits]
+    ]
+    for subset in kept:
+        subset.update(ground_truth=f"{subset['split']}.csv", excluded=None)
+    dataset["subsets"] = kept
 
 
 def _jpeg(clip: str, number: int, width: int, height: int) -> bytes:
@@ -110,7 +114,7 @@ def _keyframe(clip: str, second: float) -> dict[str, Any]:
     width, height = SIZES[clip]
     box = [0.1, 0.2, 0.5, 0.7]
     return {
-        "part": "ava_train",
+        "subset": "ava_train",
         "video_id": clip,
         "timestamp": second,
         "clip": clip,

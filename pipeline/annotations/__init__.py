@@ -1,1 +1,1 @@
-"""Truth, people and clip lists, and how they become one index."""
+"""Ground truth, people and clip lists, and how they become one index."""

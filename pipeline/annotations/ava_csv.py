@@ -1,6 +1,6 @@
-"""Read and write the AVA csv formats: truth, detections, excluded timestamps, class lists.
+"""Read and write the AVA csv formats: ground truth, detections, excluded timestamps, class lists.
 
-A truth row is `video_id,timestamp,x1,y1,x2,y2,action_id[,person_id]`, a detection row has the score
+A ground truth row is `video_id,timestamp,x1,y1,x2,y2,action_id[,person_id]`, a detection row has the score
 in the eighth place (1.0 when it is left out), and a row of two columns is an annotated keyframe
 without people.  Boxes are fractions of width and height.  There is no header and no blank line.
 
@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from pipeline.annotations.csv_columns import Layout, Value, read_columns, row_error
-from pipeline.atomic import written
-from pipeline.text_columns import spelled_out
+from pipeline.core.atomic import written
+from pipeline.core.text_columns import spelled_out
 
 BOX = ["x1", "y1", "x2", "y2"]
-TRUTH_COLUMNS = ["video_id", "timestamp", *BOX, "action_id", "person_id"]
+GROUND_TRUTH_COLUMNS = ["video_id", "timestamp", *BOX, "action_id", "person_id"]
 DETECTION_COLUMNS = ["video_id", "timestamp", *BOX, "action_id", "score"]
 NO_PERSON_ID = -1
 
@@ -44,7 +44,7 @@ _LONGEST_CLASS_LIST = 2**20
 _LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
 
 
-def read_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
+def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
     """Ground truth of an AVA or AVA-Kinetics split; a name ending in .gz is read compressed.
 
     Args:
@@ -58,7 +58,7 @@ def read_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.D
     Raises:
         ValueError: the first row that does not parse, with file and row number.
     """
-    table = _read_boxes(path, TRUTH_COLUMNS, NO_PERSON_ID, whole_seconds_with_people_only)
+    table = _read_boxes(path, GROUND_TRUTH_COLUMNS, NO_PERSON_ID, whole_seconds_with_people_only)
     people = table["action_id"] != 0
     coordinates = table[BOX].to_numpy()
     # NaN marks a row without a person, so a written "nan" must not pass for one.
@@ -68,7 +68,7 @@ def read_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.D
 
 
 def read_detections(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
-    """Detections: timestamp, x1, y1, x2, y2, action_id, score as in `read_truth`.
+    """Detections: timestamp, x1, y1, x2, y2, action_id, score as in `read_ground_truth`.
 
     The video_id comes as categories: a file repeats a few ids millions of times. Rows of two
     columns carry no detection and are left out; `attrs["rows_without_box"]` counts them. Boxes and

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from pipeline.clips import write_table
-from pipeline.frames.stored_frames import StoredFrames
-from pipeline.text_columns import positions
+from pipeline.core.text_columns import positions
+from pipeline.video.stored_frames import StoredFrames
 
-COLUMNS = ["part", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
+COLUMNS = ["subset", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
 REPORTED = ["clip", "status", "reason"]
 NOT_FOUND = "found in no source"
 NO_FRAME = "no frame stored"
@@ -146,23 +146,23 @@ def coverage_table(
         archives: part to its lists of archives, for parts with other sources too. A clip that they
             lack has no row in any table of theirs: here is the first to see all of those.
     """
-    table = clips.merge(merged, how="left", on=["part", "clip"])
+    table = clips.merge(merged, how="left", on=["subset", "clip"])
     numbers = table[["keyframes", "kept", "boxes"]].fillna(0).astype("int64")
     found = lost.iloc[positions(table["clip"], lost.index)]
     status, reason = (found[name].to_numpy(object, copy=True) for name in ("status", "reason"))
-    codes, parts = pd.factorize(table["part"])
-    lists = np.array([archives.get(part, "") for part in parts], object)[codes]
+    codes, subsets = pd.factorize(table["subset"])
+    lists = np.array([archives.get(subset, "") for subset in subsets], object)[codes]
     unread = (found["kind"] == "missing video").to_numpy() & (reason != NOT_FOUND) & (lists != "")
     reason[unread] += "; none in the archives of " + lists[unread]
     fewer = (numbers["kept"] < numbers["keyframes"]).to_numpy() & (status != "missing")
     left = numbers[fewer].astype(str)
-    parts_left = (left["kept"] + " of " + left["keyframes"] + " keyframes left").to_numpy(object)
+    subsets_left = (left["kept"] + " of " + left["keyframes"] + " keyframes left").to_numpy(object)
     told = np.where(reason[fewer] == "", "", reason[fewer] + "; ")
-    status[fewer], reason[fewer] = "short", told + parts_left
+    status[fewer], reason[fewer] = "short", told + subsets_left
     table = table.assign(
         keyframes=numbers["keyframes"], boxes=numbers["boxes"], status=status, reason=reason
     )
-    return table.sort_values(["part", "clip"], kind="stable")[COLUMNS].reset_index(drop=True)
+    return table.sort_values(["subset", "clip"], kind="stable")[COLUMNS].reset_index(drop=True)
 
 
 def write_coverage(path: Path, coverage: pd.DataFrame) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.annotations.merging import ACTIONS, REASONS
-from pipeline.atomic import written
+from pipeline.core.atomic import written
 
 MOST_REASONS = 12  # a page is to be read; coverage.csv has them all
-# Rows that the truth itself rules out are not missing.
+# Rows that the ground truth itself rules out are not missing.
 LOSSES = ("outside every clip", "missing video", "damaged", "frames short")
 SPECIAL = str.maketrans({"|": "\\|", "<": "&lt;", "`": "'", "\n": " "})
 
@@ -22,22 +22,22 @@ def class_table(
     """One row per part and class that the part has labels of.
 
     Args:
-        labels: (part, split) to [classes from 0, reasons] rows of truth, as `MergedPart.labels`.
+        labels: (part, split) to [classes from 0, reasons] rows of ground truth, as `MergedPart.labels`.
         names: of the classes.
 
     Returns: part, split, action_id, class, labels (that count), kept, and one column per reason of
         `LOSSES`.
     """
     rows = []
-    for (part, split), counts in sorted(labels.items()):
+    for (subset, split), counts in sorted(labels.items()):
         for action in ACTIONS:
             lost = {reason: int(counts[action, REASONS.index(reason)]) for reason in LOSSES}
             kept = int(counts[action, 0])
             total = kept + sum(lost.values())
             if total:
                 name = names.get(action, f"class {action}")
-                rows.append((part, split, action, name, total, kept, *lost.values()))
-    columns = ["part", "split", "action_id", "class", "labels", "kept", *LOSSES]
+                rows.append((subset, split, action, name, total, kept, *lost.values()))
+    columns = ["subset", "split", "action_id", "class", "labels", "kept", *LOSSES]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.annotations.ava_csv import read_exclusions, read_truth
+from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
 from pipeline.annotations.keyframes import annotated_keyframes
 from pipeline.annotations.kinetics_lists import read_clip_list
 from pipeline.annotations.listing import (
@@ -18,26 +18,26 @@ from pipeline.annotations.listing import (
     want_labels,
 )
 from pipeline.clips import write_clips
-from pipeline.params import Params
-from pipeline.sections import FilesSource, Part
-from pipeline.transfers.sources import NamedFiles, WantedClip, is_video, read_lines
+from pipeline.download.sources import NamedFiles, WantedClip, is_video, read_lines
+from pipeline.settings.params import Params
+from pipeline.settings.sections import FilesSource, Subset
 
 logger = logging.getLogger(__name__)
 
 
 def list_clips(raw: Path, clips: Path, params: Params) -> dict[str, float]:
     """Write the clip table of a dataset; return what it holds, in counts."""
-    wanted = [_want_part(raw, part, params) for part in params.data.parts]
+    wanted = [_want_subset(raw, subset, params) for subset in params.data.subsets]
     counts: dict[str, float] = {}
-    for part, want in zip(params.data.parts, wanted, strict=True):
-        counts[f"clips_{part.name}"] = len(want.clips)
-        counts[f"keyframes_{part.name}"] = len(want.stretches)
-        counts[f"keyframes_outside_{part.name}"] = want.num_outside
-        counts[f"clips_unlisted_{part.name}"] = _count_unlisted(raw, part, want.clips)
+    for subset, want in zip(params.data.subsets, wanted, strict=True):
+        counts[f"clips_{subset.name}"] = len(want.clips)
+        counts[f"keyframes_{subset.name}"] = len(want.stretches)
+        counts[f"keyframes_outside_{subset.name}"] = want.num_outside
+        counts[f"clips_unlisted_{subset.name}"] = _count_unlisted(raw, subset, want.clips)
     sharded = [
-        part.name
-        for part in params.data.parts
-        if any(source.kind != "archives" for source in part.sources)
+        subset.name
+        for subset in params.data.subsets
+        if any(source.kind != "archives" for source in subset.sources)
     ]
     table = clip_table([*wanted, *_want_pretraining(raw, wanted, params)], sharded, params.shards)
     write_clips(table, clips)
@@ -46,28 +46,31 @@ def list_clips(raw: Path, clips: Path, params: Params) -> dict[str, float]:
     return counts
 
 
-def _want_part(raw: Path, part: Part, params: Params) -> Wanted:
-    truth = read_truth(raw / part.truth)
-    excluded = read_exclusions(raw / part.excluded if part.excluded else None)
-    keyframes, _ = annotated_keyframes(truth, excluded)
-    if part.clip_list is None:
-        candidates = video_clips(keyframes, part.span_seconds)
+def _want_subset(raw: Path, subset: Subset, params: Params) -> Wanted:
+    ground_truth = read_ground_truth(raw / subset.ground_truth)
+    excluded = read_exclusions(raw / subset.excluded if subset.excluded else None)
+    keyframes, _ = annotated_keyframes(ground_truth, excluded)
+    if subset.clip_list is None:
+        candidates = video_clips(keyframes, subset.span_seconds)
     else:
-        listed = read_clip_list(raw / part.clip_list, videos=keyframes["video_id"])
+        listed = read_clip_list(raw / subset.clip_list, videos=keyframes["video_id"])
         candidates = listed_clips(keyframes, listed)
     want = want_keyframes(
         keyframes,
         candidates,
-        part=part.name,
-        split=part.split,
+        subset=subset.name,
+        split=subset.split,
         # A listed clip is a file of its own; a span lies inside the video's file.
-        offset_seconds=part.span_seconds[0] if part.span_seconds else 0.0,
+        offset_seconds=subset.span_seconds[0] if subset.span_seconds else 0.0,
         frames_before=params.list_clips.frames_before,
         frames_after=params.list_clips.frames_after,
     )
     if want.num_outside:
         logger.warning(
-            "%s: %d keyframes of %s lie outside its span", part.name, want.num_outside, part.truth
+            "%s: %d keyframes of %s lie outside its span",
+            subset.name,
+            want.num_outside,
+            subset.ground_truth,
         )
     return want
 
@@ -80,19 +83,19 @@ def _want_pretraining(raw: Path, wanted: list[Wanted], params: Params) -> list[W
         if pretrained.labels is None or pretrained.clips_per_label is None:
             continue
         # Only training parts: a validation clip must not be seen before it is scored.
-        listed = [part for part in params.parts("train") if part.clip_list is not None]
+        listed = [subset for subset in params.subsets("train") if subset.clip_list is not None]
         if not listed:
             raise ValueError(
                 f"datasets.{params.dataset}.pretrained.{name}: found labels to train on but no "
-                "training part with a clip_list, expected one"
+                "training subset with a clip_list, expected one"
             )
-        for part in listed:
-            assert part.clip_list is not None
+        for subset in listed:
+            assert subset.clip_list is not None
             try:
                 want = want_labels(
-                    read_clip_list(raw / part.clip_list),
+                    read_clip_list(raw / subset.clip_list),
                     have,
-                    part=part.name,
+                    subset=subset.name,
                     labels=pretrained.labels,
                     clips_per_label=pretrained.clips_per_label,
                     num_frames=params.list_clips.pretrain_frames,
@@ -105,10 +108,10 @@ def _want_pretraining(raw: Path, wanted: list[Wanted], params: Params) -> list[W
     return wants
 
 
-def _count_unlisted(raw: Path, part: Part, clips: pd.DataFrame) -> int:
+def _count_unlisted(raw: Path, subset: Subset, clips: pd.DataFrame) -> int:
     """Clips that none of the part's file lists names; 0 when there is another kind of source."""
-    lists = [source.list for source in part.sources if isinstance(source, FilesSource)]
-    if len(lists) < len(part.sources):
+    lists = [source.list for source in subset.sources if isinstance(source, FilesSource)]
+    if len(lists) < len(subset.sources):
         return 0
     # Read as the download will read them: paths, with or without leading zeros.
     files = NamedFiles(line for name in lists for line in read_lines(raw / name) if is_video(line))
@@ -117,6 +120,6 @@ def _count_unlisted(raw: Path, part: Part, clips: pd.DataFrame) -> int:
     unlisted = [want.clip for want in wanted if files.find(want) is None]
     if unlisted:
         logger.warning(
-            "%s: %d videos are in no file list, such as %s", part.name, len(unlisted), unlisted[0]
+            "%s: %d videos are in no file list, such as %s", subset.name, len(unlisted), unlisted[0]
         )
     return len(unlisted)

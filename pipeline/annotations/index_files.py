@@ -9,16 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_truth
+from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_ground_truth
 from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports, write_coverage
 from pipeline.annotations.coverage_page import class_table, write_coverage_page
-from pipeline.annotations.merging import INDEX_SCHEMA, MergedPart, merge_part, with_proposals
-from pipeline.annotations.proposals import read_collected
-from pipeline.atomic import written_folder
+from pipeline.annotations.merging import INDEX_SCHEMA, MergedSubset, merge_subset, with_proposals
 from pipeline.clips import read_clips
-from pipeline.frames.stored_frames import StoredFrames, read_stored_frames
-from pipeline.params import Params
-from pipeline.sections import ArchivesSource, Part
+from pipeline.core.atomic import written_folder
+from pipeline.people.proposals import read_collected
+from pipeline.settings.params import Params
+from pipeline.settings.sections import ArchivesSource, Subset
+from pipeline.video.stored_frames import StoredFrames, read_stored_frames
 
 logger = logging.getLogger(__name__)
 
@@ -55,18 +55,18 @@ def merge_annotations(
     with written_folder(index) as folder:
         for split in params.splits:
             tables = []
-            for part, merged in _merge_split(inputs, split, clips, stored, lost, params):
+            for subset, merged in _merge_split(inputs, split, clips, stored, lost, params):
                 tables.append(merged.index)
-                of_clips.append(merged.clips.assign(part=part.name))
-                labels[part.name, split] = merged.labels
-                counts |= {f"{part.name}_{what}": n for what, n in merged.counts.items()}
-                _log_counts(part, merged)
+                of_clips.append(merged.clips.assign(subset=subset.name))
+                labels[subset.name, split] = merged.labels
+                counts |= {f"{subset.name}_{what}": n for what, n in merged.counts.items()}
+                _log_counts(subset, merged)
             proposals = read_collected(inputs.proposals / f"{split}.parquet")
             table = with_proposals(pa.concat_tables(tables), proposals)
             _write_index(folder / f"{split}.parquet", table)
     # Where there are no other sources, a clip's row tells of archives already.
-    mixed = [part for part in params.data.parts if len(part.rounds) > 1]
-    archives = {part.name: _archive_lists(part) for part in mixed}
+    mixed = [subset for subset in params.data.subsets if len(subset.rounds) > 1]
+    archives = {subset.name: _archive_lists(subset) for subset in mixed}
     covered = coverage_table(clips, lost, pd.concat(of_clips), archives)
     write_coverage(coverage, covered)
     classes = class_table(labels, read_class_list(inputs.raw / params.data.class_list))
@@ -83,16 +83,16 @@ def _merge_split(
     stored: StoredFrames,
     lost: pd.DataFrame,
     params: Params,
-) -> Iterator[tuple[Part, MergedPart]]:
+) -> Iterator[tuple[Subset, MergedSubset]]:
     window = params.list_clips.frames_before, params.list_clips.frames_after
-    for part in sorted(params.parts(split), key=lambda part: part.name):
+    for subset in sorted(params.subsets(split), key=lambda subset: subset.name):
         yield (
-            part,
-            merge_part(
-                part.name,
-                truth=read_truth(inputs.raw / part.truth),
-                excluded=read_exclusions(inputs.raw / part.excluded if part.excluded else None),
-                clips=clips[(clips["part"] == part.name) & (clips["split"] == split)],
+            subset,
+            merge_subset(
+                subset.name,
+                ground_truth=read_ground_truth(inputs.raw / subset.ground_truth),
+                excluded=read_exclusions(inputs.raw / subset.excluded if subset.excluded else None),
+                clips=clips[(clips["subset"] == subset.name) & (clips["split"] == split)],
                 stored=stored,
                 lost=lost["kind"],
                 window=window,
@@ -100,8 +100,8 @@ def _merge_split(
         )
 
 
-def _archive_lists(part: Part) -> str:
-    return ", ".join(each.list for each in part.sources if isinstance(each, ArchivesSource))
+def _archive_lists(subset: Subset) -> str:
+    return ", ".join(each.list for each in subset.sources if isinstance(each, ArchivesSource))
 
 
 def _write_index(path: Path, table: pa.Table) -> None:
@@ -110,10 +110,10 @@ def _write_index(path: Path, table: pa.Table) -> None:
     pq.write_table(table, path, compression="zstd", row_group_size=65_536)
 
 
-def _log_counts(part: Part, merged: MergedPart) -> None:
+def _log_counts(subset: Subset, merged: MergedSubset) -> None:
     for what, number in merged.counts.items():
         if number and what.startswith("dropped_"):
             reason = what.removeprefix("dropped_").replace("_", " ")
             logger.info(
-                "%s: %d of %d rows dropped: %s", part.name, number, merged.counts["rows"], reason
+                "%s: %d of %d rows dropped: %s", subset.name, number, merged.counts["rows"], reason
             )

@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.joined_ranges import joined_ranges
+from pipeline.core.joined_ranges import joined_ranges
+from pipeline.core.text_columns import positions, spelled_out
 from pipeline.sampling import FPS
-from pipeline.text_columns import positions, spelled_out
 
 _TIME_BITS = 42  # microseconds of fifty days; the bits above number the videos
 _LONGEST_SECONDS = 4e6
@@ -66,24 +66,24 @@ def sorted_positions(columns: Mapping[str, npt.NDArray[Any] | pd.Series]) -> Int
 
 
 def annotated_keyframes(
-    truth: pd.DataFrame, excluded: pd.DataFrame
+    ground_truth: pd.DataFrame, excluded: pd.DataFrame
 ) -> tuple[pd.DataFrame, Integers]:
-    """The keyframes that a truth table speaks of, people or not, without the excluded ones.
+    """The keyframes that a ground truth table speaks of, people or not, without the excluded ones.
 
-    Returns: the keyframes (video_id, timestamp), sorted; and [rows of truth] the position of each
+    Returns: the keyframes (video_id, timestamp), sorted; and [rows of ground truth] the position of each
         row's keyframe among them, -1 where it is excluded.
     """
-    truth_keys, excluded_keys = keyframe_keys(truth, excluded)
-    keys, first_rows, places = np.unique(truth_keys, return_index=True, return_inverse=True)
+    ground_truth_keys, excluded_keys = keyframe_keys(ground_truth, excluded)
+    keys, first_rows, places = np.unique(ground_truth_keys, return_index=True, return_inverse=True)
     kept = ~np.isin(keys, excluded_keys)
     positions = np.where(kept, np.cumsum(kept) - 1, -1)
     keyframes = pd.DataFrame(
         {
-            "video_id": truth["video_id"].array[first_rows[kept]],
+            "video_id": ground_truth["video_id"].array[first_rows[kept]],
             "timestamp": key_timestamps(keys[kept]),
         }
     )
-    keyframes.attrs.update(truth.attrs)
+    keyframes.attrs.update(ground_truth.attrs)
     return keyframes.astype({"video_id": "str"}), positions[places]
 
 

@@ -54,7 +54,7 @@ def want_keyframes(
     keyframes: pd.DataFrame,
     candidates: pd.DataFrame,
     *,
-    part: str,
+    subset: str,
     split: str,
     offset_seconds: float,
     frames_before: int,
@@ -75,7 +75,7 @@ def want_keyframes(
         }
     )
     clips = candidates.iloc[np.unique(chosen)].reset_index(drop=True)
-    clips = clips.assign(part=part, split=split, offset_seconds=offset_seconds)
+    clips = clips.assign(subset=subset, split=split, offset_seconds=offset_seconds)
     return Wanted(clips, stretches, int((~covered).sum()))
 
 
@@ -83,7 +83,7 @@ def want_labels(
     clip_list: pd.DataFrame,
     wanted: pd.DataFrame,
     *,
-    part: str,
+    subset: str,
     labels: Sequence[str],
     clips_per_label: int,
     num_frames: int,
@@ -123,11 +123,11 @@ def want_labels(
             "last": np.minimum(first + num_frames - 1, last),
         }
     )
-    return Wanted(clips.assign(part=part, split="pretrain", offset_seconds=0.0), stretches)
+    return Wanted(clips.assign(subset=subset, split="pretrain", offset_seconds=0.0), stretches)
 
 
 def clip_table(
-    wanted: Sequence[Wanted], sharded_parts: Sequence[str], shards: Sequence[str]
+    wanted: Sequence[Wanted], sharded_subsets: Sequence[str], shards: Sequence[str]
 ) -> pd.DataFrame:
     """Join what parts and pretraining want into the clip table.
 
@@ -147,7 +147,7 @@ def clip_table(
     clips = clips[~again].reset_index(drop=True)
     _check_names(clips)
     windows = window_texts(stretches)
-    sharded = clips["part"].isin(list(sharded_parts))
+    sharded = clips["subset"].isin(list(sharded_subsets))
     names = pd.Series([shard_of(clip, shards) for clip in clips["clip"]], clips.index, "str")
     clips = clips.assign(
         windows=clips["clip"].map(windows).to_numpy(), shard=names.where(sharded, "")
@@ -201,14 +201,14 @@ def last_numbers(
 def _check_names(clips: pd.DataFrame) -> None:
     usual = pc.match_substring_regex(pa.array(clips["clip"], pa.string()), _USUAL_NAME)
     unusual = clips[~usual.to_numpy(zero_copy_only=False)]
-    for clip, part in zip(unusual["clip"], unusual["part"], strict=True):
+    for clip, subset in zip(unusual["clip"], unusual["subset"], strict=True):
         if not is_safe_name(clip):
             raise ValueError(
-                f"part {part}: found clip {clip[:80]!r}, expected a name that can be a file's"
+                f"subset {subset}: found clip {clip[:80]!r}, expected a name that can be a file's"
             )
     shared = clips[clips["clip"].duplicated(keep=False)]
     spans = shared.drop_duplicates(["clip", "start_seconds", "end_seconds", "offset_seconds"])
     if len(spans) > shared["clip"].nunique():
         clip = spans.loc[spans["clip"].duplicated(), "clip"].iloc[0]
-        parts = sorted(clips.loc[clips["clip"] == clip, "part"])
-        raise ValueError(f"clip {clip}: found two spans, in parts {parts}, expected one")
+        subsets = sorted(clips.loc[clips["clip"] == clip, "subset"])
+        raise ValueError(f"clip {clip}: found two spans, in subsets {subsets}, expected one")

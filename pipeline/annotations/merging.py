@@ -1,4 +1,4 @@
-"""Join truth, proposals and stored frames into the index that training and scoring read.
+"""Join ground truth, proposals and stored frames into the index that training and scoring read.
 
 Everything here is a function of its tables and not of their row order: rows are sorted, equal rows
 count once, and whatever is left out is counted under its reason.
@@ -20,10 +20,10 @@ from pipeline.annotations.keyframes import (
     keyframe_numbers,
     sorted_positions,
 )
-from pipeline.frames.stored_frames import StoredFrames
-from pipeline.joined_ranges import joined_ranges
+from pipeline.core.joined_ranges import joined_ranges
+from pipeline.core.text_columns import positions
 from pipeline.sampling import FPS
-from pipeline.text_columns import positions
+from pipeline.video.stored_frames import StoredFrames
 
 BOX = ["x1", "y1", "x2", "y2"]
 ACTIONS = range(1, 81)  # AVA's ids; fewer are scored, but all are worth learning
@@ -34,7 +34,7 @@ SLACK_FRAMES = FPS // 2
 
 INDEX_SCHEMA = pa.schema(
     {
-        "part": pa.string(),
+        "subset": pa.string(),
         "video_id": pa.string(),
         "timestamp": pa.float64(),
         "clip": pa.string(),
@@ -68,14 +68,14 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class MergedPart:
+class MergedSubset:
     """One part's rows of the index, and where everything else went.
 
     Attributes:
         index: rows of `INDEX_SCHEMA` without proposals, sorted by video and timestamp.
         clips: clip; keyframes (wanted), kept (in the index), boxes (of the wanted keyframes).
         counts: rows read, rows dropped by reason, keyframes, boxes and labels kept.
-        labels: [classes from 0, reasons] rows of the truth, class 0 for empty keyframes.
+        labels: [classes from 0, reasons] rows of the ground truth, class 0 for empty keyframes.
     """
 
     index: pa.Table
@@ -84,31 +84,31 @@ class MergedPart:
     labels: Integers
 
 
-def merge_part(
-    part: str,
-    truth: pd.DataFrame,
+def merge_subset(
+    subset: str,
+    ground_truth: pd.DataFrame,
     excluded: pd.DataFrame,
     clips: pd.DataFrame,
     stored: StoredFrames,
     lost: "pd.Series[str]",
     window: tuple[int, int],
-) -> MergedPart:
+) -> MergedSubset:
     """Make the index of one part, but for its proposals.
 
     Args:
-        truth: as from `read_truth`.
+        ground truth: as from `read_ground_truth`.
         excluded: as from `read_exclusions`.
         clips: the part's rows of the clip table, without those for pretraining only.
         lost: what happened to each clip, by clip: empty, or a kind of `coverage.lost_clips`.
         window: stored frames needed before and after a keyframe.
     """
-    keyframes, places = annotated_keyframes(truth, excluded)
+    keyframes, places = annotated_keyframes(ground_truth, excluded)
     keyframes = locate_keyframes(keyframes, clips, stored, lost, window)
     kept = (keyframes["reason"] == 0).to_numpy()
 
-    rows = _sorted_rows(truth, places)
+    rows = _sorted_rows(ground_truth, places)
     reasons = _dropped_rows(rows, keyframes["reason"].to_numpy())
-    counts = {"rows": len(truth)} | {
+    counts = {"rows": len(ground_truth)} | {
         f"dropped_{reason.replace(' ', '_')}": int((reasons == code).sum())
         for code, reason in enumerate(REASONS)
         if reason
@@ -118,10 +118,10 @@ def merge_part(
     people = people.assign(keyframe=positions[people["keyframe"].to_numpy()])
 
     index = keyframes[kept].reset_index(drop=True)
-    columns: dict[str, Any] = {"part": pa.array([part] * len(index), pa.string())}
+    columns: dict[str, Any] = {"subset": pa.array([subset] * len(index), pa.string())}
     for name in INDEX_SCHEMA.names[1:9]:
         columns[name] = pa.array(index[name], INDEX_SCHEMA.field(name).type)
-    columns |= _truth_lists(people, len(index))
+    columns |= _ground_truth_lists(people, len(index))
     counts |= {
         "keyframes": len(index),
         "keyframes_without_people": len(index) - people["keyframe"].nunique(),
@@ -131,7 +131,7 @@ def merge_part(
     shape = ACTIONS.stop + 1, len(REASONS)
     cells = rows["action_id"].to_numpy().astype(np.int64) * shape[1] + reasons
     labels = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
-    return MergedPart(pa.table(columns), _per_clip(keyframes, rows, clips), counts, labels)
+    return MergedSubset(pa.table(columns), _per_clip(keyframes, rows, clips), counts, labels)
 
 
 def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
@@ -218,10 +218,10 @@ def _taken(texts: "pd.Series[str]", places: Integers) -> pd.api.extensions.Exten
     return pd.Series(pc.fill_null(found, "").to_pandas(), dtype="str").array
 
 
-def _sorted_rows(truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
+def _sorted_rows(ground_truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
     """The rows in a fixed order, boxes cut at the frame's edge, with their keyframe's position."""
-    columns = {name: truth[name].to_numpy(np.float64).clip(0, 1) for name in BOX}
-    action = truth["action_id"].to_numpy().clip(0, ACTIONS.stop).astype(np.int16)
+    columns = {name: ground_truth[name].to_numpy(np.float64).clip(0, 1) for name in BOX}
+    action = ground_truth["action_id"].to_numpy().clip(0, ACTIONS.stop).astype(np.int16)
     order = sorted_positions({"keyframe": places, **columns, "action_id": action})
     rows = {"keyframe": places[order], "action_id": action[order]}
     return pd.DataFrame(rows | {name: column[order] for name, column in columns.items()})
@@ -258,7 +258,7 @@ def _dropped_rows(
     )
 
 
-def _truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
+def _ground_truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
     """Boxes of each keyframe, and the labels of each box.
 
     Kinetics has no person ids, so equal coordinates mean the same person.

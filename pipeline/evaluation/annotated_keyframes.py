@@ -1,4 +1,4 @@
-"""Numbers for the annotated keyframes of a truth table, and the way from any row to its number.
+"""Numbers for the annotated keyframes of a ground truth table, and the way from any row to its number.
 
 A keyframe is a video id and a timestamp to the microsecond, as the official script's key `%.6f`.
 """
@@ -17,8 +17,8 @@ Bools = npt.NDArray[np.bool_]
 class AnnotatedKeyframes:
     """The annotated keyframes, numbered in the order of video id and time."""
 
-    def __init__(self, truth: pd.DataFrame) -> None:
-        runs = _Runs(truth)
+    def __init__(self, ground_truth: pd.DataFrame) -> None:
+        runs = _Runs(ground_truth)
         self.video_ids = pd.Index(sorted(set(runs.ids[runs.video[runs.video >= 0]])), dtype=object)
         self._times = pd.Index(np.unique(runs.microseconds))
         self._keys = pd.Index(np.unique(self._key_of(runs)))
@@ -28,7 +28,7 @@ class AnnotatedKeyframes:
         return len(self._keys)
 
     def find(self, table: pd.DataFrame) -> Ints:
-        """[N] number of each row's keyframe, -1 where the truth has no such keyframe."""
+        """[N] number of each row's keyframe, -1 where the ground truth has no such keyframe."""
         runs = _Runs(table)
         found = self._keys.get_indexer(pd.Index(self._key_of(runs)))
         return np.repeat(found.astype(np.int32), runs.length)

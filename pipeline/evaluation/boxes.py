@@ -20,7 +20,7 @@ class Boxes:
 
     keyframe: Ints  # [N] index into the annotated keyframes
     action: Ints  # [N] index into the classes
-    score: Floats  # [N] NaN replaced by infinity; ones for the truth
+    score: Floats  # [N] NaN replaced by infinity; ones for the ground truth
     position: Ints  # [N] row of the table that they were selected from
     corners: tuple[Floats, ...]  # x1 y1 x2 y2 of the whole table
 

@@ -5,16 +5,16 @@ detections would have more room than the whole. All of it speaks of the keyframe
 
 Groups:
     category    AVA's three kinds of action.
-    frequency   actions by their number of truth boxes.
-    size        people by the area of their truth box. A detection belongs to the size of the person
+    frequency   actions by their number of ground truth boxes.
+    size        people by the area of their ground truth box. A detection belongs to the size of the person
                 it overlaps best, at IoU 0.5 or more, and else to the size of its own box.
-    people      keyframes by the number of distinct truth boxes. Detections in a keyframe without
+    people      keyframes by the number of distinct ground truth boxes. Detections in a keyframe without
                 people are in no group.
-A group's mAP is the mean over the actions that have truth in the group, so groups of one kind need
-not weigh the same actions; each detection and each truth box is in one of them at most.
+A group's mAP is the mean over the actions that have ground truth in the group, so groups of one kind need
+not weigh the same actions; each detection and each ground truth box is in one of them at most.
 
 Perfect boxes:
-    Every person of the truth takes the scores of the detected box that overlaps it best, at an IoU
+    Every person of the ground truth takes the scores of the detected box that overlaps it best, at an IoU
     of at least 0.1 (below that TIDE calls a box background); the detections are then these people
     with their true boxes. People without such a box are missed as before; detected boxes that no
     person takes are gone. Two people may take the same box. What is gained is the price of the
@@ -40,11 +40,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.annotations.ava_csv import BOX
-from pipeline.atomic import written
+from pipeline.core.atomic import written
 from pipeline.evaluation.annotated_keyframes import AnnotatedKeyframes, Bools, Ints
 from pipeline.evaluation.matching import HIT_IOU, match_detections
 from pipeline.evaluation.mean_ap import mean_ap, per_class_ap
-from pipeline.evaluation.metrics import CATEGORIES, Scores, available_truth
+from pipeline.evaluation.metrics import CATEGORIES, Scores, available_ground_truth
 from pipeline.evaluation.people import (
     Boxes,
     Overlaps,
@@ -73,9 +73,9 @@ class Group:
 
     by: str  # category, frequency, size or people
     group: str
-    mAP: float | None  # noqa: N815  None without truth
-    num_actions: int  # with truth in the group
-    num_truth: int  # truth boxes
+    mAP: float | None  # noqa: N815  None without ground truth
+    num_actions: int  # with ground truth in the group
+    num_ground_truth: int  # ground truth boxes
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def analyse_errors(tables: SplitTables, whole: Scores, classes: dict[int, str]) 
     """
     analysis = _Analysis(tables, classes)
     groups = [
-        *_action_groups(whole.per_class, whole.num_truth),
+        *_action_groups(whole.per_class, whole.num_ground_truth),
         *analysis.sizes(),
         *analysis.crowds(),
     ]
@@ -146,45 +146,52 @@ def write_errors(
 
 
 class _Analysis:
-    """One split's detections and truth, as rows and as people."""
+    """One split's detections and ground truth, as rows and as people."""
 
     def __init__(self, tables: SplitTables, classes: dict[int, str]) -> None:
         self.classes, self.exclusions = classes, tables.exclusions
         self.action_ids = np.array(sorted(classes), dtype=np.int64)
-        had = available_truth(tables.truth, tables.index)
+        had = available_ground_truth(tables.ground_truth, tables.index)
         # Matching looks a category up once and a text in every row, and this goes there often.
-        self.truth = had.astype({"video_id": "category"})
+        self.ground_truth = had.astype({"video_id": "category"})
         self.detections = tables.detections.astype({"video_id": "category"})
-        keyframes = AnnotatedKeyframes(self.truth)
+        keyframes = AnnotatedKeyframes(self.ground_truth)
         excluded = keyframes.is_excluded(self.exclusions)
-        self.truth_keyframe = keyframes.find(self.truth)
+        self.ground_truth_keyframe = keyframes.find(self.ground_truth)
         found_keyframe = keyframes.find(self.detections)
-        is_person = (self.truth["action_id"] != 0).to_numpy() & ~excluded[self.truth_keyframe]
+        is_person = (self.ground_truth["action_id"] != 0).to_numpy() & ~excluded[
+            self.ground_truth_keyframe
+        ]
         self.people: Boxes = distinct_boxes(
-            self.truth, np.where(is_person, self.truth_keyframe, -1)
+            self.ground_truth, np.where(is_person, self.ground_truth_keyframe, -1)
         )
         self.detected: Boxes = distinct_boxes(
             self.detections, np.where(excluded[found_keyframe], -1, found_keyframe)
         )
         self.overlaps: Overlaps = overlaps_of(self.people, self.detected)
         crowd = np.bincount(self.people.keyframe, minlength=len(excluded))
-        self.truth_crowd, self.found_crowd = crowd[self.truth_keyframe], crowd[found_keyframe]
+        self.ground_truth_crowd, self.found_crowd = (
+            crowd[self.ground_truth_keyframe],
+            crowd[found_keyframe],
+        )
 
     def _score(
-        self, detections: pd.DataFrame, truth: pd.DataFrame
+        self, detections: pd.DataFrame, ground_truth: pd.DataFrame
     ) -> tuple[dict[int, float], dict[int, int]]:
-        """AP and number of truth boxes by action."""
+        """AP and number of ground truth boxes by action."""
         rules = PROTOCOLS[PROTOCOL]
-        matches = match_detections(detections, truth, self.exclusions, self.classes, rules)
-        totals = matches.num_truth.sum(axis=1).tolist()
+        matches = match_detections(detections, ground_truth, self.exclusions, self.classes, rules)
+        totals = matches.num_ground_truth.sum(axis=1).tolist()
         ids = matches.action_ids.tolist()
         return per_class_ap(matches, rules), dict(zip(ids, totals, strict=True))
 
     def _part(self, by: str, name: str, found: Bools, true: Bools) -> Group:
         # Action 0 stands for "nobody": the keyframe of such a row still counts.
-        truth = self.truth.assign(action_id=np.where(true, self.truth["action_id"], 0))
-        per_class, num_truth = self._score(self.detections[found], truth)
-        return _group(by, name, per_class, num_truth)
+        ground_truth = self.ground_truth.assign(
+            action_id=np.where(true, self.ground_truth["action_id"], 0)
+        )
+        per_class, num_ground_truth = self._score(self.detections[found], ground_truth)
+        return _group(by, name, per_class, num_ground_truth)
 
     def sizes(self) -> Iterator[Group]:
         bounds = list(SIZES.values())
@@ -198,7 +205,10 @@ class _Analysis:
 
     def crowds(self) -> Iterator[Group]:
         bounds = list(CROWDS.values())
-        true, found = np.digitize(self.truth_crowd, bounds), np.digitize(self.found_crowd, bounds)
+        true, found = (
+            np.digitize(self.ground_truth_crowd, bounds),
+            np.digitize(self.found_crowd, bounds),
+        )
         for number, name in enumerate(CROWDS, start=1):
             yield self._part("people", name, found == number, true == number)
 
@@ -214,7 +224,7 @@ class _Analysis:
         perfect = self._rows_of(row_of_person[seen[person]]).assign(
             action_id=self.action_ids[action], score=scores[person, action]
         )
-        per_class, _ = self._score(perfect, self.truth)
+        per_class, _ = self._score(perfect, self.ground_truth)
         return BoxErrors(
             mAP=_number(mean_ap(per_class)),
             people=len(best),
@@ -225,15 +235,15 @@ class _Analysis:
         )
 
     def _rows_of(self, rows: Ints) -> pd.DataFrame:
-        """Rows of the truth, again and again where asked for."""
+        """Rows of the ground truth, again and again where asked for."""
         columns = ["video_id", "timestamp", *BOX]
-        return self.truth[columns].iloc[rows].reset_index(drop=True)
+        return self.ground_truth[columns].iloc[rows].reset_index(drop=True)
 
     def confused(self) -> list[Confusion]:
         hit = np.flatnonzero(self.overlaps.iou_of_person >= HIT_IOU)
         boxes = self.overlaps.detected_of_person[hit]
         scores_PC = scores_of(boxes, self.detected, self.detections, self.action_ids)
-        labels_PC = labels_of(self.people, self.truth, self.action_ids)[hit]
+        labels_PC = labels_of(self.people, self.ground_truth, self.action_ids)[hit]
         counts_CC = np.zeros((len(self.action_ids),) * 2, dtype=np.int64)
         for ids in CATEGORIES.values():
             mine = np.isin(self.action_ids, ids)
@@ -260,23 +270,27 @@ def _confusions(counts_CC: Ints, people_C: Ints, action_ids: Ints) -> list[Confu
     ]
 
 
-def _action_groups(per_class: dict[int, float], num_truth: dict[int, int]) -> Iterator[Group]:
+def _action_groups(
+    per_class: dict[int, float], num_ground_truth: dict[int, int]
+) -> Iterator[Group]:
     """AVA's categories and the classes of frequency."""
     for name, ids in CATEGORIES.items():
-        yield _group("category", name, _only(per_class, ids), _only(num_truth, ids))
+        yield _group("category", name, _only(per_class, ids), _only(num_ground_truth, ids))
     bounds = [*FREQUENCIES.values(), np.inf]
     for name, low, high in zip(FREQUENCIES, bounds, bounds[1:], strict=False):
-        mine = [action for action, number in num_truth.items() if low <= number < high]
-        yield _group("frequency", name, _only(per_class, mine), _only(num_truth, mine))
+        mine = [action for action, number in num_ground_truth.items() if low <= number < high]
+        yield _group("frequency", name, _only(per_class, mine), _only(num_ground_truth, mine))
 
 
 def _only(values: Mapping[int, V], ids: Collection[int]) -> dict[int, V]:
     return {action: value for action, value in values.items() if action in ids}
 
 
-def _group(by: str, name: str, per_class: dict[int, float], num_truth: dict[int, int]) -> Group:
-    known = int(sum(number > 0 for number in num_truth.values()))
-    return Group(by, name, _number(mean_ap(per_class)), known, sum(num_truth.values()))
+def _group(
+    by: str, name: str, per_class: dict[int, float], num_ground_truth: dict[int, int]
+) -> Group:
+    known = int(sum(number > 0 for number in num_ground_truth.values()))
+    return Group(by, name, _number(mean_ap(per_class)), known, sum(num_ground_truth.values()))
 
 
 def _number(value: float) -> float | None:

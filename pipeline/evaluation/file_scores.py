@@ -9,7 +9,7 @@ from pipeline.annotations.ava_csv import (
     read_class_list,
     read_detections,
     read_exclusions,
-    read_truth,
+    read_ground_truth,
 )
 from pipeline.annotations.detections_parquet import read_detections_parquet
 from pipeline.evaluation.metrics import CATEGORIES, Scores, score_detections
@@ -18,7 +18,7 @@ from pipeline.evaluation.uncertainty import draw_videos, interval, resampled_mea
 
 
 def score_files(
-    truth: Path,
+    ground_truth: Path,
     detections: Path,
     labels: Path,
     exclusions: Path | None = None,
@@ -37,7 +37,7 @@ def score_files(
     classes = read_class_list(labels)
     strict = protocol(protocol_name).whole_seconds_with_people_only
     excluded = read_exclusions(exclusions, strict)
-    people = read_truth(truth, strict)
+    people = read_ground_truth(ground_truth, strict)
     found = _read_found(detections, split, strict)
     scores = score_detections(found, people, excluded, classes, protocol_name)
     scores.counts["rows_without_box"] = found.attrs.get("rows_without_box", 0)
@@ -45,7 +45,7 @@ def score_files(
 
 
 def report_of(scores: Scores, protocol_name: str, num_resamples: int) -> dict[str, object]:
-    """What `--out` holds: JSON values only, null for what has no truth."""
+    """What `--out` holds: JSON values only, null for what has no ground truth."""
     per_category = scores.per_category()
     report: dict[str, object] = {
         "protocol": protocol_name,
@@ -87,7 +87,7 @@ def summary_of(scores: Scores, report: dict[str, object]) -> str:
         for name, value in scores.per_category().items()
     ]
     lines += [
-        f"truth      {counts['truth_boxes']:,} boxes in {counts['keyframes']:,} keyframes",
+        f"ground truth      {counts['ground_truth_boxes']:,} boxes in {counts['keyframes']:,} keyframes",
         f"detections {used:,} of {rows:,} rows used; left out: {', '.join(left_out) or 'none'}",
     ]
     return "\n".join(lines) + "\n"

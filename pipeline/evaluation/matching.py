@@ -1,12 +1,12 @@
-"""Match detections with the truth at IoU 0.5, in columns: no Python loop over rows or keyframes.
+"""Match detections with the ground truth at IoU 0.5, in columns: no Python loop over rows or keyframes.
 
 A keyframe is a video id and a timestamp to the microsecond. Within a keyframe and an action every
-detection asks for the one truth box it overlaps best; it is a hit when that IoU is at least 0.5 and
+detection asks for the one ground truth box it overlaps best; it is a hit when that IoU is at least 0.5 and
 no higher-ranked detection took the box before. It never falls back to another free box.
 
 Order among equal scores decides the number, so it is defined by content, never by file order:
 keyframe (video id, time), then box (y1, x1, y2, x2), all ascending. A NaN score ranks as infinity.
-Where truth boxes tie in IoU, the first by (y1, x1, y2, x2) is the best one.
+Where ground truth boxes tie in IoU, the first by (y1, x1, y2, x2) is the best one.
 """
 
 from dataclasses import dataclass, field, replace
@@ -41,8 +41,8 @@ class Matches:
     """
 
     action_ids: Ints  # [C] ascending
-    video_ids: npt.NDArray[np.object_]  # [V] of the truth, ascending
-    num_truth: Ints  # [C, V] truth boxes
+    video_ids: npt.NDArray[np.object_]  # [V] of the ground truth, ascending
+    num_ground_truth: Ints  # [C, V] ground truth boxes
     action: Ints  # [N] index into action_ids
     video: Ints  # [N] index into video_ids
     score: Floats  # [N]
@@ -58,7 +58,7 @@ class Matches:
 
 def match_detections(
     detections: pd.DataFrame,
-    truth: pd.DataFrame,
+    ground_truth: pd.DataFrame,
     exclusions: pd.DataFrame,
     classes: dict[int, str],
     rules: Protocol,
@@ -67,37 +67,39 @@ def match_detections(
 
     Args:
         detections: as `ava_csv.read_detections` gives them.
-        truth: as `ava_csv.read_truth` gives it; all its rows name the keyframes that count.
+        ground truth: as `ava_csv.read_ground_truth` gives it; all its rows name the keyframes that count.
         exclusions: keyframes that do not count, as `ava_csv.read_exclusions` gives them.
         classes: the actions that count.
         rules: an entry of `protocols.PROTOCOLS`.
 
     Raises:
-        ValueError: a truth box with swapped corners in a keyframe where its action is detected
+        ValueError: a ground truth box with swapped corners in a keyframe where its action is detected
             (the originals die there), or what the protocol does not take; with file and row.
     """
     if rules.whole_seconds_with_people_only:
-        _refuse_fractions_and_empty_keyframes(truth, detections)
+        _refuse_fractions_and_empty_keyframes(ground_truth, detections)
     action_ids = np.array(sorted(classes), dtype=np.int64)
-    counted = truth["action_id"].isin(action_ids)
-    keyframes = AnnotatedKeyframes(truth[counted] if rules.needs_counted_truth else truth)
+    counted = ground_truth["action_id"].isin(action_ids)
+    keyframes = AnnotatedKeyframes(
+        ground_truth[counted] if rules.needs_counted_ground_truth else ground_truth
+    )
     excluded = keyframes.is_excluded(exclusions)
-    people, _ = select_boxes(truth, keyframes, excluded, action_ids)
+    people, _ = select_boxes(ground_truth, keyframes, excluded, action_ids)
     found, counts = select_boxes(detections, keyframes, excluded, action_ids)
     found = replace(found, score=_comparable(found.score, rules))
     near = _near_limit(found, rules)
     counts["rows_over_limit"] = len(found) - int(near.within.sum())
     del found  # of a large file, most of its rows
-    ranked = _rank(near, people, rules, truth, counts)
-    if rules.counts_excluded_truth:
-        nothing = keyframes.is_excluded(truth[:0])
-        people, _ = select_boxes(truth, keyframes, nothing, action_ids)
+    ranked = _rank(near, people, rules, ground_truth, counts)
+    if rules.counts_excluded_ground_truth:
+        nothing = keyframes.is_excluded(ground_truth[:0])
+        people, _ = select_boxes(ground_truth, keyframes, nothing, action_ids)
     counts["keyframes"] = int((~excluded[:-1]).sum())
-    counts["truth_boxes"] = len(people)
+    counts["ground_truth_boxes"] = len(people)
     return Matches(
         action_ids=action_ids,
         video_ids=keyframes.video_ids.to_numpy(dtype=object),
-        num_truth=count_by_video(people, keyframes, len(action_ids)),
+        num_ground_truth=count_by_video(people, keyframes, len(action_ids)),
         action=ranked.found.action,
         video=keyframes.video(ranked.found.keyframe),
         score=ranked.found.score,
@@ -138,13 +140,13 @@ def _rank(
     near: _NearLimit,
     people: Boxes,
     rules: Protocol,
-    truth: pd.DataFrame,
+    ground_truth: pd.DataFrame,
     counts: dict[str, int],
 ) -> _Ranked:
     """Find hits and order what counts, as the scripts do: first the limit, then flat boxes go."""
     found, within, tied = near.found, near.within, near.tied
     has_area = np.ones(len(found), dtype=bool) if rules.keeps_flat_boxes else found.has_area()
-    best = _best_truth(found, people, rules, truth)
+    best = _best_ground_truth(found, people, rules, ground_truth)
     best[~has_area] = -1
     hit = _claims(found, best)
     rows = found.take(tied.row)
@@ -180,27 +182,29 @@ def _rounded(values: Floats, rules: Protocol) -> Floats:
         return values.astype(np.float32).astype(np.float64)
 
 
-def _best_truth(found: Boxes, people: Boxes, rules: Protocol, truth: pd.DataFrame) -> Ints:
+def _best_ground_truth(
+    found: Boxes, people: Boxes, rules: Protocol, ground_truth: pd.DataFrame
+) -> Ints:
     """[N] index into `people` of the box each detection hits by IoU, -1 for none."""
     best = np.full(len(found), -1, dtype=np.int64)
     if len(found) == 0 or len(people) == 0:
         return best
     num_keyframes = 1 + int(max(found.keyframe.max(), people.keyframe.max()))
     num_actions = 1 + int(max(found.action.max(), people.action.max()))
-    has_truth = np.zeros((num_keyframes, num_actions), dtype=bool)
-    has_truth[people.keyframe, people.action] = True
-    asking = np.flatnonzero(has_truth[found.keyframe, found.action])
+    has_ground_truth = np.zeros((num_keyframes, num_actions), dtype=bool)
+    has_ground_truth[people.keyframe, people.action] = True
+    asking = np.flatnonzero(has_ground_truth[found.keyframe, found.action])
     found = found.take(asking)
     order = np.lexsort((*people.reading_order(), people.action, people.keyframe))
     group = (people.keyframe.astype(np.int64) * num_actions + people.action)[order]
     wanted = found.keyframe.astype(np.int64) * num_actions + found.action
     first = np.searchsorted(group, wanted)
     size = np.searchsorted(group, wanted, side="right") - first
-    # One pair per detection and truth box of the same keyframe and action, detection by detection.
+    # One pair per detection and ground truth box of the same keyframe and action, detection by detection.
     detection = np.repeat(np.arange(len(wanted)), size)
     start = np.cumsum(size) - size
     person = order[np.arange(len(detection)) - np.repeat(start - first, size)]
-    _refuse_swapped_corners(people.take(person), truth)
+    _refuse_swapped_corners(people.take(person), ground_truth)
     overlap = iou(_rounded(found.box(detection), rules), people.box(person))
     if len(overlap):
         highest = np.repeat(np.maximum.reduceat(overlap, start), size)
@@ -211,7 +215,7 @@ def _best_truth(found: Boxes, people: Boxes, rules: Protocol, truth: pd.DataFram
 
 
 def _claims(found: Boxes, best: Ints) -> Bools:
-    """[N] whether a detection is the first in rank to ask for its truth box."""
+    """[N] whether a detection is the first in rank to ask for its ground truth box."""
     asking = np.flatnonzero(best >= 0)
     rows = found.take(asking)
     claimed = best[asking]
@@ -273,25 +277,27 @@ def iou(a: Floats, b: Floats) -> Floats:
     return overlap
 
 
-def _refuse_swapped_corners(people: Boxes, truth: pd.DataFrame) -> None:
+def _refuse_swapped_corners(people: Boxes, ground_truth: pd.DataFrame) -> None:
     x1, y1, x2, y2 = people.box().T
     swapped = (x2 < x1) | (y2 < y1)
     if swapped.any():
         place = int(np.flatnonzero(swapped)[0])
         found = "box " + ", ".join(f"{value:g}" for value in people.box()[place])
-        row = int(truth.index[people.position[place]])
-        raise _row_error(truth, row, found, "x1 <= x2 and y1 <= y2")
+        row = int(ground_truth.index[people.position[place]])
+        raise _row_error(ground_truth, row, found, "x1 <= x2 and y1 <= y2")
 
 
-def _refuse_fractions_and_empty_keyframes(truth: pd.DataFrame, detections: pd.DataFrame) -> None:
-    for table in (truth, detections):
+def _refuse_fractions_and_empty_keyframes(
+    ground_truth: pd.DataFrame, detections: pd.DataFrame
+) -> None:
+    for table in (ground_truth, detections):
         times = table["timestamp"].to_numpy(dtype=np.float64)
         for row in table.index[times != np.floor(times)][:1]:
             found = f"timestamp {table.loc[row, 'timestamp']:g}"
             raise _row_error(table, int(row), found, "whole seconds under this protocol")
-    for row in truth.index[truth["action_id"] == 0][:1]:
+    for row in ground_truth.index[ground_truth["action_id"] == 0][:1]:
         expected = "7 or 8 under this protocol"
-        raise _row_error(truth, int(row), "2 columns (a keyframe without people)", expected)
+        raise _row_error(ground_truth, int(row), "2 columns (a keyframe without people)", expected)
 
 
 def _row_error(table: pd.DataFrame, index: int, found: str, expected: str) -> ValueError:

@@ -1,7 +1,7 @@
 """Average precision per action and its mean, from ranked detections.
 
 AP is the area under the interpolated precision-recall curve (PASCAL VOC 2010 and later): each hit
-adds the best precision reached at its recall or beyond, divided by the number of truth boxes.
+adds the best precision reached at its recall or beyond, divided by the number of ground truth boxes.
 """
 
 from typing import Literal
@@ -16,27 +16,27 @@ from pipeline.evaluation.tie_bounds import ranks_of_hits
 Ties = Literal["defined", "best", "worst"]
 
 
-def average_precision(hit: Bools, num_truth: int) -> float:
+def average_precision(hit: Bools, num_ground_truth: int) -> float:
     """Area under the interpolated precision-recall curve of one action.
 
     Args:
         hit: [N] whether each detection is a hit, best score first.
-        num_truth: truth boxes of the action; 0 gives NaN, which a mean leaves out.
+        num_ground_truth: ground truth boxes of the action; 0 gives NaN, which a mean leaves out.
     """
-    return _area(np.flatnonzero(hit) + 1, num_truth)
+    return _area(np.flatnonzero(hit) + 1, num_ground_truth)
 
 
-def _area(rank: Ints, num_truth: int) -> float:
+def _area(rank: Ints, num_ground_truth: int) -> float:
     """The same from the ranks of the hits alone (1 is the best detection)."""
-    if num_truth == 0:
+    if num_ground_truth == 0:
         return float("nan")
     precision = np.arange(1, len(rank) + 1) / rank
     best_from_here = np.maximum.accumulate(precision[::-1])
-    return float(best_from_here.sum() / num_truth)
+    return float(best_from_here.sum() / num_ground_truth)
 
 
 def per_class_ap(matches: Matches, rules: Protocol, ties: Ties = "defined") -> dict[int, float]:
-    """AP by action id; NaN for an action without truth.
+    """AP by action id; NaN for an action without ground truth.
 
     Args:
         ties: in which order equal scores count: as `matching` defines it, or as suits the action
@@ -45,9 +45,9 @@ def per_class_ap(matches: Matches, rules: Protocol, ties: Ties = "defined") -> d
     per_class = {}
     for position, rows in enumerate(matches.ranges()):
         undetected = rows.start == rows.stop and rules.skips_undetected
-        num_truth = 0 if undetected else int(matches.num_truth[position].sum())
+        num_ground_truth = 0 if undetected else int(matches.num_ground_truth[position].sum())
         rank = _ranks(matches, position, rows, ties)
-        per_class[int(matches.action_ids[position])] = _area(rank, num_truth)
+        per_class[int(matches.action_ids[position])] = _area(rank, num_ground_truth)
     return per_class
 
 
@@ -65,9 +65,9 @@ def mean_ap(per_class: dict[int, float]) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def precision_recall(hit: Bools, num_truth: int) -> tuple[Floats, Floats]:
+def precision_recall(hit: Bools, num_ground_truth: int) -> tuple[Floats, Floats]:
     """Recall and interpolated precision at each hit, for drawing; [hits] each."""
     rank = np.flatnonzero(hit) + 1
     count = np.arange(1, len(rank) + 1)
     precision = np.maximum.accumulate((count / rank)[::-1])[::-1]
-    return count / max(num_truth, 1), precision
+    return count / max(num_ground_truth, 1), precision

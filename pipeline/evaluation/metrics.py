@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.annotations.ava_csv import read_exclusions, read_truth
-from pipeline.atomic import written
+from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
+from pipeline.core.atomic import written
 from pipeline.evaluation.annotated_keyframes import AnnotatedKeyframes
 from pipeline.evaluation.matching import Matches, match_detections
 from pipeline.evaluation.mean_ap import Ties, mean_ap, per_class_ap
 from pipeline.evaluation.protocols import protocol as rules_of
 from pipeline.evaluation.splits import SplitTables
 from pipeline.evaluation.uncertainty import draw_videos, interval, resampled_mean_ap
-from pipeline.sections import Part
+from pipeline.settings.sections import Subset
 
 MAIN_SPLIT, MAIN_PROTOCOL = "val_ava", "official"
-ALL_TRUTH = "official_all_truth"  # also what could not be had on this machine
+ALL_GROUND_TRUTH = "official_all_ground_truth"  # also what could not be had on this machine
 
 # The action ids of AVA fall into three categories (label_type in ava_action_list_v2.2.pbtxt).
 CATEGORIES = {
@@ -34,15 +34,15 @@ CATEGORIES = {
 class Scores:
     """What one set of detections is worth under one protocol."""
 
-    mAP: float  # noqa: N815  the name the field uses; mean over actions with truth, or NaN
-    per_class: dict[int, float]  # AP by action id, NaN without truth
-    num_truth: dict[int, int]  # truth boxes by action id
-    counts: dict[str, int]  # keyframes, truth boxes, rows used and left out by reason
+    mAP: float  # noqa: N815  the name the field uses; mean over actions with ground truth, or NaN
+    per_class: dict[int, float]  # AP by action id, NaN without ground truth
+    num_ground_truth: dict[int, int]  # ground truth boxes by action id
+    counts: dict[str, int]  # keyframes, ground truth boxes, rows used and left out by reason
     tie_envelope: tuple[float, float]  # lowest and highest mAP over orders of equal scores
     matches: Matches
 
     def per_category(self) -> dict[str, float]:
-        """Mean AP of each of AVA's categories that has truth."""
+        """Mean AP of each of AVA's categories that has ground truth."""
         members = {
             name: mean_ap({action: ap for action, ap in self.per_class.items() if action in ids})
             for name, ids in CATEGORIES.items()
@@ -52,7 +52,7 @@ class Scores:
 
 def score_detections(
     detections: pd.DataFrame,
-    truth: pd.DataFrame,
+    ground_truth: pd.DataFrame,
     exclusions: pd.DataFrame,
     classes: dict[int, str],
     protocol: str,
@@ -60,7 +60,7 @@ def score_detections(
     """Frame mAP at IoU 0.5.
 
     Args:
-        detections, truth, exclusions: tables as `ava_csv` reads them.
+        detections, ground truth, exclusions: tables as `ava_csv` reads them.
         classes: the actions that count, names by id.
         protocol: official, uncapped or mmaction2; `protocols` says how they differ.
 
@@ -68,41 +68,45 @@ def score_detections(
         ValueError: an unknown protocol, or a row that `matching` refuses.
     """
     rules = rules_of(protocol)
-    matches = match_detections(detections, truth, exclusions, classes, rules)
+    matches = match_detections(detections, ground_truth, exclusions, classes, rules)
 
     def ap(ties: Ties) -> dict[int, float]:
         return per_class_ap(matches, rules, ties)
 
     per_class = ap("defined")
-    totals = matches.num_truth.sum(axis=1)
+    totals = matches.num_ground_truth.sum(axis=1)
     return Scores(
         mAP=mean_ap(per_class),
         per_class=per_class,
-        num_truth={int(i): int(n) for i, n in zip(matches.action_ids, totals, strict=True)},
+        num_ground_truth={int(i): int(n) for i, n in zip(matches.action_ids, totals, strict=True)},
         counts=matches.counts,
         tie_envelope=(mean_ap(ap("worst")), mean_ap(ap("best"))),
         matches=matches,
     )
 
 
-def read_split_truth(raw: Path, parts: Iterable[Part]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Truth and exclusions of a split, from the annotation files of its parts.
+def read_split_ground_truth(
+    raw: Path, subsets: Iterable[Subset]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ground truth and exclusions of a split, from the annotation files of its parts.
 
     Args:
         raw: folder of the annotation files.
         parts: the parts whose `split` is the one to score.
     """
-    parts = list(parts)
-    truths = [read_truth(raw / part.truth) for part in parts]
-    exclusions = [read_exclusions(raw / part.excluded if part.excluded else None) for part in parts]
-    if len(parts) == 1:  # keeps row numbers and the file's name for messages
-        return truths[0], exclusions[0]
-    return pd.concat(truths, ignore_index=True), pd.concat(exclusions, ignore_index=True)
+    subsets = list(subsets)
+    ground_truths = [read_ground_truth(raw / subset.ground_truth) for subset in subsets]
+    exclusions = [
+        read_exclusions(raw / subset.excluded if subset.excluded else None) for subset in subsets
+    ]
+    if len(subsets) == 1:  # keeps row numbers and the file's name for messages
+        return ground_truths[0], exclusions[0]
+    return pd.concat(ground_truths, ignore_index=True), pd.concat(exclusions, ignore_index=True)
 
 
-def available_truth(truth: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
-    """The truth of the keyframes that could be had: those in the index (video_id, timestamp)."""
-    kept: pd.DataFrame = truth[AnnotatedKeyframes(index).find(truth) >= 0]
+def available_ground_truth(ground_truth: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """The ground truth of the keyframes that could be had: those in the index (video_id, timestamp)."""
+    kept: pd.DataFrame = ground_truth[AnnotatedKeyframes(index).find(ground_truth) >= 0]
     return kept
 
 
@@ -110,7 +114,7 @@ def score_available(
     tables: SplitTables, classes: dict[int, str], protocol: str = MAIN_PROTOCOL
 ) -> Scores:
     """Scores of a split on the keyframes that could be had."""
-    had = available_truth(tables.truth, tables.index)
+    had = available_ground_truth(tables.ground_truth, tables.index)
     return score_detections(tables.detections, had, tables.exclusions, classes, protocol)
 
 
@@ -119,8 +123,8 @@ def score_split(tables: SplitTables, classes: dict[int, str]) -> dict[str, Score
     return {
         MAIN_PROTOCOL: score_available(tables, classes),
         "uncapped": score_available(tables, classes, "uncapped"),
-        ALL_TRUTH: score_detections(
-            tables.detections, tables.truth, tables.exclusions, classes, MAIN_PROTOCOL
+        ALL_GROUND_TRUTH: score_detections(
+            tables.detections, tables.ground_truth, tables.exclusions, classes, MAIN_PROTOCOL
         ),
     }
 
@@ -174,14 +178,14 @@ def main_split(splits: Iterable[str]) -> str:
 def per_class_table(
     scores: Mapping[str, Mapping[str, Scores]], classes: Mapping[int, str]
 ) -> pd.DataFrame:
-    """split, protocol, action_id, action, num_truth, AP (NaN without truth), one row per action."""
+    """split, protocol, action_id, action, num_ground_truth, AP (NaN without ground truth), one row per action."""
     rows = [
-        (split, protocol, action, classes[action], result.num_truth[action], ap)
+        (split, protocol, action, classes[action], result.num_ground_truth[action], ap)
         for split, by_protocol in scores.items()
         for protocol, result in by_protocol.items()
         for action, ap in result.per_class.items()
     ]
-    columns = ["split", "protocol", "action_id", "action", "num_truth", "AP"]
+    columns = ["split", "protocol", "action_id", "action", "num_ground_truth", "AP"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -201,15 +205,15 @@ def _described(scores: Scores, num_resamples: int) -> dict[str, object]:
 
 
 def _coverage(scores: Mapping[str, Scores]) -> dict[str, object]:
-    """What could be had and all there is, side by side; `all_truth` counts what is missing."""
-    had, whole = scores[MAIN_PROTOCOL], scores.get(ALL_TRUTH, scores[MAIN_PROTOCOL])
+    """What could be had and all there is, side by side; `all_ground_truth` counts what is missing."""
+    had, whole = scores[MAIN_PROTOCOL], scores.get(ALL_GROUND_TRUTH, scores[MAIN_PROTOCOL])
     return {
         "mAP": _number(had.mAP),
-        "mAP_all_truth": _number(whole.mAP),
+        "mAP_all_ground_truth": _number(whole.mAP),
         "num_keyframes": had.counts["keyframes"],
-        "num_keyframes_all_truth": whole.counts["keyframes"],
-        "num_truth": had.counts["truth_boxes"],
-        "num_truth_all_truth": whole.counts["truth_boxes"],
+        "num_keyframes_all_ground_truth": whole.counts["keyframes"],
+        "num_ground_truth": had.counts["ground_truth_boxes"],
+        "num_ground_truth_all_ground_truth": whole.counts["ground_truth_boxes"],
     }
 
 

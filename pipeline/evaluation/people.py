@@ -1,4 +1,4 @@
-"""People instead of rows: the distinct boxes of truth and detections, and how they overlap.
+"""People instead of rows: the distinct boxes of ground truth and detections, and how they overlap.
 
 A person does several actions and a detected box has a score for each, so a box stands in many rows.
 Questions about boxes are answered once per box. Equal boxes of a keyframe are the same person.
@@ -101,10 +101,10 @@ def _best(owner: Ints, other: Ints, overlap: Floats, allowed: Bools) -> tuple[In
     return owner[is_first], other[is_first]
 
 
-def labels_of(people: Boxes, truth: pd.DataFrame, action_ids: Ints) -> Bools:
+def labels_of(people: Boxes, ground_truth: pd.DataFrame, action_ids: Ints) -> Bools:
     """[P, C] whether a person does an action."""
     labels = np.zeros((len(people.keyframe), len(action_ids)), dtype=bool)
-    person, action, _ = _known(people.of_row, truth, action_ids)
+    person, action, _ = _known(people.of_row, ground_truth, action_ids)
     labels[person, action] = True
     return labels
 

@@ -5,8 +5,8 @@
                on both sides; an action that is never detected has AP 0.
     uncapped   The same without the limit of 50 rows.
     mmaction2  That project's copy: no limit, detected boxes and scores rounded to float32, boxes
-               without area stay as false positives, truth of excluded keyframes still counts in
-               the recall, a keyframe needs truth of a class that counts, a never-detected action is
+               without area stay as false positives, ground truth of excluded keyframes still counts in
+               the recall, a keyframe needs ground truth of a class that counts, a never-detected action is
                left out of the mean, ties run through the keyframes backwards. It takes neither
                fractional timestamps nor keyframes without people.
 
@@ -23,8 +23,8 @@ class Protocol:
     max_rows: int | None = None  # per keyframe, best scores first
     rounds_to_float32: bool = False  # detected boxes and scores
     keeps_flat_boxes: bool = False
-    counts_excluded_truth: bool = False
-    needs_counted_truth: bool = False  # in a keyframe, or its detections are ignored
+    counts_excluded_ground_truth: bool = False
+    needs_counted_ground_truth: bool = False  # in a keyframe, or its detections are ignored
     skips_undetected: bool = False
     reverses_keyframe_ties: bool = False
     whole_seconds_with_people_only: bool = False
@@ -36,8 +36,8 @@ PROTOCOLS = {
     "mmaction2": Protocol(
         rounds_to_float32=True,
         keeps_flat_boxes=True,
-        counts_excluded_truth=True,
-        needs_counted_truth=True,
+        counts_excluded_ground_truth=True,
+        needs_counted_ground_truth=True,
         skips_undetected=True,
         reverses_keyframe_ties=True,
         whole_seconds_with_people_only=True,

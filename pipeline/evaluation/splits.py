@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-from pipeline.sections import JOINT_SPLIT
+from pipeline.settings.sections import JOINT_SPLIT
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class SplitTables:
     """The four tables behind the scores of a split, all with video_id and timestamp."""
 
     detections: pd.DataFrame
-    truth: pd.DataFrame
+    ground_truth: pd.DataFrame
     exclusions: pd.DataFrame
     index: pd.DataFrame  # the keyframes whose frames could be had
 
@@ -39,7 +39,7 @@ def with_joint(splits: Mapping[str, SplitTables]) -> dict[str, SplitTables]:
         )
     joint = SplitTables(
         detections=_joined({split: each.detections for split, each in splits.items()}),
-        truth=_joined({split: each.truth for split, each in splits.items()}),
+        ground_truth=_joined({split: each.ground_truth for split, each in splits.items()}),
         exclusions=_joined({split: each.exclusions for split, each in splits.items()}),
         index=_joined({split: each.index for split, each in splits.items()}),
     )

@@ -4,7 +4,7 @@ Keyframes of one video are alike, so whole videos are drawn with replacement, ne
 video drawn twice counts twice, on both sides. Two variants are compared on the same draws (paired),
 which takes out the part of the luck that they share.
 
-Plain percentile intervals hold the truth too rarely here. A resample sees some 63 % of the videos,
+Plain percentile intervals hold the ground truth too rarely here. A resample sees some 63 % of the videos,
 some of them twice, which moves its mAP to one side, and it spreads less than fresh videos would. So
 an interval is symmetric about the estimate, as wide as the farther of the two percentiles demands
 (P. Hall, On symmetric bootstrap confidence intervals, 1988), and widened for few videos by
@@ -35,7 +35,7 @@ def draw_videos(num_videos: int, num_resamples: int, seed: int = 0) -> Ints:
 
 
 def resampled_mean_ap(matches: Matches, draws: Ints) -> Floats:
-    """[R] mAP of each resample; an action without truth in a resample is left out of its mean.
+    """[R] mAP of each resample; an action without ground truth in a resample is left out of its mean.
 
     Args:
         draws: [R, V] of `draw_videos`, columns in the order of `matches.video_ids`.
@@ -52,11 +52,11 @@ def _chunks(draws: Ints) -> list[Floats]:
 def _mean_ap_of(matches: Matches, weights_RV: Floats) -> Floats:
     total, known = np.zeros(len(weights_RV)), np.zeros(len(weights_RV))
     for position, rows in enumerate(matches.ranges()):
-        truth_R = weights_RV @ matches.num_truth[position]
-        has_truth = truth_R > 0
+        ground_truth_R = weights_RV @ matches.num_ground_truth[position]
+        has_ground_truth = ground_truth_R > 0
         area = _area(matches.hit[rows], matches.video[rows], weights_RV)
-        total[has_truth] += area[has_truth] / truth_R[has_truth]
-        known += has_truth
+        total[has_ground_truth] += area[has_ground_truth] / ground_truth_R[has_ground_truth]
+        known += has_ground_truth
     with np.errstate(invalid="ignore"):
         return total / known
 
@@ -137,7 +137,7 @@ def few_videos_factor(num_videos: int) -> float:
 
 @dataclass(frozen=True)
 class Step:
-    """Difference of two variants on the same truth."""
+    """Difference of two variants on the same ground truth."""
 
     difference: float
     interval: Interval | None
@@ -147,7 +147,9 @@ class Step:
 def paired_step(before: Matches, after: Matches, difference: float, draws: Ints) -> Step:
     """Uncertainty of `difference` = mAP of `after` - mAP of `before`, from paired resamples."""
     if list(before.video_ids) != list(after.video_ids):
-        raise ValueError("paired bootstrap: found two sets of videos, expected the same truth")
+        raise ValueError(
+            "paired bootstrap: found two sets of videos, expected the same ground truth"
+        )
     values = resampled_mean_ap(after, draws) - resampled_mean_ap(before, draws)
     return step_of(difference, values, len(before.video_ids))
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.atomic import written
+from pipeline.core.atomic import written
 from pipeline.models.detector import ActionDetector
 from pipeline.models.weight_files import load_safely, named_digits
 

@@ -1,4 +1,4 @@
-"""Draw keyframes with boxes: dashed white the truth, green what was seen rightly, else orange."""
+"""Draw keyframes with boxes: dashed white the ground truth, green what was seen rightly, else orange."""
 
 import io
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def _draw(axes: Axes, keyframe: Keyframe, texts: Sequence[str], font_size: float
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
     axes.axis("off")
     size = np.array([width, height, width, height])
-    for box, _ in keyframe.truth:
+    for box, _ in keyframe.ground_truth:
         _rectangle(axes, box * size, TRUE, 1.5, "--")
     taken: list[Bbox] = []
     for person, text in zip(keyframe.found, texts, strict=True):

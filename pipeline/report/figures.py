@@ -122,7 +122,7 @@ def steps_chart(study: Study) -> Chart | None:
 
 
 def errors_chart(study: Study) -> Chart | None:
-    """What each variant loses to its boxes and to its classification; None without truth."""
+    """What each variant loses to its boxes and to its classification; None without ground truth."""
     parts = []
     for variant in study.variants:
         errors = variant.errors[study.split]
@@ -181,7 +181,7 @@ def curves_chart(study: Study, quantity: str, split: str = TRAIN) -> Chart | Non
 def precision_recall_chart(study: Study) -> Chart | None:
     """Precision and recall of the best variant's most frequent actions."""
     found = study.best_matches
-    totals = found.num_truth.sum(axis=1)
+    totals = found.num_ground_truth.sum(axis=1)
     frequent = [place for place in np.argsort(-totals, kind="stable") if totals[place] > 0]
     if not frequent:
         return None

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from pipeline.atomic import written_folder
-from pipeline.frames.frame_store import FrameStore
+from pipeline.core.atomic import written_folder
+from pipeline.core.tracking import TrackedRun
 from pipeline.report.drawing import draw_row
 from pipeline.report.figures import make_charts
 from pipeline.report.gallery import make_gallery
 from pipeline.report.page import make_page
 from pipeline.report.study import Study
 from pipeline.report.table import cells, columns, format_table, markdown_table
-from pipeline.tracking import TrackedRun
+from pipeline.video.frame_store import FrameStore
 
-TRACKED = ("mAP", "mAP_all_truth")  # of each variant and split, in MLflow
+TRACKED = ("mAP", "mAP_all_ground_truth")  # of each variant and split, in MLflow
 
 
 def write_report(study: Study, frames: FrameStore, num_keyframes: int, out: Path) -> None:

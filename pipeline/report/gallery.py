@@ -1,4 +1,4 @@
-"""Which keyframes the report shows, and what truth and best variant say about their people."""
+"""Which keyframes the report shows, and what ground truth and best variant say about their people."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +9,9 @@ import pandas as pd
 
 from pipeline.annotations.ava_csv import BOX
 from pipeline.evaluation.matching import HIT_IOU, iou
-from pipeline.frames.frame_store import FrameStore
 from pipeline.report.figures import short_name
 from pipeline.report.study import Study
+from pipeline.video.frame_store import FrameStore
 
 Image = npt.NDArray[np.uint8]  # [H, W, 3] RGB
 Floats = npt.NDArray[np.float64]
@@ -22,7 +22,7 @@ MAX_ACTIONS = 3  # per person
 
 @dataclass(frozen=True)
 class Action:
-    """A named action of a person, with the detector's score and whether the truth agrees."""
+    """A named action of a person, with the detector's score and whether the ground truth agrees."""
 
     name: str
     score: float
@@ -38,7 +38,7 @@ class Person:
 
     @property
     def is_right(self) -> bool:
-        """Whether the truth agrees with every action shown."""
+        """Whether the ground truth agrees with every action shown."""
         return all(action.is_right for action in self.actions)
 
 
@@ -49,12 +49,12 @@ class Keyframe:
     video_id: str
     timestamp: float
     image: Image
-    truth: list[tuple[Floats, list[str]]]  # boxes and what each person does
+    ground_truth: list[tuple[Floats, list[str]]]  # boxes and what each person does
     found: list[Person]
 
 
 def make_gallery(study: Study, frames: FrameStore, num_keyframes: int) -> list[Keyframe]:
-    """Keyframes of the main split, chosen by the truth alone: never by what came out well."""
+    """Keyframes of the main split, chosen by the ground truth alone: never by what came out well."""
     rows = choose_keyframes(study.keyframes, num_keyframes)
     return [_load(study, frames, study.keyframes.iloc[row]) for row in rows]
 
@@ -100,7 +100,7 @@ def _load(study: Study, frames: FrameStore, row: "pd.Series[Any]") -> Keyframe:
         video_id=str(row["video_id"]),
         timestamp=float(row["timestamp"]),
         image=frames.decode(clip, [min(max(number, 1), frames.last_frame(clip))])[0],
-        truth=list(zip(boxes, names, strict=True)),
+        ground_truth=list(zip(boxes, names, strict=True)),
         found=people,
     )
 
@@ -111,7 +111,7 @@ def _people(
     people = []
     for box, rows in detections.groupby(BOX, sort=True):
         corners = np.array(box, dtype=np.float64)
-        person = _truth_under(corners, boxes)
+        person = _ground_truth_under(corners, boxes)
         best = rows.sort_values(["score", "action_id"], ascending=[False, True])[:MAX_ACTIONS]
         actions = [
             Action(
@@ -125,7 +125,7 @@ def _people(
     return people
 
 
-def _truth_under(box: Floats, boxes: Floats) -> int | None:
+def _ground_truth_under(box: Floats, boxes: Floats) -> int | None:
     if not len(boxes):
         return None
     overlap = iou(np.broadcast_to(box, boxes.shape), boxes)

@@ -57,8 +57,8 @@ def _facts(study: Study) -> str:
     facts = [
         ("clips", f"{had['clip'].nunique():,} of {study.coverage['clip'].nunique():,}"),
         (f"keyframes scored ({split_name(study.split)})", f"{measured['counts']['keyframes']:,}"),
-        ("truth labels there", f"{measured['counts']['truth_boxes']:,}"),
-        ("actions with truth", f"{measured['num_actions']} of {len(study.classes)}"),
+        ("ground truth labels there", f"{measured['counts']['ground_truth_boxes']:,}"),
+        ("actions with ground truth", f"{measured['num_actions']} of {len(study.classes)}"),
         ("variants", str(len(study.variants))),
         (f"best: {best.name}", f"{percent(best.mAP)} mAP"),
     ]
@@ -136,20 +136,20 @@ def _actions(study: Study) -> str:
     best, first = study.best.name, study.variants[0].name
     rows = study.per_class
     rows = rows[(rows["split"] == study.split) & (rows["protocol"] == MAIN_PROTOCOL)]
-    rows = rows[rows["num_truth"] > 0]
+    rows = rows[rows["num_ground_truth"] > 0]
     marks = rows[rows["variant"] == first].set_index("action_id")["AP"]
     rows = rows[rows["variant"] == best]
     rows = rows.assign(mark=rows["action_id"].map(marks))
-    rows = rows.sort_values(["num_truth", "action_id"], ascending=[False, True])
-    columns = rows[["action", "AP", "num_truth", "mark"]]
+    rows = rows.sort_values(["num_ground_truth", "action_id"], ascending=[False, True])
+    columns = rows[["action", "AP", "num_ground_truth", "mark"]]
     bars = [
-        Bar(action, ap, f"{100 * mark:.1f}; {num_truth:,}", mark)
-        for action, ap, num_truth, mark in columns.itertuples(index=False)
+        Bar(action, ap, f"{100 * mark:.1f}; {num_ground_truth:,}", mark)
+        for action, ap, num_ground_truth, mark in columns.itertuples(index=False)
     ]
     return (
         f"<p>Average precision of <b>{escape(best)}</b> on {escape(split_name(study.split))} for "
-        f"each action with truth, the most frequent first. In brackets, and as a line in the bar, "
-        f"that of {escape(first)}; then the number of truth boxes.</p>"
+        f"each action with ground truth, the most frequent first. In brackets, and as a line in the bar, "
+        f"that of {escape(first)}; then the number of ground truth boxes.</p>"
         f"{html_bars(bars[:NUM_BARS])}{_more_actions(bars[NUM_BARS:])}"
     )
 
@@ -166,7 +166,7 @@ def _gallery(study: Study, gallery: Sequence[Keyframe]) -> str:
     figures = "".join(_picture(keyframe) for keyframe in gallery)
     return (
         f"<p>Keyframes of {escape(split_name(study.split))}, chosen to show many different actions "
-        f"and without a look at the detections. Dashed white: truth. Green: every action shown is "
+        f"and without a look at the detections. Dashed white: ground truth. Green: every action shown is "
         f"right. Orange: at least one is not. Detections by {escape(study.best.name)}.</p>"
         f'<div class="gallery">{figures}</div>'
     )
@@ -175,14 +175,16 @@ def _gallery(study: Study, gallery: Sequence[Keyframe]) -> str:
 def _picture(keyframe: Keyframe) -> str:
     coded = base64.b64encode(draw_keyframe(keyframe)).decode("ascii")
     height, width = keyframe.image.shape[:2]
-    truth = "; ".join(", ".join(names) or "nothing that counts" for _, names in keyframe.truth)
+    ground_truth = "; ".join(
+        ", ".join(names) or "nothing that counts" for _, names in keyframe.ground_truth
+    )
     people = "".join(f"<li>{_actions_of(person)}</li>" for person in keyframe.found)
     where = f"{keyframe.video_id}, second {keyframe.timestamp:g}"
-    alt = f"Keyframe of {where} with {len(keyframe.found)} detected people. Truth: {truth}."
+    alt = f"Keyframe of {where} with {len(keyframe.found)} detected people. Ground truth: {ground_truth}."
     return (
         f'<figure><img src="data:image/jpeg;base64,{coded}" width="{4 * width}" '
         f'height="{4 * height}" alt="{escape(alt)}"><figcaption class="small">{escape(where)}'
-        f"<br>truth: {escape(truth)}<ol>{people}</ol></figcaption></figure>\n"
+        f"<br>ground truth: {escape(ground_truth)}<ol>{people}</ol></figcaption></figure>\n"
     )
 
 

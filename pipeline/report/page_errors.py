@@ -37,8 +37,8 @@ def _split_errors(study: Study, split: str) -> str:
     return (
         f"<h3>Boxes or classification?</h3>{_boxes(study, split)}"
         f"<h3>Parts of the data, {best}</h3>"
-        f"<p>Each bar is the mean over the actions with truth in that part; in brackets the number "
-        f"of these actions and of their truth boxes. Sizes are shares of the picture's area.</p>"
+        f"<p>Each bar is the mean over the actions with ground truth in that part; in brackets the number "
+        f"of these actions and of their ground truth boxes. Sizes are shares of the picture's area.</p>"
         f'<div class="groups">{groups}</div>'
         f"<h3>Most confused actions, {best}</h3>{_confused(errors, split)}"
     )
@@ -57,7 +57,7 @@ def _boxes(study: Study, split: str) -> str:
     caption = f"mAP in percent on {split_name(split)}, measured and with perfect boxes"
     people, hit, seen = (found[name] for name in ("people", "people_hit", "people_seen"))
     return (
-        f"<p>With perfect boxes every person of the truth takes the scores of the detected box "
+        f"<p>With perfect boxes every person of the ground truth takes the scores of the detected box "
         f"that overlaps it best (at IoU 0.1 or more). {_share(hit, people)} of {people:,} people "
         f"are hit by a box at IoU 0.5, {_share(seen, people)} have one at 0.1; "
         f"{found['boxes_on_nobody']:,} of {found['boxes']:,} detected boxes are on nobody.</p>"
@@ -79,7 +79,7 @@ def _groups(errors: dict[str, Any], kind: str, title: str) -> str:
         Bar(
             str(each["group"]).replace("_", " "),
             each["mAP"],
-            f"{each['num_actions']}; {each['num_truth']:,}",
+            f"{each['num_actions']}; {each['num_ground_truth']:,}",
         )
         for each in errors["groups"]
         if each["by"] == kind

@@ -16,13 +16,13 @@ from pipeline.evaluation.matching import Matches
 from pipeline.evaluation.metrics import (
     MAIN_PROTOCOL,
     Scores,
-    available_truth,
-    read_split_truth,
+    available_ground_truth,
+    read_split_ground_truth,
     score_detections,
 )
 from pipeline.evaluation.uncertainty import Step, draw_videos, resampled_mean_ap, step_of
-from pipeline.params import Params
-from pipeline.sections import JOINT_SPLIT, Train
+from pipeline.settings.params import Params
+from pipeline.settings.sections import JOINT_SPLIT, Train
 
 AGREEMENT = 1e-9  # metrics.json and detections.parquet of a variant must tell the same mAP
 
@@ -49,7 +49,7 @@ class Variant:
         return found
 
     def coverage(self, split: str) -> dict[str, Any]:
-        """mAP and counts of what could be had and, as `..._all_truth`, of all there is."""
+        """mAP and counts of what could be had and, as `..._all_ground_truth`, of all there is."""
         found: dict[str, Any] = self.metrics["coverage"][split]
         return found
 
@@ -82,7 +82,7 @@ class Study:
     def missing_from(self, split: str) -> bool:
         """Whether some keyframes of a split could not be had."""
         found = self.variants[0].coverage(split)
-        return bool(found["num_keyframes"] < found["num_keyframes_all_truth"])
+        return bool(found["num_keyframes"] < found["num_keyframes_all_ground_truth"])
 
 
 def best_of(variants: list[Variant]) -> Variant:
@@ -151,8 +151,8 @@ class _Judge:
         keyframes: pd.DataFrame,
         classes: dict[int, str],
     ) -> None:
-        truth, self._exclusions = read_split_truth(raw, params.parts(split))
-        self._truth = available_truth(truth, keyframes)
+        ground_truth, self._exclusions = read_split_ground_truth(raw, params.subsets(split))
+        self._ground_truth = available_ground_truth(ground_truth, keyframes)
         self._split, self._classes = split, classes
         self._num_resamples = params.evaluate.bootstrap_resamples
 
@@ -161,7 +161,7 @@ class _Judge:
         path = folder / "detections.parquet"
         detections = read_split_detections(path, self._split)
         scores = score_detections(
-            detections, self._truth, self._exclusions, self._classes, MAIN_PROTOCOL
+            detections, self._ground_truth, self._exclusions, self._classes, MAIN_PROTOCOL
         )
         told = np.nan if metrics["mAP"] is None else metrics["mAP"]
         if not np.isclose(told, scores.mAP, rtol=0, atol=AGREEMENT, equal_nan=True):

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.evaluation.metrics import MAIN_SPLIT
 from pipeline.evaluation.uncertainty import Step
 from pipeline.report.study import Study, Variant
-from pipeline.sections import JOINT_SPLIT, Train
+from pipeline.settings.sections import JOINT_SPLIT, Train
 
 PUBLISHED = "published mAP (AVA 2.2 val, full-size, from mmaction2)"
 SPLIT_NAMES = {MAIN_SPLIT: "AVA val", "val_kinetics": "Kinetics val", JOINT_SPLIT: "all val"}
@@ -72,7 +72,7 @@ def columns(study: Study) -> list[str]:
     return [
         *("variant", "sampling", "pretrain", "head", "loss"),
         f"measured mAP ({name})",
-        *([f"{name} mAP against all truth"] if study.missing_from(study.split) else []),
+        *([f"{name} mAP against all ground truth"] if study.missing_from(study.split) else []),
         *others,
         "step to the row above",
         PUBLISHED,
@@ -82,7 +82,11 @@ def columns(study: Study) -> list[str]:
 def cells(study: Study, variant: Variant) -> list[str]:
     """One row of the table, as texts in the order of `columns`."""
     train, split = variant.train, study.split
-    whole = [percent(variant.coverage(split)["mAP_all_truth"])] if study.missing_from(split) else []
+    whole = (
+        [percent(variant.coverage(split)["mAP_all_ground_truth"])]
+        if study.missing_from(split)
+        else []
+    )
     return [
         *(variant.name, train.sampling, train.pretrained, head_of(train), loss_of(train)),
         with_interval(variant.measured(split)),
@@ -111,10 +115,10 @@ def _missing_note(study: Study) -> str:
     if not study.missing_from(study.split):
         return ""
     found = study.best.coverage(study.split)
-    had, wanted = found["num_keyframes"], found["num_keyframes_all_truth"]
+    had, wanted = found["num_keyframes"], found["num_keyframes_all_ground_truth"]
     return (
         f" {had:,} of {wanted:,} keyframes could be had: the measured mAP counts these, the one "
-        f"against all truth counts the missing ones as missed."
+        f"against all ground truth counts the missing ones as missed."
     )
 
 
@@ -126,7 +130,7 @@ def coverage_table(study: Study) -> list[list[str]]:
     heads = ["variant"]
     for split in lossy:
         found, name = study.best.coverage(split), split_name(split)
-        had, wanted = found["num_keyframes"], found["num_keyframes_all_truth"]
+        had, wanted = found["num_keyframes"], found["num_keyframes_all_ground_truth"]
         heads += [f"{name}: mAP on the {had:,} keyframes had", f"{name}: mAP on all {wanted:,}"]
     rows = [
         [
@@ -134,7 +138,7 @@ def coverage_table(study: Study) -> list[list[str]]:
             *(
                 percent(variant.coverage(split)[value])
                 for split in lossy
-                for value in ("mAP", "mAP_all_truth")
+                for value in ("mAP", "mAP_all_ground_truth")
             ),
         ]
         for variant in study.variants

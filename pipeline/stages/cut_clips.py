@@ -1,6 +1,6 @@
 """Cut the seconds that some variant looks at out of a shard's videos, without coding them anew.
 
-Next to the cut files stands a table with one row per video (see `pipeline/frames/cut_table.py`).
+Next to the cut files stands a table with one row per video (see `pipeline/video/cut_table.py`).
 A damaged video is cut as far as it goes; what is no video gets a row with the reason.
 """
 
@@ -8,24 +8,24 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.command import parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.command import parser, run
+from pipeline.core.summaries import write_summary
 
 if TYPE_CHECKING:
-    from pipeline.frames.crash_guard import Guard
+    from pipeline.video.crash_guard import Guard
 
 
 def main(argv: list[str] | None = None) -> None:
     """Cut one shard."""
     args = _parse(argv)
-    from pipeline.frames.crash_guard import guarded
+    from pipeline.video.crash_guard import guarded
 
     write_summary(args.summary, guarded(_cut_shard, args))
 
 
 def _cut_shard(args: argparse.Namespace, guard: "Guard") -> dict[str, float]:
     """In a process of its own, the only one that loads libraries."""
-    from pipeline.frames.shard_cutting import cut_shard
+    from pipeline.video.shard_cutting import cut_shard
 
     return cut_shard(args, guard)
 

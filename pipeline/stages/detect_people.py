@@ -1,14 +1,14 @@
 """Find the people of a split's keyframes: published proposals, or a detector where there are none.
 
 In: raw annotations, the clip table, stored frames. Out: proposals/<split>.parquet
-(`pipeline/annotations/proposals.py`), and beside it .<split>.parquet.<part>.partial: what the
+(`pipeline/people/proposals.py`), and beside it .<split>.parquet.<part>.partial: what the
 detector has found, some 0.4 kB a keyframe. A killed job, or one with other clips, goes on from it.
 """
 
 from pathlib import Path
 
-from pipeline.command import add_lock_flags, parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.command import add_lock_flags, parser, run
+from pipeline.core.summaries import write_summary
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -20,9 +20,9 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--proposals", type=Path, required=True, help="the file to write")
     add_lock_flags(flags)
     args = flags.parse_args(argv)
-    from pipeline.annotations.split_people import detect_people
-    from pipeline.params import load_params
-    from pipeline.transfers.data_lock import lock_of
+    from pipeline.download.data_lock import lock_of
+    from pipeline.people.split_people import detect_people
+    from pipeline.settings.params import load_params
 
     params = load_params(args.params)
     if args.split not in params.splits:

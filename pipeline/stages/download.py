@@ -11,8 +11,8 @@ part. Such a clip has a row only where it was found.
 
 from pathlib import Path
 
-from pipeline.command import add_lock_flags, parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.command import add_lock_flags, parser, run
+from pipeline.core.summaries import write_summary
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--mirror", type=Path, help="folder to serve on loopback as {mirror}")
     add_lock_flags(flags)
     args = flags.parse_args(argv)
-    from pipeline.transfers.batch_download import download_batch
+    from pipeline.download.batch_download import download_batch
 
     write_summary(args.summary, download_batch(args))
 

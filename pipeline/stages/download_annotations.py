@@ -7,8 +7,8 @@ published (`sha256sum -c` understands it).
 import contextlib
 from pathlib import Path
 
-from pipeline.command import add_lock_flags, parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.command import add_lock_flags, parser, run
+from pipeline.core.summaries import write_summary
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,11 +17,11 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--raw", type=Path, required=True, help="the folder to make")
     add_lock_flags(flags)
     args = flags.parse_args(argv)
-    from pipeline.params import load_params
-    from pipeline.transfers.annotation_files import download_annotations
-    from pipeline.transfers.data_lock import lock_of
-    from pipeline.transfers.http_client import Patience
-    from pipeline.transfers.mirror_server import serve
+    from pipeline.demo.mirror_server import serve
+    from pipeline.download.annotation_files import download_annotations
+    from pipeline.download.data_lock import lock_of
+    from pipeline.download.http_client import Patience
+    from pipeline.settings.params import load_params
 
     params = load_params(args.params)
     section = params.download_annotations

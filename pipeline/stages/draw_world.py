@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.atomic import written_folder
-from pipeline.command import parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.atomic import written_folder
+from pipeline.core.command import parser, run
+from pipeline.core.summaries import write_summary
 
 
 def leave_note(mirror: Path, dataset: str) -> dict[str, int]:
@@ -19,11 +19,11 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--mirror", type=Path, required=True, help="folder to write: host/path")
     args = arguments.parse_args(argv)
-    from pipeline.params import load_params
+    from pipeline.settings.params import load_params
 
     params = load_params(args.params)
     if params.data.synthetic:
-        from pipeline.world.mirror import draw_mirror
+        from pipeline.demo.mirror import draw_mirror
 
         with written_folder(args.mirror) as folder:
             counts = draw_mirror(params.draw_world, folder)

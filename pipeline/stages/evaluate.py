@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pipeline.command import parser, run
+from pipeline.core.command import parser, run
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,31 +1,31 @@
 """Decode a shard's clips once and store their frames, 30 a second whatever the source's rate.
 
 Outputs: a tar of JPEGs, its table, and a report with one row per clip (see
-`frame_store.py`, `frame_reader.py` and `picture.py` in `pipeline/frames/`).
+`frame_store.py`, `frame_reader.py` and `picture.py` in `pipeline/video/`).
 """
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.command import parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.command import parser, run
+from pipeline.core.summaries import write_summary
 
 if TYPE_CHECKING:
-    from pipeline.frames.crash_guard import Guard
+    from pipeline.video.crash_guard import Guard
 
 
 def main(argv: list[str] | None = None) -> None:
     """Extract one shard."""
     args = _parse(argv)
-    from pipeline.frames.crash_guard import guarded
+    from pipeline.video.crash_guard import guarded
 
     write_summary(args.summary, guarded(_extract_shard, args))
 
 
 def _extract_shard(args: argparse.Namespace, guard: "Guard") -> dict[str, float]:
     """In a process of its own, the only one that loads libraries."""
-    from pipeline.frames.shard_extraction import extract_shard
+    from pipeline.video.shard_extraction import extract_shard
 
     return extract_shard(args, guard)
 

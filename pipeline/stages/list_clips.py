@@ -5,8 +5,8 @@ In: the raw annotations. Out: the clip table (`pipeline/clips.py`).
 
 from pathlib import Path
 
-from pipeline.command import parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.command import parser, run
+from pipeline.core.summaries import write_summary
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--clips", type=Path, required=True, help="the table to write")
     args = flags.parse_args(argv)
     from pipeline.annotations.dataset_clips import list_clips
-    from pipeline.params import load_params
+    from pipeline.settings.params import load_params
 
     counts = list_clips(args.raw, args.clips, load_params(args.params))
     write_summary(args.summary, counts)

@@ -1,4 +1,4 @@
-"""Join truth, proposals and stored frames into one index per split, and say what is missing.
+"""Join ground truth, proposals and stored frames into one index per split, and say what is missing.
 
 In: raw annotations, the reports of download, cut and extract, the frame store's index, proposals.
 Out: index/<split>.parquet, coverage.csv, coverage_by_class.csv and coverage.md (see `merging.py`,
@@ -7,8 +7,8 @@ Out: index/<split>.parquet, coverage.csv, coverage_by_class.csv and coverage.md 
 
 from pathlib import Path
 
-from pipeline.command import parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.command import parser, run
+from pipeline.core.summaries import write_summary
 
 # All that has happened to the data by now; this stage is the first that sees it whole.
 DATA_STAGES = (
@@ -35,8 +35,8 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--coverage", type=Path, required=True, help="table to write")
     args = flags.parse_args(argv)
     from pipeline.annotations.index_files import Inputs, merge_annotations
-    from pipeline.params import load_params
-    from pipeline.tracking import mirror_stages, version_of
+    from pipeline.core.tracking import mirror_stages, version_of
+    from pipeline.settings.params import load_params
 
     inputs = Inputs(args.raw, args.clips, args.videos, args.cut, args.frames, args.proposals)
     params = load_params(args.params)

@@ -4,15 +4,15 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from pipeline.command import add_lock_flags, parser, run
+from pipeline.core.command import add_lock_flags, parser, run
 
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
-    from pipeline.params import load_params
+    from pipeline.download.data_lock import lock_of
+    from pipeline.settings.params import load_params
     from pipeline.training.launch import run_in_processes
     from pipeline.training.pretraining import record, train_on_labels, use_checkpoint
-    from pipeline.transfers.data_lock import lock_of
 
     params = load_params(args.params)
     known = params.data.pretrained

@@ -5,21 +5,21 @@ import json
 import logging
 from pathlib import Path
 
-from pipeline.atomic import written
-from pipeline.command import parser, run
-from pipeline.summaries import write_summary
+from pipeline.core.atomic import written
+from pipeline.core.command import parser, run
+from pipeline.core.summaries import write_summary
 
 logger = logging.getLogger(__name__)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
-    from pipeline.frames.frame_store import FrameStore
-    from pipeline.params import load_params
+    from pipeline.core.tracking import tracked_run, version_of
     from pipeline.report.files import track_report, write_report
     from pipeline.report.study import load_study
     from pipeline.report.table import format_table, overall_metrics
-    from pipeline.tracking import tracked_run, version_of
+    from pipeline.settings.params import load_params
+    from pipeline.video.frame_store import FrameStore
 
     params = load_params(args.params)
     study = load_study(params, args.results, args.raw, args.index, args.coverage)

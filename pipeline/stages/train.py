@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from pipeline.command import parser, run
+from pipeline.core.command import parser, run
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from pipeline.sections import Precision
+from pipeline.settings.sections import Precision
 
 
 def set_up(threads: int, deterministic: bool, local_rank: int = 0) -> torch.device:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pipeline.core.progress import track
 from pipeline.models.detector import ActionDetector
 from pipeline.models.for_inference import for_inference
-from pipeline.progress import track
-from pipeline.sections import Precision
+from pipeline.settings.sections import Precision
 from pipeline.training.hardware import in_precision, takes_bfloat16
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.prefetch import prepared

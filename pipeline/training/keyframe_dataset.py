@@ -79,16 +79,16 @@ class TrainingKeyframes(Batches[Place]):
     def people(self, places: Sequence[Place], examples: Sequence[Example], /) -> People:
         """The labelled people and the proposals that match them, with their labels."""
         index, rows = self.index, [place.position for place in places]
-        truth, num_truth = _filled_up([index.truth(row) for row in rows])
+        ground_truth, num_ground_truth = _filled_up([index.ground_truth(row) for row in rows])
         proposals, _ = _filled_up([index.proposals(row, self._min_score) for row in rows])
-        boxes = _boxes_in_view(np.concatenate([truth, proposals], axis=1), examples)
-        people = truth.shape[1]
+        boxes = _boxes_in_view(np.concatenate([ground_truth, proposals], axis=1), examples)
+        people = ground_truth.shape[1]
 
         def seed(keyframe: int) -> int:
             return int(places[keyframe].draw(self._seed, CHOICE_OF_BOXES).integers(2**63))
 
         sampled = sample_boxes(
-            boxes[:, :people], num_truth, boxes[:, people:], self._max_boxes, seed
+            boxes[:, :people], num_ground_truth, boxes[:, people:], self._max_boxes, seed
         )
         labels = index.labels(np.array(rows)[sampled.keyframe], sampled.person)
         return _people(sampled.keyframe, sampled.boxes, labels)

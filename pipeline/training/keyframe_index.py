@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.joined_ranges import joined_ranges
+from pipeline.core.joined_ranges import joined_ranges
 from pipeline.models.heads import NUM_OUTPUTS
 
 Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
@@ -106,7 +106,7 @@ class KeyframeIndex:
         width, height = self.size[row]
         return int(width), int(height)
 
-    def truth(self, row: int) -> Boxes:
+    def ground_truth(self, row: int) -> Boxes:
         """[G, 4] boxes of the labelled people, fractions of the still."""
         return self._boxes[row].reshape(-1, 4)
 

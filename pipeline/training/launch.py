@@ -13,7 +13,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import parse_args, run
 
-from pipeline.command import REQUEUE, USER_MISTAKE
+from pipeline.core.command import REQUEUE, USER_MISTAKE
 from pipeline.training.gpus import leased_gpus
 from pipeline.training.processes import Processes, joined
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.progress import Progress
-from pipeline.sections import Optimisation
+from pipeline.core.progress import Progress
+from pipeline.settings.sections import Optimisation
 from pipeline.training.batches import Batch, Batches
 from pipeline.training.global_step import accumulate, share_of
 from pipeline.training.keyframe_dataset import Place
@@ -105,11 +105,11 @@ def train(
     Raises:
         ValueError: the loss or a gradient is not finite; names epoch, step and examples.
     """
-    most = math.ceil(settings.batch_size / settings.clips_per_pass)
+    most = math.ceil(settings.batch_size / settings.micro_batch_size)
     if processes.size > most:
         raise ValueError(
             f"{task.what}: found {processes.size} processes, expected at most {most}: a batch of "
-            f"{settings.batch_size} has no more passes of {settings.clips_per_pass}"
+            f"{settings.batch_size} has no more passes of {settings.micro_batch_size}"
         )
     optimizer = make_optimizer(
         model.parameters(), settings.optimizer, settings.momentum, settings.weight_decay
@@ -152,7 +152,7 @@ def _train_epoch(run: _Run, position: Position, progress: Progress) -> None:
     run.model.train()
     parameters = list(run.model.parameters())
     batches = epoch_batches(run.task.num_examples, settings.batch_size, settings.seed, epoch)
-    left = [passes(batch, settings.clips_per_pass) for batch in batches[position.step :]]
+    left = [passes(batch, settings.micro_batch_size) for batch in batches[position.step :]]
     stream = _prepared(run, left)
     for whole in left:
         mine, seen = share_of(len(whole), run.processes), list[int]()

@@ -8,16 +8,17 @@ import torch
 from torch import nn
 
 from pipeline.clips import read_clips
-from pipeline.code_files import ROOT, code_files
-from pipeline.frames.frame_store import FrameStore
+from pipeline.core.source_code import code_digest
+from pipeline.core.summaries import write_summary
+from pipeline.core.tracking import tracked_run, version_of
+from pipeline.download.data_lock import DataLock, fetch_locked
+from pipeline.download.http_client import Patience
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
 from pipeline.models.recognizer import ClipRecognizer
 from pipeline.models.slow_only import backbone
-from pipeline.params import Params
 from pipeline.sampling import Sampling
-from pipeline.sections import Pretrain, Pretrained
-from pipeline.summaries import write_summary
-from pipeline.tracking import tracked_run, version_of
+from pipeline.settings.params import Params
+from pipeline.settings.sections import Pretrain, Pretrained
 from pipeline.training.batches import Batch
 from pipeline.training.clip_dataset import LabelledClips, choose_clips
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
@@ -25,8 +26,7 @@ from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, class_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
-from pipeline.transfers.data_lock import DataLock, fetch_locked
-from pipeline.transfers.http_client import Patience
+from pipeline.video.frame_store import FrameStore
 
 Counts = dict[str, float]
 
@@ -81,10 +81,10 @@ def train_on_labels(args: argparse.Namespace, params: Params, processes: Process
         lambda model, epoch: {},
     )
     values = {**params.stage_values("pretrain"), "pretrained": source.model_dump()}
+    decisive = {**values, "code": code_digest("pretrain")}
     files = [args.clips, *sorted(args.frames.glob("*.parquet"))]
-    files += [ROOT / path for path in code_files("pretrain")]
     state = SavedState(
-        args.state, digest(values, files), settings.save_every_minutes, processes.is_first
+        args.state, digest(decisive, files), settings.save_every_minutes, processes.is_first
     )
     trained = train(task, model, settings, state, processes)
     if not processes.is_first:

@@ -21,8 +21,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from pipeline.atomic import written
-from pipeline.command import REQUEUE
+from pipeline.core.atomic import written
+from pipeline.core.command import REQUEUE
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """Which boxes of keyframes train the head, and with which labels.
 
-B keyframes  G truth boxes  P proposals; where a keyframe has fewer, boxes without area follow
+B keyframes  G ground truth boxes  P proposals; where a keyframe has fewer, boxes without area follow
 
-Truth boxes come first and always count. A proposal counts when it overlaps a truth box by an IoU of
+Ground truth boxes come first and always count. A proposal counts when it overlaps a ground truth box by an IoU of
 0.9 or more. Proposals below that would carry no label and never reach the loss, so they are dropped
 here instead of being pushed through the head.
 
@@ -23,11 +23,11 @@ UNASSIGNED = -1
 
 
 class Sampled(NamedTuple):
-    """Boxes that train, keyframe by keyframe, each one's truth boxes first."""
+    """Boxes that train, keyframe by keyframe, each one's ground truth boxes first."""
 
     keyframe: npt.NDArray[np.int64]  # [N] place in the batch
     boxes: Boxes  # [N, 4]
-    person: npt.NDArray[np.int64]  # [N] truth box of the keyframe whose labels it takes
+    person: npt.NDArray[np.int64]  # [N] ground truth box of the keyframe whose labels it takes
 
 
 def overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
@@ -44,54 +44,54 @@ def overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
     return ratio
 
 
-def assign(truth: Boxes, proposals: Boxes) -> npt.NDArray[np.int64]:
-    """Truth box that each proposal stands for.
+def assign(ground_truth: Boxes, proposals: Boxes) -> npt.NDArray[np.int64]:
+    """Ground truth box that each proposal stands for.
 
-    Every proposal takes the truth box it overlaps most. Then each truth box in turn takes the
+    Every proposal takes the ground truth box it overlaps most. Then each ground truth box in turn takes the
     proposals that overlap it best, even where these overlap an earlier box more: no person is left
     without its best proposal.
 
     Args:
-        truth: [..., G, 4], proposals: [..., P, 4] in the same units.
+        ground truth: [..., G, 4], proposals: [..., P, 4] in the same units.
 
-    Returns: [..., P] positions in `truth`, or UNASSIGNED.
+    Returns: [..., P] positions in `ground truth`, or UNASSIGNED.
     """
-    if not truth.shape[-2] or not proposals.shape[-2]:
+    if not ground_truth.shape[-2] or not proposals.shape[-2]:
         return np.full(proposals.shape[:-1], UNASSIGNED)
-    iou = overlaps(truth, proposals)
+    iou = overlaps(ground_truth, proposals)
     assigned = np.where(iou.max(axis=-2) >= MIN_IOU, iou.argmax(axis=-2), UNASSIGNED)
     best = iou.max(axis=-1, keepdims=True)
     is_best = (iou == best) & (best >= MIN_IOU)
-    for person in range(truth.shape[-2]):
+    for person in range(ground_truth.shape[-2]):
         assigned[is_best[..., person, :]] = person
     return assigned
 
 
 def sample_boxes(
-    truth: Boxes,
-    num_truth: npt.NDArray[np.int64],
+    ground_truth: Boxes,
+    num_ground_truth: npt.NDArray[np.int64],
     proposals: Boxes,
     max_boxes: int,
     seed: Callable[[int], int],
 ) -> Sampled:
-    """Boxes that train, and the truth box each takes its labels from.
+    """Boxes that train, and the ground truth box each takes its labels from.
 
     Args:
-        truth: [B, G, 4], of which the first `num_truth` [B] count; proposals: [B, P, 4].
-        max_boxes: a random choice of this many is kept where a keyframe has more; truth boxes too
+        ground truth: [B, G, 4], of which the first `num_ground_truth` [B] count; proposals: [B, P, 4].
+        max_boxes: a random choice of this many is kept where a keyframe has more; ground truth boxes too
             may go.
         seed: of the choice for a place in the batch, below 2**63; asked for only there.
     """
-    assigned = assign(truth, proposals)
-    people = np.arange(truth.shape[1])
-    kept = np.concatenate([people < num_truth[:, None], assigned != UNASSIGNED], axis=1)
+    assigned = assign(ground_truth, proposals)
+    people = np.arange(ground_truth.shape[1])
+    kept = np.concatenate([people < num_ground_truth[:, None], assigned != UNASSIGNED], axis=1)
     for keyframe in np.flatnonzero(kept.sum(axis=1) > max_boxes):
         places = np.flatnonzero(kept[keyframe])
         generator = torch.Generator().manual_seed(seed(int(keyframe)))
         dropped = torch.randperm(len(places), generator=generator)[max_boxes:]
         kept[keyframe, places[dropped.numpy()]] = False
-    boxes = np.concatenate([truth, proposals], axis=1)
-    person = np.concatenate([np.broadcast_to(people, truth.shape[:2]), assigned], axis=1)
+    boxes = np.concatenate([ground_truth, proposals], axis=1)
+    person = np.concatenate([np.broadcast_to(people, ground_truth.shape[:2]), assigned], axis=1)
     return Sampled(np.nonzero(kept)[0], boxes[kept], person[kept])
 
 

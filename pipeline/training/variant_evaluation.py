@@ -7,23 +7,23 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.annotations.ava_csv import read_class_list, write_detections
-from pipeline.atomic import written, written_folder
+from pipeline.core.atomic import written, written_folder
+from pipeline.core.summaries import write_summary
 from pipeline.evaluation.errors import PROTOCOL, ErrorAnalysis, analyse_errors, write_errors
 from pipeline.evaluation.metrics import Scores, score_split, write_metrics
-from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_weights, read_meta, read_weights
-from pipeline.params import Params, load_params
-from pipeline.summaries import write_summary
+from pipeline.settings.params import Params, load_params
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.state import digest
+from pipeline.training.variant_run import RUN_KEY, log_evaluation, variant_run
 from pipeline.training.variants import (
     detector_of,
     find_actions,
     split_tables,
     validation_keyframes,
 )
-from pipeline.variant_run import RUN_KEY, log_evaluation, variant_run
+from pipeline.video.frame_store import FrameStore
 
 
 def score(

@@ -9,17 +9,16 @@ import pandas as pd
 import torch
 from torch import nn
 
-from pipeline.atomic import written
-from pipeline.code_files import ROOT, code_files
+from pipeline.core.atomic import written
+from pipeline.core.source_code import code_digest
+from pipeline.core.summaries import write_summary
+from pipeline.core.tracking import TrackedRun
 from pipeline.evaluation.metrics import main_split
-from pipeline.frames.frame_store import FrameStore
 from pipeline.models.checkpoints import load_start, read_weights, write_weights
 from pipeline.models.detector import ActionDetector
-from pipeline.params import Params, load_params
 from pipeline.sampling import Sampling
-from pipeline.sections import Train
-from pipeline.summaries import write_summary
-from pipeline.tracking import TrackedRun
+from pipeline.settings.params import Params, load_params
+from pipeline.settings.sections import Train
 from pipeline.training.batches import Batch
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
 from pipeline.training.keyframe_dataset import TrainingKeyframes
@@ -28,8 +27,9 @@ from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, action_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
+from pipeline.training.variant_run import RUN_KEY, epochs_to, variant_run
 from pipeline.training.variants import detector_of, validate, validation_keyframes
-from pipeline.variant_run import RUN_KEY, epochs_to, variant_run
+from pipeline.video.frame_store import FrameStore
 
 HISTORY_COLUMNS = ["epoch", "split", "loss", "learning_rate", "mAP"]
 
@@ -97,9 +97,8 @@ def run_training(args: argparse.Namespace, processes: Processes) -> None:
     if settings.compile:
         compile_backbone(model.backbone, device)
     files = [args.pretrained, args.index / "train.parquet", *sorted(args.frames.glob("*.parquet"))]
-    files += [ROOT / path for path in code_files("train")]
     values = params.train_values(args.variant)
-    fingerprint = digest(values, files)
+    fingerprint = digest({**values, "code": code_digest("train")}, files)
     state = SavedState(args.state, fingerprint, settings.save_every_minutes, processes.is_first)
     tracked = TrackedRun(None, "")
     if processes.is_first:

@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.annotations.ava_csv import read_class_list
-from pipeline.evaluation.metrics import read_split_truth, score_available
+from pipeline.evaluation.metrics import read_split_ground_truth, score_available
 from pipeline.evaluation.splits import SplitTables, with_joint
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly, backbone
-from pipeline.params import Params
 from pipeline.sampling import Sampling
-from pipeline.sections import Evaluate, Train
+from pipeline.settings.params import Params
+from pipeline.settings.sections import Evaluate, Train
 from pipeline.training.batches import FrameSource
 from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
@@ -78,9 +78,9 @@ def split_tables(
     """
     tables = {}
     for split, found in detections.items():
-        truth, exclusions = read_split_truth(raw, params.parts(split))
+        ground_truth, exclusions = read_split_ground_truth(raw, params.subsets(split))
         had = keyframe_table(keyframes[split].index)
-        tables[split] = SplitTables(found, truth, exclusions, had)
+        tables[split] = SplitTables(found, ground_truth, exclusions, had)
     return with_joint(tables)
 
 

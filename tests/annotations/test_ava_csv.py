@@ -9,7 +9,7 @@ from pipeline.annotations.ava_csv import (
     read_class_list,
     read_detections,
     read_exclusions,
-    read_truth,
+    read_ground_truth,
     write_detections,
 )
 
@@ -24,36 +24,36 @@ def file(tmp_path):
     return write
 
 
-def test_truth_with_person_ids_keeps_the_rows_as_they_stand(file):
-    truth = read_truth(file("b,0903,0.1,0.2,0.3,0.4,12,7\na,0902,0,0,1,1,80,0\n"))
+def test_ground_truth_with_person_ids_keeps_the_rows_as_they_stand(file):
+    ground_truth = read_ground_truth(file("b,0903,0.1,0.2,0.3,0.4,12,7\na,0902,0,0,1,1,80,0\n"))
 
-    assert truth["video_id"].tolist() == ["b", "a"]
-    assert truth["timestamp"].tolist() == [903.0, 902.0]
-    assert truth[BOX].to_numpy().tolist() == [[0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1]]
-    assert truth["action_id"].tolist() == [12, 80]
-    assert truth["person_id"].tolist() == [7, 0]
+    assert ground_truth["video_id"].tolist() == ["b", "a"]
+    assert ground_truth["timestamp"].tolist() == [903.0, 902.0]
+    assert ground_truth[BOX].to_numpy().tolist() == [[0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1]]
+    assert ground_truth["action_id"].tolist() == [12, 80]
+    assert ground_truth["person_id"].tolist() == [7, 0]
 
 
 def test_seven_columns_have_no_person_id(file):
-    truth = read_truth(file("a,1.5,0,0,1,1,3\n"))
+    ground_truth = read_ground_truth(file("a,1.5,0,0,1,1,3\n"))
 
-    assert truth.iloc[0].tolist() == ["a", 1.5, 0, 0, 1, 1, 3, -1]
+    assert ground_truth.iloc[0].tolist() == ["a", 1.5, 0, 0, 1, 1, 3, -1]
 
 
 def test_two_columns_are_a_keyframe_without_people(file):
-    truth = read_truth(file("a,1.5\na,2.5,0,0,1,1,3,4\n"))
+    ground_truth = read_ground_truth(file("a,1.5\na,2.5,0,0,1,1,3,4\n"))
 
-    assert truth["action_id"].tolist() == [0, 3]
-    assert truth["person_id"].tolist() == [-1, 4]
-    assert truth[BOX].isna().all(axis=1).tolist() == [True, False]
-    assert truth["action_id"].dtype == truth["person_id"].dtype == "int64"
+    assert ground_truth["action_id"].tolist() == [0, 3]
+    assert ground_truth["person_id"].tolist() == [-1, 4]
+    assert ground_truth[BOX].isna().all(axis=1).tolist() == [True, False]
+    assert ground_truth["action_id"].dtype == ground_truth["person_id"].dtype == "int64"
 
 
 def test_fast_and_careful_reading_agree(file):
     rows = "a,0902,0.1,0.2,0.3,0.4,12,7\na,0903.5,0.123456789012345678,0,1e-3,1,80,1\n"
 
-    plain = read_truth(file(rows))
-    ragged = read_truth(file(rows + "a,904\n"))
+    plain = read_ground_truth(file(rows))
+    ragged = read_ground_truth(file(rows + "a,904\n"))
 
     pd.testing.assert_frame_equal(ragged[:2], plain)
 
@@ -82,9 +82,9 @@ def test_row_number_survives_a_dropped_row(file):
         ("a,1,0,0,1,1,3\na,1,0,nan,1,1,3\n", "row 2: found box 0, nan, 1, 1, expected finite"),
     ],
 )
-def test_truth_that_does_not_parse_names_file_and_row(file, text, message):
+def test_ground_truth_that_does_not_parse_names_file_and_row(file, text, message):
     with pytest.raises(ValueError, match="file.csv: " + message) as refusal:
-        read_truth(file(text))
+        read_ground_truth(file(text))
 
     assert "\n" not in str(refusal.value)
 
@@ -92,14 +92,16 @@ def test_truth_that_does_not_parse_names_file_and_row(file, text, message):
 def test_empty_files_are_empty_tables(file):
     empty = file("")
 
-    assert [len(read(empty)) for read in (read_truth, read_detections, read_exclusions)] == [0] * 3
+    assert [len(read(empty)) for read in (read_ground_truth, read_detections, read_exclusions)] == [
+        0
+    ] * 3
     assert read_detections(empty)["score"].dtype == "float64"
 
 
 def test_byte_order_mark_and_windows_line_ends_do_not_show(file):
-    truth = read_truth(file("\ufeffa,1,0,0,1,1,3\r\nb,1,0,0,1,1,3\r\n"))
+    ground_truth = read_ground_truth(file("\ufeffa,1,0,0,1,1,3\r\nb,1,0,0,1,1,3\r\n"))
 
-    assert truth["video_id"].tolist() == ["a", "b"]
+    assert ground_truth["video_id"].tolist() == ["a", "b"]
 
 
 def test_exclusions(file):

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports
-from pipeline.frames.stored_frames import StoredFrames
+from pipeline.video.stored_frames import StoredFrames
 
 
 def report(**clips):
@@ -75,7 +75,7 @@ def test_reasons_of_several_rounds_are_joined_in_their_order(tmp_path):
 def test_archives_that_lack_a_clip_are_named_beside_its_other_sources():
     clips = pd.DataFrame(
         [("p", "train", name, name) for name in ("gone", "never", "short")],
-        columns=["part", "split", "video_id", "clip"],
+        columns=["subset", "split", "video_id", "clip"],
     )
     lost = pd.DataFrame(
         {
@@ -85,10 +85,10 @@ def test_archives_that_lack_a_clip_are_named_beside_its_other_sources():
         },
         index=pd.Index(["gone", "never", "short"], name="clip"),
     )
-    merged = pd.DataFrame({"part": [], "clip": [], "keyframes": [], "kept": [], "boxes": []})
+    merged = pd.DataFrame({"subset": [], "clip": [], "keyframes": [], "kept": [], "boxes": []})
 
     table = coverage_table(
-        clips, lost, merged.astype({"part": "str", "clip": "str"}), {"p": "x.txt"}
+        clips, lost, merged.astype({"subset": "str", "clip": "str"}), {"p": "x.txt"}
     )
 
     assert dict(zip(table["clip"], table["reason"], strict=True)) == {
@@ -127,14 +127,14 @@ def test_a_report_without_its_columns_is_refused(tmp_path):
 def test_coverage_has_a_row_per_wanted_clip_and_says_how_many_keyframes_are_left():
     clips = pd.DataFrame(
         [("q", "pretrain", "x", "x"), ("p", "train", "w", "w"), ("p", "train", "v", "v")],
-        columns=["part", "split", "video_id", "clip"],
+        columns=["subset", "split", "video_id", "clip"],
     )
     lost = pd.DataFrame(
         {"status": ["ok", "short", "missing"], "kind": "", "reason": ["", "5 of 9", "HTTP 404"]},
         index=pd.Index(["v", "w", "x"], name="clip"),
     )
     merged = pd.DataFrame(
-        {"part": "p", "clip": ["v", "w"], "keyframes": [3, 2], "kept": [2, 2], "boxes": [5, 0]}
+        {"subset": "p", "clip": ["v", "w"], "keyframes": [3, 2], "kept": [2, 2], "boxes": [5, 0]}
     )
 
     table = coverage_table(clips, lost, merged)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.annotations import csv_columns
-from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_truth
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
 
 PLAIN = "a,0902,0.1,0.2,0.3,0.4,12,0.5\nb,903.5,0,0,1,1,80,0.25\n"
 
@@ -84,16 +84,18 @@ def test_broken_compression_names_the_file(file, content):
 def test_empty_files_are_empty_tables(file):
     empty = file("")
 
-    assert [len(read(empty)) for read in (read_truth, read_detections, read_exclusions)] == [0] * 3
+    assert [len(read(empty)) for read in (read_ground_truth, read_detections, read_exclusions)] == [
+        0
+    ] * 3
     assert list(read_detections(empty)["video_id"].cat.categories) == []
 
 
 def test_whole_seconds_are_judged_by_how_they_are_written(file):
     whole = file("a,0902,0,0,1,1,3\nb,17,0,0,1,1,3\n")
 
-    assert read_truth(whole, True)["timestamp"].tolist() == [902.0, 17.0]
+    assert read_ground_truth(whole, True)["timestamp"].tolist() == [902.0, 17.0]
     with pytest.raises(ValueError, match=r"row 2: found timestamp '903\.0', expected a whole"):
-        read_truth(file("a,0902,0,0,1,1,3\na,903.0,0,0,1,1,3\n"), True)
+        read_ground_truth(file("a,0902,0,0,1,1,3\na,903.0,0,0,1,1,3\n"), True)
     with pytest.raises(ValueError, match="row 2: found 2 columns, expected 7 or 8"):
         read_detections(file("a,0902,0,0,1,1,3\na,0903\n"), True)
     with pytest.raises(ValueError, match=r"row 1: found timestamp '902\.5', expected a whole"):
@@ -109,15 +111,15 @@ def test_rows_of_other_widths_stand_where_they_stood_in_every_block(file, monkey
     text = "\n".join(long)
     assert len(text) > 10 * csv_columns._BLOCK
 
-    truth = read_truth(file(text))
+    ground_truth = read_ground_truth(file(text))
 
     packed = file(gzip.compress(text.encode()), "file.csv.gz")
-    pd.testing.assert_frame_equal(read_truth(packed), truth)
+    pd.testing.assert_frame_equal(read_ground_truth(packed), ground_truth)
 
-    assert truth["timestamp"].tolist() == list(range(60_000))
-    assert truth.index[truth["action_id"] == 0].tolist() == [0, 30_001, 59_999]
-    assert truth.loc[[30_000, 30_001, 41_000], "video_id"].tolist() == ["v5", "v9", "w"]
-    assert truth.loc[[41_000, 41_001], "person_id"].tolist() == [-1, 5]
+    assert ground_truth["timestamp"].tolist() == list(range(60_000))
+    assert ground_truth.index[ground_truth["action_id"] == 0].tolist() == [0, 30_001, 59_999]
+    assert ground_truth.loc[[30_000, 30_001, 41_000], "video_id"].tolist() == ["v5", "v9", "w"]
+    assert ground_truth.loc[[41_000, 41_001], "person_id"].tolist() == [-1, 5]
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +178,7 @@ def test_fast_and_slow_reading_agree_and_parts_joined_are_the_whole(
 def test_what_looks_odd_line_by_line_is_read_as_python_reads_it(file, content):
     path = file(content)
 
-    found = read_truth(path)
+    found = read_ground_truth(path)
 
     with open(path, encoding="utf-8", newline="") as text:
         cells = list(csv.reader(text))

@@ -50,10 +50,10 @@ def test_timestamps_from_none_to_fifty_days_keep_their_microseconds():
 
 
 def test_excluded_keyframes_are_gone_and_people_less_ones_stay():
-    truth = keyframes(("b", 903.0), ("a", 902.0), ("b", 902.0), ("b", 903.0))
+    ground_truth = keyframes(("b", 903.0), ("a", 902.0), ("b", 902.0), ("b", 903.0))
     excluded = keyframes(("b", 902.0), ("zzz", 950.0))
 
-    found, places = annotated_keyframes(truth, excluded)
+    found, places = annotated_keyframes(ground_truth, excluded)
 
     assert list(found.itertuples(index=False, name=None)) == [("a", 902.0), ("b", 903.0)]
     assert places.tolist() == [1, 0, -1, 1]

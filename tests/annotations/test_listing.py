@@ -34,11 +34,11 @@ def stretches(*rows):
     return pd.DataFrame(rows, columns=["clip", "first", "last"])
 
 
-def wanted(frames, candidates, part="p", split="train", before=40, after=29):
+def wanted(frames, candidates, subset="p", split="train", before=40, after=29):
     return want_keyframes(
         frames,
         candidates,
-        part=part,
+        subset=subset,
         split=split,
         offset_seconds=0.0,
         frames_before=before,
@@ -105,7 +105,9 @@ def test_a_video_missing_from_the_list_still_gets_a_clip():
 def test_pretraining_takes_wanted_clips_first_then_by_name():
     have = pd.Series(["c_000000_000010"])
 
-    want = want_labels(CLIP_LIST, have, part="p", labels=["run"], clips_per_label=2, num_frames=120)
+    want = want_labels(
+        CLIP_LIST, have, subset="p", labels=["run"], clips_per_label=2, num_frames=120
+    )
 
     assert want.clips["clip"].tolist() == ["c_000000_000010", "a_000000_000010"]
     assert want.clips["split"].unique().tolist() == ["pretrain"]
@@ -114,7 +116,7 @@ def test_pretraining_takes_wanted_clips_first_then_by_name():
 def test_pretraining_looks_at_the_middle_of_a_clip():
     have = pd.Series([], dtype="str")
 
-    want = want_labels(CLIP_LIST, have, part="p", labels=[], clips_per_label=1, num_frames=120)
+    want = want_labels(CLIP_LIST, have, subset="p", labels=[], clips_per_label=1, num_frames=120)
 
     # The middle of 300 frames is before number 151; 120 frames are all of a clip of 4 s.
     assert want.stretches.to_numpy().tolist() == [
@@ -127,17 +129,22 @@ def test_an_unknown_label_is_refused():
     have = pd.Series([], dtype="str")
 
     with pytest.raises(ValueError, match="found label 'fly', expected one of the clip list's 2"):
-        want_labels(CLIP_LIST, have, part="p", labels=["fly"], clips_per_label=1, num_frames=9)
+        want_labels(CLIP_LIST, have, subset="p", labels=["fly"], clips_per_label=1, num_frames=9)
 
 
 def test_a_clip_for_pretraining_joins_the_row_that_is_there():
     frames = keyframes(("a", 1.0))
-    part = wanted(frames, CLIP_LIST)
+    subset = wanted(frames, CLIP_LIST)
     labels = want_labels(
-        CLIP_LIST, part.clips["clip"], part="p", labels=["run"], clips_per_label=2, num_frames=20
+        CLIP_LIST,
+        subset.clips["clip"],
+        subset="p",
+        labels=["run"],
+        clips_per_label=2,
+        num_frames=20,
     )
 
-    table = clip_table([part, labels], [], ["00"])
+    table = clip_table([subset, labels], [], ["00"])
 
     assert table["clip"].tolist() == ["a_000000_000010", "b_000000_000010"]
     assert table["split"].tolist() == ["train", "pretrain"]
@@ -146,42 +153,42 @@ def test_a_clip_for_pretraining_joins_the_row_that_is_there():
 
 def test_two_parts_that_share_a_video_both_tell_all_its_windows():
     first, second = keyframes(("v", 2.0)), keyframes(("v", 9.0))
-    parts = [
-        wanted(first, video_clips(first, (0, 10)), part="p", before=5, after=5),
-        wanted(second, video_clips(second, (0, 10)), part="q", split="val", before=5, after=5),
+    subsets = [
+        wanted(first, video_clips(first, (0, 10)), subset="p", before=5, after=5),
+        wanted(second, video_clips(second, (0, 10)), subset="q", split="val", before=5, after=5),
     ]
 
-    table = clip_table(parts, ["p", "q"], ["00"])
+    table = clip_table(subsets, ["p", "q"], ["00"])
 
     assert table["windows"].tolist() == ["55-65 265-275"] * 2
 
 
 def test_the_same_clip_with_two_spans_is_refused():
     frames = keyframes(("v", 2.0))
-    parts = [
-        wanted(frames, video_clips(frames, (0, 10)), part="p"),
-        wanted(frames, video_clips(frames, (1, 10)), part="q"),
+    subsets = [
+        wanted(frames, video_clips(frames, (0, 10)), subset="p"),
+        wanted(frames, video_clips(frames, (1, 10)), subset="q"),
     ]
 
-    with pytest.raises(ValueError, match=r"clip v: found two spans, in parts \['p', 'q'\]"):
-        clip_table(parts, [], ["00"])
+    with pytest.raises(ValueError, match=r"clip v: found two spans, in subsets \['p', 'q'\]"):
+        clip_table(subsets, [], ["00"])
 
 
 @pytest.mark.parametrize("video", ["../../etc/passwd", "a\nb", "", ".hidden"])
 def test_a_video_id_that_cannot_be_a_file_name_is_refused(video):
     frames = keyframes((video, 2.0))
 
-    with pytest.raises(ValueError, match="part p: found clip"):
+    with pytest.raises(ValueError, match="subset p: found clip"):
         clip_table([wanted(frames, video_clips(frames, (0, 10)))], [], ["00"])
 
 
 def test_shards_follow_the_name_alone_and_stay_empty_for_archives():
     frames = keyframes(("-v", 2.0))
-    parts = [wanted(frames, video_clips(frames, (0, 10)), part="p")]
+    subsets = [wanted(frames, video_clips(frames, (0, 10)), subset="p")]
     shards = ["00", "01", "02"]
 
-    assert clip_table(parts, [], shards)["shard"].tolist() == [""]
-    assert clip_table(parts, ["p"], shards)["shard"].tolist() == [shards[zlib.crc32(b"-v") % 3]]
+    assert clip_table(subsets, [], shards)["shard"].tolist() == [""]
+    assert clip_table(subsets, ["p"], shards)["shard"].tolist() == [shards[zlib.crc32(b"-v") % 3]]
     assert shard_of("-v", shards) == shards[zlib.crc32(b"-v") % 3]
 
 

@@ -13,18 +13,18 @@ from pipeline.annotations.ava_csv import (
     read_class_list,
     read_detections,
     read_exclusions,
-    read_truth,
+    read_ground_truth,
 )
 from pipeline.annotations.coverage import write_coverage
 from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.kinetics_lists import read_clip_list
-from pipeline.annotations.proposals import read_proposals
 from pipeline.clips import is_safe_name
+from pipeline.people.proposals import read_proposals
 from tests.conftest import ROOT
 from tests.small_annotations import small_params, write_raw
 
 READERS: list[Callable[[Path], object]] = [
-    read_truth,
+    read_ground_truth,
     read_detections,
     read_exclusions,
     read_clip_list,
@@ -85,7 +85,7 @@ def test_a_packed_line_without_end_is_not_unfolded(tmp_path: Path) -> None:
             file.write(b"0" * 1_000_000)
 
     with pytest.raises(ValueError, match=r"row 1: found a line of 1,048,576 characters or more"):
-        read_truth(path)
+        read_ground_truth(path)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_ids_that_only_look_odd_stay_names() -> None:
 
 
 def test_a_reason_is_never_written_as_a_formula(tmp_path: Path) -> None:
-    row = {"part": "a", "clip": "c", "status": "missing", "reason": '=HYPERLINK("x")'}
+    row = {"subset": "a", "clip": "c", "status": "missing", "reason": '=HYPERLINK("x")'}
 
     write_coverage(tmp_path / "coverage.csv", pd.DataFrame([row]))
 

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.annotations.ava_csv import read_truth
+from pipeline.annotations.ava_csv import read_ground_truth
 from pipeline.annotations.keyframes import annotated_keyframes
-from pipeline.annotations.merging import REASONS, locate_keyframes, merge_part, with_proposals
-from pipeline.frames.stored_frames import StoredFrames
+from pipeline.annotations.merging import REASONS, locate_keyframes, merge_subset, with_proposals
+from pipeline.video.stored_frames import StoredFrames
 
 # The cases of the published tools and dataset: two videos, two Kinetics clips, one of them short.
-TRUTH = """\
+GROUND_TRUTH = """\
 abcdefghijk,13.000000,0.100,0.200,0.500,0.900,12
 abcdefghijk,16.000000,0.000,0.000,1.000,1.000,80
 ab_d-fgh_jk,1.000000,0.250,0.250,0.750,0.750,74
@@ -48,22 +48,22 @@ STORED = stored(
 )
 
 
-def truth_of(tmp_path, text):
-    path = tmp_path / "truth.csv"
+def ground_truth_of(tmp_path, text):
+    path = tmp_path / "ground_truth.csv"
     path.write_text(text)
-    return read_truth(path)
+    return read_ground_truth(path)
 
 
-def merged(truth, excluded=EXCLUDED, clips=CLIPS, store=STORED, lost=NOTHING_LOST):
-    return merge_part("p", truth, excluded, clips, store, lost, window=(40, 29))
+def merged(ground_truth, excluded=EXCLUDED, clips=CLIPS, store=STORED, lost=NOTHING_LOST):
+    return merge_subset("p", ground_truth, excluded, clips, store, lost, window=(40, 29))
 
 
-def dropped(part):
-    return {k.removeprefix("dropped_"): n for k, n in part.counts.items() if n and "dropped" in k}
+def dropped(subset):
+    return {k.removeprefix("dropped_"): n for k, n in subset.counts.items() if n and "dropped" in k}
 
 
 def one_clip(rows):
-    """Truth rows of video v (seconds 0 to 10), as a table."""
+    """Ground truth rows of video v (seconds 0 to 10), as a table."""
     columns = ["timestamp", "x1", "y1", "x2", "y2", "action_id"]
     return pd.DataFrame(rows, columns=columns).assign(video_id="v", person_id=-1)
 
@@ -73,7 +73,7 @@ BOX = (0.25, 0.25, 0.75, 0.75)
 
 
 def test_the_index_has_a_row_per_keyframe_sorted_by_video_and_time(tmp_path):
-    index = merged(truth_of(tmp_path, TRUTH)).index.to_pandas()
+    index = merged(ground_truth_of(tmp_path, GROUND_TRUTH)).index.to_pandas()
 
     assert list(zip(index["video_id"], index["timestamp"], index["frame"], strict=True)) == [
         ("-5KQ66BBWC4", 902.0, 60),
@@ -83,45 +83,45 @@ def test_the_index_has_a_row_per_keyframe_sorted_by_video_and_time(tmp_path):
         ("abcdefghijk", 16.0, 120),  # the last second is kept although its frame is the 119th
     ]
     assert index["last_frame"].tolist() == [200, 90, 90, 119, 119]
-    assert index[["part", "shard", "width", "height"]].drop_duplicates().to_numpy().tolist() == [
+    assert index[["subset", "shard", "width", "height"]].drop_duplicates().to_numpy().tolist() == [
         ["p", "00", 8, 6]
     ]
 
 
 def test_equal_boxes_are_one_person_with_several_labels(tmp_path):
-    first = merged(truth_of(tmp_path, TRUTH)).index.to_pylist()[0]
+    first = merged(ground_truth_of(tmp_path, GROUND_TRUTH)).index.to_pylist()[0]
 
     assert np.allclose(first["boxes"], [0.077, 0.151, 0.283, 0.811, 0.226, 0.032, 0.366, 0.497])
     assert first["labels"] == [[9, 80], [12]]
 
 
 def test_a_keyframe_without_people_has_no_boxes(tmp_path):
-    part = merged(truth_of(tmp_path, TRUTH))
+    subset = merged(ground_truth_of(tmp_path, GROUND_TRUTH))
 
-    assert part.index.to_pylist()[2]["boxes"] == part.index.to_pylist()[2]["labels"] == []
-    assert part.counts["keyframes_without_people"] == 1
+    assert subset.index.to_pylist()[2]["boxes"] == subset.index.to_pylist()[2]["labels"] == []
+    assert subset.counts["keyframes_without_people"] == 1
 
 
 def test_excluded_keyframes_are_dropped_however_they_are_written(tmp_path):
-    assert dropped(merged(truth_of(tmp_path, TRUTH))) == {"excluded": 2}
+    assert dropped(merged(ground_truth_of(tmp_path, GROUND_TRUTH))) == {"excluded": 2}
 
 
 def test_the_order_of_rows_changes_nothing(tmp_path):
-    lines = TRUTH.splitlines()
-    one = merged(truth_of(tmp_path, "\n".join(lines)))
+    lines = GROUND_TRUTH.splitlines()
+    one = merged(ground_truth_of(tmp_path, "\n".join(lines)))
     for seed in range(3):
         shuffled = np.random.default_rng(seed).permutation(lines)
 
-        other = merged(truth_of(tmp_path, "\n".join(shuffled)), clips=CLIPS[::-1])
+        other = merged(ground_truth_of(tmp_path, "\n".join(shuffled)), clips=CLIPS[::-1])
 
         assert other.index.equals(one.index)
         assert other.counts == one.counts
 
 
 def test_rows_that_stand_twice_count_once(tmp_path):
-    one = merged(truth_of(tmp_path, TRUTH), NOTHING_EXCLUDED)
+    one = merged(ground_truth_of(tmp_path, GROUND_TRUTH), NOTHING_EXCLUDED)
 
-    twice = merged(truth_of(tmp_path, f"{TRUTH}\n{TRUTH}"), NOTHING_EXCLUDED)
+    twice = merged(ground_truth_of(tmp_path, f"{GROUND_TRUTH}\n{GROUND_TRUTH}"), NOTHING_EXCLUDED)
 
     assert twice.index.equals(one.index)
     # The row without people says twice that nobody is there, which is no duplicate of a person.
@@ -129,7 +129,7 @@ def test_rows_that_stand_twice_count_once(tmp_path):
 
 
 def test_every_dropped_row_is_counted_by_its_reason():
-    truth = one_clip(
+    ground_truth = one_clip(
         [
             (1.0, *BOX, 12),
             (1.0, *BOX, 81),
@@ -142,9 +142,9 @@ def test_every_dropped_row_is_counted_by_its_reason():
     )
     excluded = pd.DataFrame({"video_id": ["v"], "timestamp": [3.0]})
 
-    part = merged(truth, excluded, V, stored(v=100))
+    subset = merged(ground_truth, excluded, V, stored(v=100))
 
-    assert dropped(part) == {
+    assert dropped(subset) == {
         "excluded": 1,
         "outside_every_clip": 1,
         "frames_short": 1,
@@ -152,33 +152,33 @@ def test_every_dropped_row_is_counted_by_its_reason():
         "degenerate_box": 1,
         "duplicate_row": 1,
     }
-    assert part.counts["rows"] == 7 == sum(dropped(part).values()) + part.counts["labels"]
+    assert subset.counts["rows"] == 7 == sum(dropped(subset).values()) + subset.counts["labels"]
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"), [("damaged", "damaged"), ("frames short", "frames_short")]
 )
 def test_rows_of_a_clip_without_frames_say_why(kind, reason):
-    truth = one_clip([(1.0, *BOX, 12)])
+    ground_truth = one_clip([(1.0, *BOX, 12)])
 
-    part = merged(truth, NOTHING_EXCLUDED, V, stored(u=1), pd.Series({"v": kind}))
+    subset = merged(ground_truth, NOTHING_EXCLUDED, V, stored(u=1), pd.Series({"v": kind}))
 
-    assert dropped(part) == {reason: 1}
-    assert len(part.index) == 0
+    assert dropped(subset) == {reason: 1}
+    assert len(subset.index) == 0
 
 
 def test_a_keyframe_counts_as_annotated_when_all_its_labels_are_dropped():
-    part = merged(one_clip([(1.0, *BOX, 99)]), NOTHING_EXCLUDED, V, stored(v=300))
+    subset = merged(one_clip([(1.0, *BOX, 99)]), NOTHING_EXCLUDED, V, stored(v=300))
 
-    assert part.index.to_pylist()[0]["labels"] == []
+    assert subset.index.to_pylist()[0]["labels"] == []
 
 
 def test_boxes_over_the_edge_are_cut():
-    truth = one_clip([(1.0, -0.5, 0.25, 1.5, 0.75, 12)])
+    ground_truth = one_clip([(1.0, -0.5, 0.25, 1.5, 0.75, 12)])
 
-    part = merged(truth, NOTHING_EXCLUDED, V, stored(v=300))
+    subset = merged(ground_truth, NOTHING_EXCLUDED, V, stored(v=300))
 
-    assert part.index.to_pylist()[0]["boxes"] == [0.0, 0.25, 1.0, 0.75]
+    assert subset.index.to_pylist()[0]["boxes"] == [0.0, 0.25, 1.0, 0.75]
 
 
 @pytest.mark.parametrize(
@@ -231,16 +231,18 @@ def test_the_window_reaches_as_far_as_it_says_on_either_side(seconds, missing, u
 
 def test_the_first_and_the_last_action_are_kept_and_flat_boxes_are_not():
     flat = [(0.5, 0.1, 0.5, 0.9), (0.1, 0.5, 0.9, 0.5)]
-    truth = one_clip([(2.0, *BOX, 1), (2.0, *BOX, 80), *((2.0, *box, 12) for box in flat)])
+    ground_truth = one_clip([(2.0, *BOX, 1), (2.0, *BOX, 80), *((2.0, *box, 12) for box in flat)])
 
-    part = merged(truth, NOTHING_EXCLUDED, V, stored(v=300))
+    subset = merged(ground_truth, NOTHING_EXCLUDED, V, stored(v=300))
 
-    assert part.index.to_pylist()[0]["labels"] == [[1, 80]]
-    assert dropped(part) == {"degenerate_box": 2}
+    assert subset.index.to_pylist()[0]["labels"] == [[1, 80]]
+    assert dropped(subset) == {"degenerate_box": 2}
 
 
 def test_clips_are_counted_with_the_keyframes_they_lost(tmp_path):
-    table = merged(truth_of(tmp_path, TRUTH), store=stored(**{"-5KQ66BBWC4": 200})).clips
+    table = merged(
+        ground_truth_of(tmp_path, GROUND_TRUTH), store=stored(**{"-5KQ66BBWC4": 200})
+    ).clips
 
     assert table.set_index("clip").to_dict("index") == {
         "-5KQ66BBWC4": {"keyframes": 1, "kept": 1, "boxes": 2},
@@ -255,7 +257,7 @@ def proposals_of(text):
 
 
 def test_proposals_are_given_best_first_and_the_whole_frame_where_there_is_none(tmp_path):
-    index = merged(truth_of(tmp_path, TRUTH)).index
+    index = merged(ground_truth_of(tmp_path, GROUND_TRUTH)).index
     proposals = proposals_of(
         "-5KQ66BBWC4,902,0.5,0.5,0.75,0.75,0.5\n"
         "-5KQ66BBWC4,902,0.0,0.0,0.25,0.25,0.75\n"

@@ -11,22 +11,22 @@ from pipeline.annotations.ava_csv import (
     read_class_list,
     read_detections,
     read_exclusions,
-    read_truth,
+    read_ground_truth,
 )
 from pipeline.annotations.keyframes import annotated_keyframes, choose_clips
 from pipeline.annotations.kinetics_lists import read_clip_list
 from pipeline.annotations.listing import listed_clips, want_keyframes
-from pipeline.annotations.merging import merge_part
-from pipeline.annotations.proposals import BOX, read_proposals, select_proposals
-from pipeline.frames.stored_frames import StoredFrames
-from pipeline.transfers.sources import NamedFiles, WantedClip, is_video, read_lines
+from pipeline.annotations.merging import merge_subset
+from pipeline.download.sources import NamedFiles, WantedClip, is_video, read_lines
+from pipeline.people.proposals import BOX, read_proposals, select_proposals
+from pipeline.video.stored_frames import StoredFrames
 
 KINETICS = "kinetics_val_v1.0.csv"
 KINETICS_LIST = "kinetics-700_2020_val.csv"
 SIXTY = "ava_action_list_v2.2_for_activitynet_2019.pbtxt"
 
 # Rows, keyframes, boxes, classes, videos.
-TRUTHS = {
+GROUND_TRUTHS = {
     KINETICS: (73_845, 31_272, 32_667, 78, 31_228),
     "ava_val_v2.2_excerpt_j5jmjhGBW44.csv": (38, 13, 23, 12, 1),
     "val_pose_v21.csv": (93_400, 50_029, 93_393, 14, 64),
@@ -60,9 +60,11 @@ def whole_store(clips):
     return StoredFrames(pd.DataFrame(shape, names), pd.DataFrame(runs, dtype="int64"))
 
 
-def merged(truth, excluded, clips):
+def merged(ground_truth, excluded, clips):
     lost = pd.Series([], dtype="str")
-    return merge_part("p", truth, excluded, clips, whole_store(clips), lost, window=(40, 29))
+    return merge_subset(
+        "p", ground_truth, excluded, clips, whole_store(clips), lost, window=(40, 29)
+    )
 
 
 def central_clips(keyframes, clips):
@@ -78,29 +80,31 @@ def central_clips(keyframes, clips):
     return names
 
 
-@pytest.mark.parametrize("name", TRUTHS)
-def test_truth_file_holds_what_csv_finds_in_it(files, name):
+@pytest.mark.parametrize("name", GROUND_TRUTHS)
+def test_ground_truth_file_holds_what_csv_finds_in_it(files, name):
     rows = plain_rows(files / name)
     people = [row for row in rows if len(row) > 2]
     found = {tuple(row[:2]) for row in rows}, {tuple(row[:6]) for row in people}
     classes, videos = Counter(int(row[6]) for row in people), {row[0] for row in rows}
 
-    truth = read_truth(files / name)
-    keyframes, places = annotated_keyframes(truth, read_exclusions(None))
+    ground_truth = read_ground_truth(files / name)
+    keyframes, places = annotated_keyframes(ground_truth, read_exclusions(None))
 
-    with_people = truth[truth["action_id"] != 0]
+    with_people = ground_truth[ground_truth["action_id"] != 0]
     counted = (
-        len(truth),
+        len(ground_truth),
         len(keyframes),
         len(with_people[["video_id", "timestamp", *BOX]].drop_duplicates()),
     )
-    assert (*counted, with_people["action_id"].nunique(), truth["video_id"].nunique()) == TRUTHS[
-        name
-    ]
-    assert (len(rows), *map(len, found), len(classes), len(videos)) == TRUTHS[name]
+    assert (
+        *counted,
+        with_people["action_id"].nunique(),
+        ground_truth["video_id"].nunique(),
+    ) == GROUND_TRUTHS[name]
+    assert (len(rows), *map(len, found), len(classes), len(videos)) == GROUND_TRUTHS[name]
     assert with_people["action_id"].value_counts().to_dict() == classes
-    assert len(truth) - len(with_people) == sum(len(row) == 2 for row in rows)
-    assert np.array_equal(truth["timestamp"], [float(row[1]) for row in rows])
+    assert len(ground_truth) - len(with_people) == sum(len(row) == 2 for row in rows)
+    assert np.array_equal(ground_truth["timestamp"], [float(row[1]) for row in rows])
     assert np.array_equal(with_people[BOX], np.array([row[2:6] for row in people], np.float64))
     persons = [int(row[7]) if len(row) == 8 else -1 for row in people]
     assert np.array_equal(with_people["person_id"], persons)
@@ -108,10 +112,10 @@ def test_truth_file_holds_what_csv_finds_in_it(files, name):
 
 
 def test_kinetics_keyframes_are_fractional_and_some_have_rows_of_both_kinds(files):
-    truth = read_truth(files / KINETICS)
-    keyframes, places = annotated_keyframes(truth, read_exclusions(None))
+    ground_truth = read_ground_truth(files / KINETICS)
+    keyframes, places = annotated_keyframes(ground_truth, read_exclusions(None))
 
-    empty = (truth["action_id"] == 0).to_numpy()
+    empty = (ground_truth["action_id"] == 0).to_numpy()
     assert (empty.sum(), (~empty).sum()) == (8_673, 65_172)
     assert len(set(places[empty]) & set(places[~empty])) == 37
     # 41.5 %, as known of the whole dataset.
@@ -120,8 +124,8 @@ def test_kinetics_keyframes_are_fractional_and_some_have_rows_of_both_kinds(file
 
 def test_every_kinetics_keyframe_lies_in_a_clip_of_the_list(files):
     rows = plain_rows(files / KINETICS_LIST)[1:]
-    truth = read_truth(files / KINETICS)
-    keyframes, _ = annotated_keyframes(truth, read_exclusions(None))
+    ground_truth = read_ground_truth(files / KINETICS)
+    keyframes, _ = annotated_keyframes(ground_truth, read_exclusions(None))
 
     clips = read_clip_list(files / KINETICS_LIST)
     chosen = choose_clips(keyframes, clips)
@@ -140,15 +144,15 @@ def test_every_kinetics_keyframe_lies_in_a_clip_of_the_list(files):
 
 
 def test_all_of_kinetics_val_reaches_the_index_when_every_clip_is_there(files):
-    truth = read_truth(files / KINETICS)
-    keyframes, _ = annotated_keyframes(truth, read_exclusions(None))
+    ground_truth = read_ground_truth(files / KINETICS)
+    keyframes, _ = annotated_keyframes(ground_truth, read_exclusions(None))
     candidates = listed_clips(keyframes, read_clip_list(files / KINETICS_LIST))
     want = want_keyframes(
-        keyframes, candidates, part="p", split="val", offset_seconds=0.0,
+        keyframes, candidates, subset="p", split="val", offset_seconds=0.0,
         frames_before=40, frames_after=29,
     )  # fmt: skip
 
-    counts = merged(truth, read_exclusions(None), want.clips).counts
+    counts = merged(ground_truth, read_exclusions(None), want.clips).counts
 
     assert set(want.clips["clip"]) == central_clips(
         plain_rows(files / KINETICS), plain_rows(files / KINETICS_LIST)[1:]
@@ -179,11 +183,11 @@ def test_rows_at_excluded_keyframes_are_dropped_under_that_reason(files):
     gone = {tuple(row) for row in plain_rows(path)}
     rows = plain_rows(files / "val_semi_v22_neg.csv")
     num_dropped = sum(tuple(row[:2]) in gone for row in rows)
-    truth = read_truth(files / "val_semi_v22_neg.csv")
-    clips = pd.DataFrame({"clip": sorted(set(truth["video_id"]))})
+    ground_truth = read_ground_truth(files / "val_semi_v22_neg.csv")
+    clips = pd.DataFrame({"clip": sorted(set(ground_truth["video_id"]))})
     clips = clips.assign(video_id=clips["clip"], start_seconds=900.0, end_seconds=1800.0)
 
-    counts = merged(truth, read_exclusions(path), clips).counts
+    counts = merged(ground_truth, read_exclusions(path), clips).counts
 
     assert counts["dropped_excluded"] == num_dropped == 37  # rows of two columns, all of them
     assert sum(number for name, number in counts.items() if name.startswith("dropped_")) == 37
@@ -221,12 +225,12 @@ def test_every_video_with_an_excluded_keyframe_is_in_its_file_list(files, split)
 
 def test_annotated_seconds_are_the_published_ones(files):
     seconds = [float(line) for line in read_lines(files / "ava_included_timestamps_v2.2.txt")]
-    truth = read_truth(files / "val_semi_v22_neg.csv")
+    ground_truth = read_ground_truth(files / "val_semi_v22_neg.csv")
 
     assert seconds == list(range(902, 1799))
-    assert set(truth["timestamp"]) == set(seconds)
+    assert set(ground_truth["timestamp"]) == set(seconds)
     # Every second of all 64 videos: those with people, those without, nothing twice.
-    assert len(annotated_keyframes(truth, read_exclusions(None))[0]) == 64 * 897
+    assert len(annotated_keyframes(ground_truth, read_exclusions(None))[0]) == 64 * 897
 
 
 @pytest.mark.parametrize("name", ["val_pose_v21.csv", "val_semi_v22_neg.csv"])
@@ -236,7 +240,7 @@ def test_val_files_are_detections_as_well(files, name):
     detections = read_detections(files / name)
 
     assert len(detections) == len(rows)
-    assert detections.attrs["rows_without_box"] == TRUTHS[name][0] - len(rows)
+    assert detections.attrs["rows_without_box"] == GROUND_TRUTHS[name][0] - len(rows)
     scores = [float(row[7]) if len(row) == 8 else 1.0 for row in rows]
     assert np.array_equal(detections["score"], scores)
 
@@ -244,8 +248,8 @@ def test_val_files_are_detections_as_well(files, name):
 def test_boxes_of_a_val_file_are_proposals_each_once(files, tmp_path):
     rows = [row for row in plain_rows(files / "val_semi_v22.csv") if len(row) > 2]
     (tmp_path / "boxes.csv").write_text("".join(",".join(row[:6]) + "\n" for row in rows))
-    truth = read_truth(files / "val_pose_v21_medium.csv")
-    keyframes, _ = annotated_keyframes(truth, read_exclusions(None))
+    ground_truth = read_ground_truth(files / "val_pose_v21_medium.csv")
+    keyframes, _ = annotated_keyframes(ground_truth, read_exclusions(None))
     mine = {tuple(row[:2]) for row in plain_rows(files / "val_pose_v21_medium.csv")}
     boxes = [tuple(row[:6]) for row in rows if tuple(row[:2]) in mine]
 

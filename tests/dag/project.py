@@ -114,11 +114,11 @@ def cut_down(params: dict[str, Any]) -> None:
     )
     demo = params["datasets"]["demo"]
     demo["num_shards"] = 2
-    for part in demo["parts"]:
-        if "span_seconds" in part:
-            part["span_seconds"] = [4, 12]
+    for subset in demo["subsets"]:
+        if "span_seconds" in subset:
+            subset["span_seconds"] = [4, 12]
     # What the archives of the last part lack is looked for elsewhere: a second round of downloads.
-    demo["parts"][-1]["sources"] += demo["parts"][0]["sources"]
+    demo["subsets"][-1]["sources"] += demo["subsets"][0]["sources"]
     del demo["pretrained"]["k400_8x8"]  # no row of ours starts from it
     for pretrained in demo["pretrained"].values():
         pretrained["clips_per_label"] = 1

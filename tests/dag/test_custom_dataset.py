@@ -57,16 +57,16 @@ def section(files: Path, videos: Path) -> dict[str, Any]:
     """What a user would add to `datasets` in params.yaml."""
     small = {"batch_size": 2, "epochs": 2, "warmup_epochs": 1, "backbone": "slowonly_tiny"}
     small |= {"short_side_px": [64, 80], "crop_px": 64, "test_short_side_px": 64}
-    part = {"sources": [{"kind": "folder", "path": str(videos)}], "proposals": "people.csv"}
+    subset = {"sources": [{"kind": "folder", "path": str(videos)}], "proposals": "people.csv"}
     names = ("train.csv", "val.csv", "people.csv", "classes.pbtxt")
     return {
         "synthetic": False,
         "num_shards": 2,
         "class_list": "classes.pbtxt",
         "annotation_files": [{"url": str(files / name)} for name in names],
-        "parts": [
-            {"name": "mine_train", "split": "train", "truth": "train.csv", **part},
-            {"name": "mine_val", "split": "val", "truth": "val.csv", **part},
+        "subsets": [
+            {"name": "mine_train", "split": "train", "ground_truth": "train.csv", **subset},
+            {"name": "mine_val", "split": "val", "ground_truth": "val.csv", **subset},
         ],
         "pretrained": {"start": {"checkpoint": str(files / "start.pth")}},
         "settings": {

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from pipeline.annotations.ava_csv import read_class_list
-from pipeline.evaluation.metrics import read_split_truth, score_detections
-from pipeline.frames.frame_store import FrameStore
+from pipeline.evaluation.metrics import read_split_ground_truth, score_detections
 from pipeline.models.checkpoints import load_weights, read_weights
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
 from pipeline.training.variants import detector_of, validate, validation_keyframes
+from pipeline.video.frame_store import FrameStore
 from tests.conftest import ROOT
 
 RESULTS, DATA = ROOT / "results" / "demo", ROOT / "data" / "demo"
@@ -67,10 +67,10 @@ def test_chance_is_far_below() -> None:
     detections = pd.read_parquet(RESULTS / "variants" / "more_frames" / "detections.parquet")
     detections = detections[detections["split"] == "val_ava"]
     detections["score"] = np.random.default_rng(0).random(len(detections))
-    truth, exclusions = read_split_truth(RAW, PARAMS.parts("val_ava"))
+    ground_truth, exclusions = read_split_ground_truth(RAW, PARAMS.subsets("val_ava"))
 
     classes = read_class_list(RAW / PARAMS.data.class_list)
-    scores = score_detections(detections, truth, exclusions, classes, "official")
+    scores = score_detections(detections, ground_truth, exclusions, classes, "official")
 
     assert scores.mAP < 0.15
 

@@ -23,8 +23,8 @@ def as_table(rows):
     return table
 
 
-def score(detections, truth, protocol="official", classes=FEW):
-    truth_table = as_table(truth).drop(columns="score")
+def score(detections, ground_truth, protocol="official", classes=FEW):
+    ground_truth_table = as_table(ground_truth).drop(columns="score")
     return score_detections(
-        as_table(detections), truth_table, read_exclusions(None), classes, protocol
+        as_table(detections), ground_truth_table, read_exclusions(None), classes, protocol
     )

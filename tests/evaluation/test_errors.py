@@ -16,9 +16,9 @@ BOX = ["x1", "y1", "x2", "y2"]
 SMALL, MEDIUM, LARGE = (0.0, 0.0, 0.2, 0.2), (0.3, 0.0, 0.6, 1.0), (0.0, 0.0, 1.0, 0.9)
 
 
-def analysed(truth, detections, excluded=(), missing=()):
-    """Analysis of truth rows (second, box, action) and detections (second, box, action, score)."""
-    people = pd.DataFrame([("v", s, *box, a) for s, box, a in truth])
+def analysed(ground_truth, detections, excluded=(), missing=()):
+    """Analysis of ground truth rows (second, box, action) and detections (second, box, action, score)."""
+    people = pd.DataFrame([("v", s, *box, a) for s, box, a in ground_truth])
     people.columns = ["video_id", "timestamp", *BOX, "action_id"]
     found = pd.DataFrame([("v", s, *box, a, score) for s, box, a, score in detections])
     found.columns = [*people.columns, "score"]
@@ -31,7 +31,7 @@ def analysed(truth, detections, excluded=(), missing=()):
 
 def groups(analysis, by):
     return {
-        group.group.partition(" (")[0]: (group.mAP, group.num_actions, group.num_truth)
+        group.group.partition(" (")[0]: (group.mAP, group.num_actions, group.num_ground_truth)
         for group in analysis.groups
         if group.by == by
     }
@@ -58,11 +58,11 @@ def test_categories_average_their_actions():
     }
 
 
-def test_frequency_counts_the_truth_boxes_of_an_action():
+def test_frequency_counts_the_ground_truth_boxes_of_an_action():
     seconds = range(10)
-    truth = [(s, MEDIUM, 12) for s in seconds] + [(s, MEDIUM, 14) for s in seconds[:9]]
+    ground_truth = [(s, MEDIUM, 12) for s in seconds] + [(s, MEDIUM, 14) for s in seconds[:9]]
 
-    analysis, _ = analysed(truth, [(s, MEDIUM, 12, 0.9) for s in seconds])
+    analysis, _ = analysed(ground_truth, [(s, MEDIUM, 12, 0.9) for s in seconds])
 
     assert groups(analysis, "frequency") == {
         "under 10 boxes": (0.0, 1, 9),
@@ -149,11 +149,13 @@ def test_a_box_below_a_tenth_is_nobody_s():
 def test_with_true_boxes_from_the_start_nothing_changes():
     random = np.random.default_rng(4)
     seconds = range(30)
-    truth = [(s, box, a) for s in seconds for box, a in ((SMALL, 12), (MEDIUM, 14), (MEDIUM, 80))]
+    ground_truth = [
+        (s, box, a) for s in seconds for box, a in ((SMALL, 12), (MEDIUM, 14), (MEDIUM, 80))
+    ]
     boxes = [(s, box) for s in seconds for box in (SMALL, MEDIUM)]
     found = [(s, box, a, random.random()) for s, box in boxes for a in (12, 14, 80)]
 
-    analysis, _ = analysed(truth, found)
+    analysis, _ = analysed(ground_truth, found)
 
     assert analysis.perfect_boxes.mAP == analysis.mAP
     assert 0 < analysis.mAP < 1
@@ -190,10 +192,10 @@ def test_share_is_of_the_people_who_were_hit():
 
 
 def test_excluded_and_missing_keyframes_do_not_count():
-    truth = [(1, MEDIUM, 12), (2, MEDIUM, 12), (3, MEDIUM, 12)]
+    ground_truth = [(1, MEDIUM, 12), (2, MEDIUM, 12), (3, MEDIUM, 12)]
     found = [(1, MEDIUM, 12, 0.5), (2, MEDIUM, 14, 0.9), (3, MEDIUM, 14, 0.9)]
 
-    analysis, _ = analysed(truth, found, excluded=[2], missing=[3])
+    analysis, _ = analysed(ground_truth, found, excluded=[2], missing=[3])
 
     assert analysis.mAP == analysis.perfect_boxes.mAP == 1.0
     assert (analysis.perfect_boxes.people, analysis.perfect_boxes.boxes) == (1, 1)
@@ -229,16 +231,18 @@ def test_described_names_its_actions():
 
 def test_order_of_rows_changes_nothing():
     random = np.random.default_rng(1)
-    truth = [(s, box, a) for s in range(9) for box, a in ((SMALL, 12), (MEDIUM, 14), (LARGE, 80))]
+    ground_truth = [
+        (s, box, a) for s in range(9) for box, a in ((SMALL, 12), (MEDIUM, 14), (LARGE, 80))
+    ]
     found = [
         (s, tuple(np.array(box) + 0.01), a, random.random())
-        for s, box, _ in truth
+        for s, box, _ in ground_truth
         for a in (11, 12, 14, 79, 80)
     ]
 
-    one, _ = analysed(truth, found)
+    one, _ = analysed(ground_truth, found)
     two, _ = analysed(
-        [truth[i] for i in random.permutation(len(truth))],
+        [ground_truth[i] for i in random.permutation(len(ground_truth))],
         [found[i] for i in random.permutation(len(found))],
     )
 

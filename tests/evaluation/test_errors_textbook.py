@@ -24,15 +24,15 @@ def random_box(random):
 
 
 def random_split(seed):
-    """Rows (video, second, box, action) of truth, and of detections with a score."""
+    """Rows (video, second, box, action) of ground truth, and of detections with a score."""
     random = np.random.default_rng(seed)
-    truth, found = [], []
+    ground_truth, found = [], []
     for second in range(40):
         video = "ab"[second % 2]
         for _ in range(random.integers(1, 6)):
             box = random_box(random)
             actions = random.choice(list(CLASSES), size=random.integers(1, 4), replace=False)
-            truth += [(video, float(second), box, int(action)) for action in actions]
+            ground_truth += [(video, float(second), box, int(action)) for action in actions]
             seen = tuple(np.clip(np.array(box) + random.normal(0, 0.06, 4), 0, 1).tolist())
             boxes = [seen] * (random.random() < 0.8) + [random_box(random)] * (
                 random.random() < 0.3
@@ -43,11 +43,11 @@ def random_split(seed):
                     for action in CLASSES
                     if random.random() < 0.9
                 ]
-    return truth, found
+    return ground_truth, found
 
 
-def analysed(truth, found):
-    people = pd.DataFrame([(v, s, *box, a) for v, s, box, a in truth], columns=COLUMNS)
+def analysed(ground_truth, found):
+    people = pd.DataFrame([(v, s, *box, a) for v, s, box, a in ground_truth], columns=COLUMNS)
     rows = [(v, s, *box, a, score) for v, s, box, a, score in found]
     detections = pd.DataFrame(rows, columns=[*COLUMNS, "score"])
     nothing = people[["video_id", "timestamp"]][:0]
@@ -72,10 +72,10 @@ def by_keyframe(rows):
     return boxes
 
 
-def parted_map(truth, found, truth_part, found_part, part):
+def parted_map(ground_truth, found, ground_truth_part, found_part, part):
     """mAP of a part; the keyframes of the whole still count."""
-    keyframes = [(v, s, box, -1) for v, s, box, _ in truth]
-    mine = [row for row, each in zip(truth, truth_part, strict=True) if each == part]
+    keyframes = [(v, s, box, -1) for v, s, box, _ in ground_truth]
+    mine = [row for row, each in zip(ground_truth, ground_truth_part, strict=True) if each == part]
     theirs = [row for row, each in zip(found, found_part, strict=True) if each == part]
     return textbook_map(theirs, keyframes + mine, list(CLASSES))[0]
 
@@ -87,8 +87,8 @@ def assert_groups(analysis, by, expected):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_sizes(seed):
-    truth, found = random_split(seed)
-    people = by_keyframe(truth)
+    ground_truth, found = random_split(seed)
+    people = by_keyframe(ground_truth)
 
     def size(box):
         return 0 if area(box) < 0.1 else 1 if area(box) < 0.4 else 2
@@ -97,53 +97,55 @@ def test_sizes(seed):
         person, overlap = best_partner(box, people[keyframe])
         return size(person if overlap >= 0.5 else box)
 
-    parts = [size(row[2]) for row in truth], [size_of_detection(r[2], r[:2]) for r in found]
+    parts = [size(row[2]) for row in ground_truth], [size_of_detection(r[2], r[:2]) for r in found]
 
-    expected = [parted_map(truth, found, *parts, part) for part in range(3)]
+    expected = [parted_map(ground_truth, found, *parts, part) for part in range(3)]
 
-    assert_groups(analysed(truth, found), "size", expected)
+    assert_groups(analysed(ground_truth, found), "size", expected)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_numbers_of_people(seed):
-    truth, found = random_split(seed)
-    people = by_keyframe(truth)
-    parts = ([min(len(people[row[:2]]), 4) for row in rows] for rows in (truth, found))
+    ground_truth, found = random_split(seed)
+    people = by_keyframe(ground_truth)
+    parts = ([min(len(people[row[:2]]), 4) for row in rows] for rows in (ground_truth, found))
 
-    truth_part, found_part = parts
-    expected = [parted_map(truth, found, truth_part, found_part, part) for part in range(1, 5)]
+    ground_truth_part, found_part = parts
+    expected = [
+        parted_map(ground_truth, found, ground_truth_part, found_part, part) for part in range(1, 5)
+    ]
 
-    assert_groups(analysed(truth, found), "people", expected)
+    assert_groups(analysed(ground_truth, found), "people", expected)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_perfect_boxes(seed):
-    truth, found = random_split(seed)
+    ground_truth, found = random_split(seed)
     detected = by_keyframe(found)
     perfect = []
-    for keyframe, people in by_keyframe(truth).items():
+    for keyframe, people in by_keyframe(ground_truth).items():
         for person in people:
             box, overlap = best_partner(person, detected.get(keyframe, ()))
             if overlap >= 0.1:
                 mine = [row for row in found if row[:2] == keyframe and row[2] == box]
                 perfect += [(*keyframe, person, action, score) for *_, action, score in mine]
 
-    expected, _ = textbook_map(perfect, truth, list(CLASSES))
+    expected, _ = textbook_map(perfect, ground_truth, list(CLASSES))
 
-    assert analysed(truth, found).perfect_boxes.mAP == pytest.approx(expected)
+    assert analysed(ground_truth, found).perfect_boxes.mAP == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_confused_actions(seed):
-    truth, found = random_split(seed)
+    ground_truth, found = random_split(seed)
     detected = by_keyframe(found)
     pairs, doing = Counter(), Counter()
-    for keyframe, people in by_keyframe(truth).items():
+    for keyframe, people in by_keyframe(ground_truth).items():
         for person in people:
             box, overlap = best_partner(person, detected.get(keyframe, ()))
             if overlap < 0.5:
                 continue
-            actions = {row[3] for row in truth if row[:2] == keyframe and row[2] == person}
+            actions = {row[3] for row in ground_truth if row[:2] == keyframe and row[2] == person}
             scores = {row[3]: row[4] for row in found if row[:2] == keyframe and row[2] == box}
             doing.update(actions)
             for action in actions:
@@ -154,7 +156,8 @@ def test_confused_actions(seed):
                     pairs[action, highest] += 1
 
     found_pairs = {
-        (c.action_id, c.taken_for_id): (c.people, c.share) for c in analysed(truth, found).confused
+        (c.action_id, c.taken_for_id): (c.people, c.share)
+        for c in analysed(ground_truth, found).confused
     }
 
     assert len(found_pairs) > 5

@@ -16,7 +16,7 @@ from pipeline.annotations.ava_csv import (
     read_class_list,
     read_detections,
     read_exclusions,
-    read_truth,
+    read_ground_truth,
 )
 from pipeline.evaluation.metrics import score_detections
 from tests.evaluation.small_tables import FEW, WHOLE, as_table, score
@@ -31,12 +31,12 @@ NAMES = {
 NO_EXCLUSIONS = read_exclusions(None)
 
 
-def score_mmaction2(protocol, truth="gt", excluded=False, without=None):
+def score_mmaction2(protocol, ground_truth="gt", excluded=False, without=None):
     folder = REFERENCE / "mmaction2_eval"
     detections = read_detections(folder / "detections.csv")
     return score_detections(
         detections if without is None else detections[detections["action_id"] != without],
-        read_truth(folder / f"{truth}.csv"),
+        read_ground_truth(folder / f"{ground_truth}.csv"),
         read_exclusions(folder / "excluded.csv" if excluded else None),
         read_class_list(folder / "labels.pbtxt"),
         protocol,
@@ -48,7 +48,7 @@ def score_mmaction2(protocol, truth="gt", excluded=False, without=None):
     [
         ("AVAMetric", {"excluded": True}),
         ("no_exclusion", {}),
-        ("excluded_removed_from_gt", {"excluded": True, "truth": "gt_without_excluded"}),
+        ("excluded_removed_from_gt", {"excluded": True, "ground_truth": "gt_without_excluded"}),
         ("class_12_never_detected", {"excluded": True, "without": 12}),
     ],
 )
@@ -84,21 +84,32 @@ def test_official_protocol_gives_its_numbers_on_mmaction2_detections(protocol, n
 def test_generated_detections_give_the_original_numbers(name, external, tmp_path):
     pytest.importorskip("polars", reason="the generator of these detections needs polars")
     expected = json.loads(external("reference/7_evaluator/results.json").read_text())[name]
-    truth = external("annotations") / expected["truth"]
+    ground_truth = external("annotations") / expected["ground_truth"]
     made, out = expected["detections"], tmp_path / "detections.csv"
     generator = [
         sys.executable,
         "-B",
         str(external("reference/7_evaluator/generate_detections.py")),
     ]
-    options = ["--gt", truth, "--labelmap", REFERENCE / "evaluator/labels.pbtxt", "--out", out]
+    options = [
+        "--gt",
+        ground_truth,
+        "--labelmap",
+        REFERENCE / "evaluator/labels.pbtxt",
+        "--out",
+        out,
+    ]
     options += ["--seed", made["seed"], "--decimals", 9, "--min-score", made["min_score"]]
     subprocess.run([*generator, *map(str, options), "--unique"], check=True, capture_output=True)
 
     for protocol, key in NAMES.items():
         if key in expected["mAP"]:
             scores = score_detections(
-                read_detections(out), read_truth(truth), NO_EXCLUSIONS, CLASSES, protocol
+                read_detections(out),
+                read_ground_truth(ground_truth),
+                NO_EXCLUSIONS,
+                CLASSES,
+                protocol,
             )
             assert scores.mAP == pytest.approx(expected["mAP"][key], abs=1e-12)
             for action, ap in expected["per_class"][key].items():
@@ -108,7 +119,7 @@ def test_generated_detections_give_the_original_numbers(name, external, tmp_path
 
 def test_counts_say_what_was_left_out():
     box = (0.0, 0.0, 1.0, 1.0)
-    truth = [("a", 1.0, box, 1, None), ("a", 2.0, box, 1, None)]
+    ground_truth = [("a", 1.0, box, 1, None), ("a", 2.0, box, 1, None)]
     detections = [
         ("a", 1.0, box, 1, 0.9),
         ("a", 1.0, (0.5, 0.0, 0.5, 1.0), 1, 0.9),  # no area
@@ -118,7 +129,7 @@ def test_counts_say_what_was_left_out():
     ]
     exclusions = pd.DataFrame({"video_id": ["a"], "timestamp": [2.0]})
 
-    table = as_table(truth).drop(columns="score")
+    table = as_table(ground_truth).drop(columns="score")
     scores = score_detections(as_table(detections), table, exclusions, FEW, "official")
 
     assert scores.counts == {
@@ -130,21 +141,21 @@ def test_counts_say_what_was_left_out():
         "rows_without_area": 1,
         "rows_used": 1,
         "keyframes": 1,
-        "truth_boxes": 1,
+        "ground_truth_boxes": 1,
     }
     assert scores.mAP == 1.0
 
 
 @pytest.mark.parametrize("box", [(0.5, 0.0, 0.4, 1.0), (0.0, 0.5, 1.0, 0.4)])
-def test_truth_box_with_swapped_corners_is_refused_by_its_row(box):
-    truth = [("a", 1.0, WHOLE, 1, None), ("a", 2.0, box, 1, None)]
+def test_ground_truth_box_with_swapped_corners_is_refused_by_its_row(box):
+    ground_truth = [("a", 1.0, WHOLE, 1, None), ("a", 2.0, box, 1, None)]
 
     with pytest.raises(ValueError, match=r"row 2: found box .*0\.4.*, expected x1 <= x2 and y1"):
-        score([("a", 2.0, WHOLE, 1, 0.5)], truth)
+        score([("a", 2.0, WHOLE, 1, 0.5)], ground_truth)
 
 
 @pytest.mark.parametrize("box", [(0.5, 0.0, 0.5, 1.0), (0.0, 0.5, 1.0, 0.5)])
-def test_flat_truth_box_is_no_error_and_never_found(box):
+def test_flat_ground_truth_box_is_no_error_and_never_found(box):
     detections = [("a", 1.0, WHOLE, 1, 0.9), ("b", 1.0, WHOLE, 1, 0.5)]
 
     scores = score(detections, [("a", 1.0, box, 1, None), ("b", 1.0, WHOLE, 1, None)])
@@ -160,30 +171,32 @@ def test_fraction_of_a_second_is_refused_by_its_row_as_mmaction2_does():
 
 
 def test_keyframe_without_people_is_refused_by_its_row_as_mmaction2_does():
-    truth = [("a", 1.0, WHOLE, 1, None), ("a", 2.0, (0.0,) * 4, 0, None)]
+    ground_truth = [("a", 1.0, WHOLE, 1, None), ("a", 2.0, (0.0,) * 4, 0, None)]
 
     with pytest.raises(ValueError, match=r"row 2: found 2 columns .*, expected 7 or 8"):
-        score([("a", 1.0, WHOLE, 1, 0.9)], truth, "mmaction2")
+        score([("a", 1.0, WHOLE, 1, 0.9)], ground_truth, "mmaction2")
 
 
 @pytest.mark.parametrize("counted", [(1, 3), (3, 2**21)])
 def test_ids_that_do_not_count_are_left_out_whatever_their_size(counted):
     others = {2, 4, 5, 6, 100, 2**20, 2**31} - set(counted)
-    truth = [("a", 1.0, WHOLE, action, None) for action in counted]
+    ground_truth = [("a", 1.0, WHOLE, action, None) for action in counted]
     detections = [("a", 1.0, WHOLE, action, 0.5) for action in [*others, *counted]]
 
-    scores = score(detections, truth, classes={action: str(action) for action in counted})
+    scores = score(detections, ground_truth, classes={action: str(action) for action in counted})
 
     assert scores.per_class == dict.fromkeys(counted, 1.0)
     assert scores.counts["rows_of_other_classes"] == len(others)
 
 
 def test_category_ids_may_come_dictionary_encoded():
-    truth = [("a", 1.0, (0.0, 0.0, 1.0, 1.0), 1, None)]
-    detections = as_table([("b", 1.0, truth[0][2], 1, 0.9), ("a", 1.0, truth[0][2], 1, 0.4)])
+    ground_truth = [("a", 1.0, (0.0, 0.0, 1.0, 1.0), 1, None)]
+    detections = as_table(
+        [("b", 1.0, ground_truth[0][2], 1, 0.9), ("a", 1.0, ground_truth[0][2], 1, 0.4)]
+    )
     detections["video_id"] = detections["video_id"].astype("category")
 
-    table = as_table(truth).drop(columns="score")
+    table = as_table(ground_truth).drop(columns="score")
 
     assert score_detections(detections, table, NO_EXCLUSIONS, FEW, "official").mAP == 1.0
 

@@ -9,7 +9,7 @@ from pipeline.evaluation.mean_ap import average_precision, mean_ap, precision_re
 
 
 @pytest.mark.parametrize(
-    ("hits", "num_truth", "expected"),
+    ("hits", "num_ground_truth", "expected"),
     [
         ([True], 1, 1.0),
         ([False, True], 1, 1 / 2),
@@ -20,15 +20,17 @@ from pipeline.evaluation.mean_ap import average_precision, mean_ap, precision_re
         ([], 3, 0.0),
     ],
 )
-def test_average_precision_by_hand(hits, num_truth, expected):
-    assert average_precision(np.array(hits, dtype=bool), num_truth) == pytest.approx(expected)
+def test_average_precision_by_hand(hits, num_ground_truth, expected):
+    assert average_precision(np.array(hits, dtype=bool), num_ground_truth) == pytest.approx(
+        expected
+    )
 
 
-def test_an_action_without_truth_has_no_average_precision():
+def test_an_action_without_ground_truth_has_no_average_precision():
     assert math.isnan(average_precision(np.array([False]), 0))
 
 
-def test_mean_leaves_actions_without_truth_out():
+def test_mean_leaves_actions_without_ground_truth_out():
     assert mean_ap({1: 0.25, 2: math.nan, 3: 0.75}) == 0.5
     assert math.isnan(mean_ap({2: math.nan}))
 

@@ -6,13 +6,18 @@ import math
 import pandas as pd
 import pytest
 
-from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_truth
-from pipeline.evaluation.metrics import main_split, read_split_truth, score_split, write_metrics
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.evaluation.metrics import (
+    main_split,
+    read_split_ground_truth,
+    score_split,
+    write_metrics,
+)
 from pipeline.evaluation.splits import SplitTables
-from pipeline.sections import Part
+from pipeline.settings.sections import Subset
 
 CLASSES = {12: "stand", 17: "carry/hold (an object)", 79: "talk to", 80: "watch (a person)"}
-TRUTH = """a,0902,0,0,1,1,12,0
+GROUND_TRUTH = """a,0902,0,0,1,1,12,0
 a,0902,0,0,1,1,79,0
 a,0903,0,0,1,1,12,0
 b,0902,0,0,1,1,12,0
@@ -25,9 +30,11 @@ b,0902,0,0,1,1,12,0.7
 
 @pytest.fixture
 def tables(tmp_path):
-    (tmp_path / "truth.csv").write_text(TRUTH)
+    (tmp_path / "ground_truth.csv").write_text(GROUND_TRUTH)
     (tmp_path / "detections.csv").write_text(DETECTIONS)
-    return read_detections(tmp_path / "detections.csv"), read_truth(tmp_path / "truth.csv")
+    return read_detections(tmp_path / "detections.csv"), read_ground_truth(
+        tmp_path / "ground_truth.csv"
+    )
 
 
 def scores_of(tables, index):
@@ -38,25 +45,25 @@ def every_keyframe(tables):
     return tables[1][["video_id", "timestamp"]]
 
 
-def test_never_detected_actions_count_zero_and_actions_without_truth_do_not_count(tables):
+def test_never_detected_actions_count_zero_and_actions_without_ground_truth_do_not_count(tables):
     scores = scores_of(tables, every_keyframe(tables))["official"]
 
     assert scores.per_class[12] == pytest.approx((1 + 2 / 3) / 3)
     assert scores.per_class[79] == 0.0
     assert math.isnan(scores.per_class[80])
     assert scores.mAP == pytest.approx((1 + 2 / 3) / 3 / 2)
-    assert scores.num_truth == {12: 3, 17: 0, 79: 1, 80: 0}
+    assert scores.num_ground_truth == {12: 3, 17: 0, 79: 1, 80: 0}
 
 
-def test_what_could_not_be_had_counts_only_against_all_truth(tables):
+def test_what_could_not_be_had_counts_only_against_all_ground_truth(tables):
     index = every_keyframe(tables)[lambda rows: rows["video_id"] == "a"]
 
     scores = scores_of(tables, index)
 
     assert scores["official"].counts["keyframes"] == 2
     assert scores["official"].per_class[12] == pytest.approx(1 / 2)
-    assert scores["official_all_truth"].counts["keyframes"] == 3
-    assert scores["official_all_truth"].per_class[12] == pytest.approx((1 + 2 / 3) / 3)
+    assert scores["official_all_ground_truth"].counts["keyframes"] == 3
+    assert scores["official_all_ground_truth"].per_class[12] == pytest.approx((1 + 2 / 3) / 3)
 
 
 def test_files_hold_the_headline_and_every_protocol(tables, tmp_path):
@@ -77,9 +84,13 @@ def test_files_hold_the_headline_and_every_protocol(tables, tmp_path):
     }
     table = pd.read_csv(tmp_path / "per_class_ap.csv")
     assert table.columns.tolist() == [
-        *["split", "protocol", "action_id", "action", "num_truth", "AP"]
+        *["split", "protocol", "action_id", "action", "num_ground_truth", "AP"]
     ]
-    assert table["protocol"].unique().tolist() == ["official", "uncapped", "official_all_truth"]
+    assert table["protocol"].unique().tolist() == [
+        "official",
+        "uncapped",
+        "official_all_ground_truth",
+    ]
     assert table["AP"].isna().tolist() == [False, True, False, True] * 3
 
 
@@ -108,21 +119,21 @@ def test_nothing_to_score_is_null_not_nan(tables, tmp_path):
     assert "NaN" not in (tmp_path / "metrics.json").read_text()
 
 
-def test_truth_of_a_split_joins_its_parts(tmp_path):
-    (tmp_path / "one.csv").write_text(TRUTH)
+def test_ground_truth_of_a_split_joins_its_parts(tmp_path):
+    (tmp_path / "one.csv").write_text(GROUND_TRUTH)
     (tmp_path / "two.csv").write_text("c,1.5\n")
     (tmp_path / "out.csv").write_text("a,0903\n")
     source = [{"kind": "folder", "path": "x"}]
-    parts = [
-        Part.model_validate({"proposals": "detect", "split": "val", "sources": source, **more})
+    subsets = [
+        Subset.model_validate({"proposals": "detect", "split": "val", "sources": source, **more})
         for more in (
-            {"name": "one", "truth": "one.csv", "excluded": "out.csv"},
-            {"name": "two", "truth": "two.csv"},
+            {"name": "one", "ground_truth": "one.csv", "excluded": "out.csv"},
+            {"name": "two", "ground_truth": "two.csv"},
         )
     ]
 
-    truth, exclusions = read_split_truth(tmp_path, parts)
+    ground_truth, exclusions = read_split_ground_truth(tmp_path, subsets)
 
-    assert truth["video_id"].tolist() == ["a", "a", "a", "b", "c"]
-    assert truth["action_id"].tolist() == [12, 79, 12, 12, 0]
+    assert ground_truth["video_id"].tolist() == ["a", "a", "a", "b", "c"]
+    assert ground_truth["action_id"].tolist() == [12, 79, 12, 12, 0]
     assert exclusions.to_numpy().tolist() == [["a", 903.0]]

@@ -28,7 +28,7 @@ SOLID = st.sampled_from(
 VIDEO, TIME = st.sampled_from(["a", "b", "c"]), st.sampled_from([1.0, 2.0, 4.0])
 ACTION = st.sampled_from([1, 3, 2])  # 2 never counts
 SCORE = st.sampled_from([-1.5, -0.0, 0.0, 0.1, 0.2, 0.5, 0.9, math.inf])
-TRUTH = st.lists(st.tuples(VIDEO, TIME, SOLID, ACTION, st.none()), max_size=10)
+GROUND_TRUTH = st.lists(st.tuples(VIDEO, TIME, SOLID, ACTION, st.none()), max_size=10)
 DETECTIONS = st.lists(st.tuples(VIDEO, TIME, BOXES, ACTION, SCORE), max_size=14)
 CROWD = st.lists(
     st.tuples(st.just("a"), st.just(1.0), st.one_of(SOLID, BOXES), ACTION, SCORE), max_size=20
@@ -44,36 +44,38 @@ def three_rows():
 
 
 @pytest.mark.parametrize(("protocol", "max_rows"), [("uncapped", None), ("three", 3)])
-@given(detections=DETECTIONS, crowd=CROWD, truth=TRUTH)
+@given(detections=DETECTIONS, crowd=CROWD, ground_truth=GROUND_TRUTH)
 @settings(deadline=None, max_examples=50)
-def test_agrees_with_the_textbook(protocol, max_rows, detections, crowd, truth):
-    expected_map, expected = textbook_map([*detections, *crowd], truth, FEW, max_rows)
+def test_agrees_with_the_textbook(protocol, max_rows, detections, crowd, ground_truth):
+    expected_map, expected = textbook_map([*detections, *crowd], ground_truth, FEW, max_rows)
 
-    scores = score([*detections, *crowd], truth, protocol)
+    scores = score([*detections, *crowd], ground_truth, protocol)
 
     assert scores.mAP == pytest.approx(expected_map, abs=1e-12, nan_ok=True)
     assert scores.per_class == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-@given(st.lists(st.tuples(VIDEO, BOXES, ACTION, SCORE), min_size=52, max_size=70), TRUTH)
+@given(st.lists(st.tuples(VIDEO, BOXES, ACTION, SCORE), min_size=52, max_size=70), GROUND_TRUTH)
 @settings(deadline=None, max_examples=15)
-def test_official_protocol_is_the_textbook_with_fifty_rows(crowd, truth):
+def test_official_protocol_is_the_textbook_with_fifty_rows(crowd, ground_truth):
     detections = [("a", 1.0, box, action, score) for _, box, action, score in crowd]
-    truth = [*truth, ("a", 1.0, WHOLE, 1, None)]
-    expected_map, _ = textbook_map(detections, truth, FEW, max_rows=50)
+    ground_truth = [*ground_truth, ("a", 1.0, WHOLE, 1, None)]
+    expected_map, _ = textbook_map(detections, ground_truth, FEW, max_rows=50)
 
-    assert score(detections, truth).mAP == pytest.approx(expected_map, abs=1e-12)
+    assert score(detections, ground_truth).mAP == pytest.approx(expected_map, abs=1e-12)
 
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, "three"])
-@given(detections=DETECTIONS, crowd=CROWD, truth=TRUTH, random=st.randoms())
+@given(detections=DETECTIONS, crowd=CROWD, ground_truth=GROUND_TRUTH, random=st.randoms())
 @settings(deadline=None, max_examples=20)
-def test_order_of_rows_and_classes_changes_nothing(protocol, detections, crowd, truth, random):
+def test_order_of_rows_and_classes_changes_nothing(
+    protocol, detections, crowd, ground_truth, random
+):
     detections = [*detections, *crowd]
-    before = score(detections, truth, protocol)
+    before = score(detections, ground_truth, protocol)
     random.shuffle(detections)
-    random.shuffle(truth)
-    after = score(detections, truth, protocol, dict(reversed(FEW.items())))
+    random.shuffle(ground_truth)
+    after = score(detections, ground_truth, protocol, dict(reversed(FEW.items())))
 
     np.testing.assert_equal(after.per_class, before.per_class)
     np.testing.assert_equal(after.tie_envelope, before.tie_envelope)
@@ -83,9 +85,9 @@ def test_order_of_rows_and_classes_changes_nothing(protocol, detections, crowd, 
 
 
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, "three"])
-@given(detections=DETECTIONS, truth=TRUTH, random=st.randoms())
+@given(detections=DETECTIONS, ground_truth=GROUND_TRUTH, random=st.randoms())
 @settings(deadline=None, max_examples=20)
-def test_names_of_videos_and_classes_change_nothing(protocol, detections, truth, random):
+def test_names_of_videos_and_classes_change_nothing(protocol, detections, ground_truth, random):
     # Names decide the order of equal scores, so these differ.
     places = random.sample(range(100), len(detections))
     detections = [(*row[:4], place / 100) for row, place in zip(detections, places, strict=True)]
@@ -94,19 +96,19 @@ def test_names_of_videos_and_classes_change_nothing(protocol, detections, truth,
     def renamed(rows):
         return [(videos[v], t, box, actions[action], s) for v, t, box, action, s in rows]
 
-    before = score(detections, truth, protocol).per_class
-    after = score(renamed(detections), renamed(truth), protocol).per_class
+    before = score(detections, ground_truth, protocol).per_class
+    after = score(renamed(detections), renamed(ground_truth), protocol).per_class
 
     np.testing.assert_equal(after, {3: before[1], 1: before[3]})
 
 
-@given(DETECTIONS, TRUTH, VIDEO, TIME, SCORE)
+@given(DETECTIONS, GROUND_TRUTH, VIDEO, TIME, SCORE)
 @settings(deadline=None, max_examples=20)
-def test_a_false_positive_never_raises_ap(detections, truth, video, time, value):
+def test_a_false_positive_never_raises_ap(detections, ground_truth, video, time, value):
     nowhere = (2.0, 2.0, 3.0, 3.0)
-    before = score(detections, truth, "uncapped")
+    before = score(detections, ground_truth, "uncapped")
 
-    after = score([*detections, (video, time, nowhere, 1, value)], truth, "uncapped")
+    after = score([*detections, (video, time, nowhere, 1, value)], ground_truth, "uncapped")
 
     assert math.isnan(before.mAP) or after.mAP <= before.mAP + 1e-12
     assert math.isnan(before.per_class[1]) or after.per_class[1] <= before.per_class[1] + 1e-12
@@ -114,10 +116,10 @@ def test_a_false_positive_never_raises_ap(detections, truth, video, time, value)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@given(truth=TRUTH)
+@given(ground_truth=GROUND_TRUTH)
 @settings(deadline=None, max_examples=20)
-def test_the_truth_itself_scores_one(protocol, truth):
-    distinct = list(dict.fromkeys([*truth, ("a", 1.0, WHOLE, 1, None)]))
+def test_the_ground_truth_itself_scores_one(protocol, ground_truth):
+    distinct = list(dict.fromkeys([*ground_truth, ("a", 1.0, WHOLE, 1, None)]))
 
     perfect = score([(*row[:4], 0.5) for row in distinct], distinct, protocol)
 
@@ -132,11 +134,11 @@ def test_the_truth_itself_scores_one(protocol, truth):
 def test_half_a_box_is_a_hit_and_a_hair_less_is_not(protocol, left, top, half, high):
     # Multiples of 1/256 are exact, in float32 too.
     x1, y1, x2, y2 = left / 256, top / 256, (left + 2 * half) / 256, (top + high) / 256
-    truth = [("a", 1.0, (x1, y1, x2, y2), 1, None)]
+    ground_truth = [("a", 1.0, (x1, y1, x2, y2), 1, None)]
     middle = (left + half) / 256
 
     def hit(right):
-        return score([("a", 1.0, (x1, y1, right, y2), 1, 0.5)], truth, protocol).mAP
+        return score([("a", 1.0, (x1, y1, right, y2), 1, 0.5)], ground_truth, protocol).mAP
 
     assert hit(middle) == 1.0
     assert hit(middle - 2**-12) == 0.0

@@ -1,4 +1,4 @@
-"""Validation splits scored together: one truth, one list, each with its own keyframes."""
+"""Validation splits scored together: one ground truth, one list, each with its own keyframes."""
 
 import pandas as pd
 import pytest
@@ -22,8 +22,8 @@ def keyframes(*found):
     return table.astype({"video_id": "str", "timestamp": "float64"})
 
 
-def tables(truth, detections, excluded=()):
-    people, found = rows(*truth), rows(*detections, columns=["score"])
+def tables(ground_truth, detections, excluded=()):
+    people, found = rows(*ground_truth), rows(*detections, columns=["score"])
     return SplitTables(found, people, keyframes(*excluded), people[["video_id", "timestamp"]])
 
 
@@ -52,7 +52,7 @@ def test_a_video_id_in_both_splits_means_two_videos():
     joint = with_joint({"val_ava": ava, "val_kinetics": kinetics})["val_all"]
     scores = score_available(joint, CLASSES)
 
-    # One keyframe for both would make the second truth box a double of the first.
+    # One keyframe for both would make the second ground truth box a double of the first.
     assert scores.counts["keyframes"] == 2
     assert scores.matches.video_ids.tolist() == ["val_ava/same", "val_kinetics/same"]
     assert scores.per_class[12] == pytest.approx(1 / 2)
@@ -62,7 +62,7 @@ def test_exclusions_and_missing_keyframes_stay_in_their_split():
     ava = tables([("same", 5, 12)], [("same", 5, 12, 0.9)], excluded=[("same", 5)])
     kinetics = tables([("same", 5, 12), ("gone", 1, 12)], [("same", 5, 12, 0.8)])
     had = SplitTables(
-        kinetics.detections, kinetics.truth, kinetics.exclusions, keyframes(("same", 5))
+        kinetics.detections, kinetics.ground_truth, kinetics.exclusions, keyframes(("same", 5))
     )
 
     joint = with_joint({"val_ava": ava, "val_kinetics": had})["val_all"]
@@ -70,8 +70,8 @@ def test_exclusions_and_missing_keyframes_stay_in_their_split():
 
     assert scores["official"].counts["keyframes"] == 1
     assert scores["official"].per_class[12] == 1.0
-    assert scores["official_all_truth"].counts["keyframes"] == 2
-    assert scores["official_all_truth"].per_class[12] == pytest.approx(1 / 2)
+    assert scores["official_all_ground_truth"].counts["keyframes"] == 2
+    assert scores["official_all_ground_truth"].per_class[12] == pytest.approx(1 / 2)
 
 
 def test_a_single_split_has_no_joint_one():

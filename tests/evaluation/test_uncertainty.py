@@ -26,22 +26,29 @@ def matches(seed, num_videos=6, num_rows=200):
     order = np.lexsort((-score, action))
     hit = random.random(num_rows) < 0.3
     video = random.integers(0, num_videos, num_rows)
-    num_truth = np.zeros((3, num_videos), dtype=np.int64)
-    np.add.at(num_truth, (action[hit], video[hit]), 1)
+    num_ground_truth = np.zeros((3, num_videos), dtype=np.int64)
+    np.add.at(num_ground_truth, (action[hit], video[hit]), 1)
     ids = np.array([f"v{number}" for number in range(num_videos)], dtype=object)
     actions = np.array([1, 3, 9])
     return Matches(
-        actions, ids, num_truth + 1, action[order], video[order], score[order], hit[order], {}
+        actions,
+        ids,
+        num_ground_truth + 1,
+        action[order],
+        video[order],
+        score[order],
+        hit[order],
+        {},
     )
 
 
 def only(found, kept_videos):
     """The matches of some videos, each once."""
     rows = np.isin(found.video, kept_videos)
-    truth = np.zeros_like(found.num_truth)
-    truth[:, kept_videos] = found.num_truth[:, kept_videos]
+    ground_truth = np.zeros_like(found.num_ground_truth)
+    ground_truth[:, kept_videos] = found.num_ground_truth[:, kept_videos]
     columns = (column[rows] for column in (found.action, found.video, found.score, found.hit))
-    return Matches(found.action_ids, found.video_ids, truth, *columns, {})
+    return Matches(found.action_ids, found.video_ids, ground_truth, *columns, {})
 
 
 @pytest.mark.parametrize("many_videos", [0, 1000])
@@ -58,11 +65,11 @@ def test_a_resample_equals_scoring_its_videos(monkeypatch, many_videos):
 
 
 def test_a_video_drawn_twice_weighs_twice():
-    # One action; video 0: a hit and one truth box; video 1: a better-ranked miss and one truth box.
+    # One action; video 0: a hit and one ground truth box; video 1: a better-ranked miss and one ground truth box.
     found = Matches(
         action_ids=np.array([1]),
         video_ids=np.array(["a", "b"], dtype=object),
-        num_truth=np.array([[1, 1]]),
+        num_ground_truth=np.array([[1, 1]]),
         action=np.array([0, 0]),
         video=np.array([1, 0]),
         score=np.array([0.9, 0.8]),
@@ -123,5 +130,5 @@ def test_a_variant_against_itself_differs_by_nothing():
 
 
 def test_variants_on_other_videos_cannot_be_paired():
-    with pytest.raises(ValueError, match="expected the same truth"):
+    with pytest.raises(ValueError, match="expected the same ground truth"):
         paired_step(matches(2), matches(2, num_videos=5), 0.0, draw_videos(6, 10))

@@ -20,7 +20,7 @@ DETECTORS = {
 TABLES = numbers("train_step.json")
 ARRAYS = numbers("train_step.npz")
 
-TRUTH = [[[4, 4, 40, 60], [20.5, 8.5, 63, 63]], [[0, 0, 63, 63], [33, 1, 60, 31]]]
+GROUND_TRUTH = [[[4, 4, 40, 60], [20.5, 8.5, 63, 63]], [[0, 0, 63, 63], [33, 1, 60, 31]]]
 PROPOSALS = [
     [[4, 4, 39, 60], [22, 9, 63, 63], [0, 0, 20, 20]],
     [[1, 0, 63, 63], [5, 30, 30, 62]],
@@ -38,17 +38,17 @@ def labels_of(case: str, num_people: int) -> torch.Tensor:
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
     """Boxes [N, 5] and labels [N, 81] of the two clips."""
     rows, labels = [], []
-    for position, (truth, proposals) in enumerate(zip(TRUTH, PROPOSALS, strict=True)):
+    for position, (ground_truth, proposals) in enumerate(zip(GROUND_TRUTH, PROPOSALS, strict=True)):
         _, boxes, people = sample_boxes(
-            np.array([truth], np.float32),
-            np.array([len(truth)]),
+            np.array([ground_truth], np.float32),
+            np.array([len(ground_truth)]),
             np.array([proposals], np.float32),
             32,
             lambda _: 0,
         )
         column = np.full((len(boxes), 1), position, np.float32)
         rows.append(np.concatenate([column, boxes], axis=1))
-        labels.append(labels_of(f"step{position}", len(truth))[people])
+        labels.append(labels_of(f"step{position}", len(ground_truth))[people])
     return torch.from_numpy(np.concatenate(rows)).double(), torch.cat(labels)
 
 

@@ -8,8 +8,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 import torch
 
-from pipeline.annotations.people_detector import load_detector
 from pipeline.models.checkpoints import read_weights, write_weights
+from pipeline.people.people_detector import load_detector
 
 
 def read_detector(path: Path) -> object:

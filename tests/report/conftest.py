@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from pipeline.annotations.ava_csv import read_class_list
-from pipeline.frames.frame_store import FrameStore
-from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import encode_rgb
-from pipeline.params import Params, load_params
 from pipeline.report.study import Study, load_study
+from pipeline.settings.params import Params, load_params
+from pipeline.video.frame_store import FrameStore
+from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.jpeg import encode_rgb
 from tests.conftest import ROOT
 from tests.report.made_results import write_results
 
@@ -73,7 +73,7 @@ def build(tmp_path_factory) -> Build:
         for box, actions in PEOPLE.items()
         for action in actions
     ]
-    (raw / "truth.csv").write_text("".join(rows))
+    (raw / "ground_truth.csv").write_text("".join(rows))
     write_index(folder / "index")
     write_frames(folder / "frames")
     write_coverage(folder / "coverage.csv")
@@ -94,8 +94,10 @@ def write_params(path: Path) -> None:
     params["report"]["gallery_keyframes"] = 2
     demo = params["datasets"]["demo"]
     demo["class_list"] = "classes.pbtxt"
-    kept = [part for part in demo["parts"] if part["name"] in ("ava_train", "ava_val")]
-    demo["parts"] = [{**part, "truth": "truth.csv", "excluded": None} for part in kept]
+    kept = [subset for subset in demo["subsets"] if subset["name"] in ("ava_train", "ava_val")]
+    demo["subsets"] = [
+        {**subset, "ground_truth": "ground_truth.csv", "excluded": None} for subset in kept
+    ]
     path.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
@@ -103,7 +105,7 @@ def write_index(folder: Path) -> None:
     boxes = [float(number) for box in PEOPLE for number in box.split(",")]
     rows = [
         {
-            "part": "ava_val",
+            "subset": "ava_val",
             "video_id": video,
             "timestamp": float(second),
             "clip": video,
@@ -129,7 +131,7 @@ def write_frames(folder: Path) -> None:
 
 
 def write_coverage(path: Path) -> None:
-    columns = ["part", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
+    columns = ["subset", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
     rows = [("ava_val", "val_ava", name, name, 6, 12, "ok", "") for name in ("one", "two")]
     rows.append(("ava_val", "val_ava", LEFT_OUT[0], LEFT_OUT[0], 6, 12, "missing", LEFT_OUT[1]))
     pd.DataFrame(rows, columns=columns).to_csv(path, index=False)

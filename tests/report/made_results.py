@@ -5,12 +5,12 @@ import pandas as pd
 
 from pipeline.annotations.ava_csv import BOX
 from pipeline.evaluation.errors import analyse_errors, write_errors
-from pipeline.evaluation.metrics import read_split_truth, score_split, write_metrics
+from pipeline.evaluation.metrics import read_split_ground_truth, score_split, write_metrics
 from pipeline.evaluation.splits import SplitTables, with_joint
 
 
 def write_results(params, results, raw, index, classes, seed=0):
-    """Write `variants/<variant>/` of every variant: the truth with noise, less in later rows."""
+    """Write `variants/<variant>/` of every variant: the ground truth with noise, less in later rows."""
     random = np.random.default_rng(seed)
     splits = [split for split in params.splits if split != "train"]
     keyframes = {split: pd.read_parquet(index / f"{split}.parquet") for split in splits}
@@ -20,7 +20,7 @@ def write_results(params, results, raw, index, classes, seed=0):
         found = {split: noisy(keyframes[split], classes, noise, random) for split in splits}
         alone = {
             split: SplitTables(
-                detections, *read_split_truth(raw, params.parts(split)), keyframes[split]
+                detections, *read_split_ground_truth(raw, params.subsets(split)), keyframes[split]
             )
             for split, detections in found.items()
         }
@@ -38,7 +38,7 @@ def write_results(params, results, raw, index, classes, seed=0):
 
 
 def noisy(keyframes, classes, noise, random):
-    """Detections of every true person and class: sigmoid(+-1 by the truth, plus noise)."""
+    """Detections of every true person and class: sigmoid(+-1 by the ground truth, plus noise)."""
     ids = np.array(list(classes))
     rows = []
     for keyframe in keyframes.itertuples():

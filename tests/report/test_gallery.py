@@ -25,12 +25,12 @@ def test_no_video_twice_while_another_is_left():
     assert choose_keyframes(keyframes, 3) == [0, 2, 1]
 
 
-def test_people_carry_their_actions_and_whether_the_truth_agrees(study, build):
+def test_people_carry_their_actions_and_whether_the_ground_truth_agrees(study, build):
     first, second = make_gallery(study, build.frames(), 2)
 
     assert {first.video_id, second.video_id} == {"one", "two"}
     assert first.image.shape == (64, 96, 3)
-    assert [names for _, names in first.truth] == [["stand", "talk to"], ["stand"]]
+    assert [names for _, names in first.ground_truth] == [["stand", "talk to"], ["stand"]]
     left, right = first.found
     assert left.box[0] < right.box[0]
     for person, names in zip(first.found, (["stand", "talk to"], ["stand"]), strict=True):
@@ -40,8 +40,8 @@ def test_people_carry_their_actions_and_whether_the_truth_agrees(study, build):
 
 def keyframe(actions):
     people = [Person(np.array([0.25, 0.25, 0.75, 0.75]), actions)]
-    truth = [(np.array([0.25, 0.25, 0.75, 0.75]), ["stand"])]
-    return Keyframe("v", 4.0, np.full((64, 96, 3), 90, np.uint8), truth, people)
+    ground_truth = [(np.array([0.25, 0.25, 0.75, 0.75]), ["stand"])]
+    return Keyframe("v", 4.0, np.full((64, 96, 3), 90, np.uint8), ground_truth, people)
 
 
 @pytest.mark.parametrize(("is_right", "stronger"), [(True, 1), (False, 2)])

@@ -43,11 +43,11 @@ def test_metrics_that_the_detections_do_not_bear_out_are_refused(build, tmp_path
         copy.load()
 
 
-def test_missing_truth_is_noticed(study):
+def test_missing_ground_truth_is_noticed(study):
     assert study.missing_from("val_ava")
     assert study.best.measured("val_ava", MAIN_PROTOCOL)["counts"]["keyframes"] == 12
     found = study.best.coverage("val_ava")
-    assert (found["num_keyframes"], found["num_keyframes_all_truth"]) == (12, 18)
-    # A third of the truth is missing, and the rest is ranked as before.
-    assert found["num_truth"] * 3 == found["num_truth_all_truth"] * 2
-    assert found["mAP_all_truth"] == pytest.approx(found["mAP"] * 2 / 3)
+    assert (found["num_keyframes"], found["num_keyframes_all_ground_truth"]) == (12, 18)
+    # A third of the ground truth is missing, and the rest is ranked as before.
+    assert found["num_ground_truth"] * 3 == found["num_ground_truth_all_ground_truth"] * 2
+    assert found["mAP_all_ground_truth"] == pytest.approx(found["mAP"] * 2 / 3)

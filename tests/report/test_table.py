@@ -50,7 +50,7 @@ def test_a_row_says_what_differs(study):
 
 def test_missing_videos_put_both_maps_side_by_side(study):
     heading, _, *rows = markdown_rows(study)
-    at = heading.index("AVA val mAP against all truth")
+    at = heading.index("AVA val mAP against all ground truth")
 
     assert at == 6
     found = [(row[0].strip("*"), row[5].strip("*").split(" [")[0], row[at]) for row in rows]
@@ -64,7 +64,7 @@ def test_missing_videos_put_both_maps_side_by_side(study):
 
 
 def test_without_missing_videos_there_is_one_map(study):
-    whole = {"num_keyframes": 18, "num_keyframes_all_truth": 18}
+    whole = {"num_keyframes": 18, "num_keyframes_all_ground_truth": 18}
     variants = [
         replace(each, metrics={**each.metrics, "coverage": {"val_ava": whole}})
         for each in study.variants
@@ -72,7 +72,7 @@ def test_without_missing_videos_there_is_one_map(study):
 
     table = markdown_table(replace(study, variants=variants))
 
-    assert "against all truth" not in table
+    assert "against all ground truth" not in table
     assert "could be had" not in table
 
 
@@ -124,6 +124,6 @@ def test_overall_metrics_are_flat_numbers_in_the_order_of_the_table(study):
     assert first["mAP"] == study.variants[0].mAP
     assert first["val_ava"]["mAP_low"] <= first["mAP"] <= first["val_ava"]["mAP_high"]
     assert second["step"]["difference"] == second["mAP"] - first["mAP"]
-    assert second["val_ava"]["mAP_all_truth"] < second["mAP"]
-    assert second["val_ava"]["num_keyframes_all_truth"] == 18
+    assert second["val_ava"]["mAP_all_ground_truth"] < second["mAP"]
+    assert second["val_ava"]["num_keyframes_all_ground_truth"] == 18
     assert 0 < second["val_ava"]["mAP_perfect_boxes"] <= 1

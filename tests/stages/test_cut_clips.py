@@ -4,14 +4,14 @@ import pandas as pd
 import pytest
 
 from pipeline.clips import COLUMNS
-from pipeline.frames.cut_table import read_cuts
 from pipeline.stages import cut_clips
+from pipeline.video.cut_table import read_cuts
 from tests.counter_videos import write_video
 
 
 def write_tables(folder, clips, downloaded, offset_seconds=0.0):
     """Clips as (name, windows); downloads as (clip, path, status)."""
-    rows = [["part", "train", clip, clip, 0, 1, 0, "", windows, "00"] for clip, windows in clips]
+    rows = [["subset", "train", clip, clip, 0, 1, 0, "", windows, "00"] for clip, windows in clips]
     pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(folder / "clips.csv", index=False)
     found = pd.DataFrame(downloaded, columns=["clip", "path", "status"])
     found = found.assign(offset_seconds=offset_seconds)

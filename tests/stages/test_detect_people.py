@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.annotations import people_detector
 from pipeline.annotations import split_people as stage
 from pipeline.annotations.dataset_clips import list_clips
-from pipeline.annotations.proposals import read_collected
-from pipeline.annotations.split_people import detect_people
-from pipeline.frames.frame_store import FrameStore
-from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import encode_rgb
+from pipeline.people import people_detector
+from pipeline.people.proposals import read_collected
+from pipeline.people.split_people import detect_people
 from pipeline.stages.detect_people import main
+from pipeline.video.frame_store import FrameStore
+from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.jpeg import encode_rgb
 from tests.small_annotations import small_params, write_raw
 
 
@@ -66,20 +66,20 @@ def test_every_box_that_is_left_out_is_counted_by_reason(raw: Path, tmp_path: Pa
 
 
 def test_a_keyframe_of_two_parts_gives_its_boxes_once(raw: Path, tmp_path: Path) -> None:
-    params = small_params(truth="ava.csv", proposals="ava_boxes.csv", clip_list=None)
+    params = small_params(ground_truth="ava.csv", proposals="ava_boxes.csv", clip_list=None)
 
     counts = detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", params)
 
     assert (counts["proposals"], counts["dropped_duplicate"], counts["boxes"]) == (4, 2, 2)
 
 
-def test_truth_boxes_that_a_proposal_fits_are_counted(raw: Path, tmp_path: Path) -> None:
+def test_ground_truth_boxes_that_a_proposal_fits_are_counted(raw: Path, tmp_path: Path) -> None:
     counts = detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", small_params())
 
     # Four people: one found exactly, one by its half, one not at all. The fourth has the corner
     # box (0.5, 0.5, 1, 1), of which the whole frame is four times the area.
-    assert counts["truth_boxes"] == 4
-    found = counts["truth_boxes_found_at_0.5"], counts["truth_boxes_found_at_0.75"]
+    assert counts["ground_truth_boxes"] == 4
+    found = counts["ground_truth_boxes_found_at_0.5"], counts["ground_truth_boxes_found_at_0.75"]
     assert found == (2, 1)
 
 
@@ -170,8 +170,8 @@ def test_batches_of_other_weights_settings_or_stills_are_detected_again(
 def with_clip(raw: Path, folder: Path, video: str, grey: int) -> None:
     """Add a clip that sorts before the other one, with two keyframes."""
     rows = [f"{video},{second}.000000,0.25,0.25,0.75,0.75,12\n" for second in (13, 15)]
-    truth = raw / "kinetics.csv"
-    truth.write_text("".join(rows) + truth.read_text())
+    ground_truth = raw / "kinetics.csv"
+    ground_truth.write_text("".join(rows) + ground_truth.read_text())
     with (raw / "list.csv").open("a") as file:
         file.write(f"waving,{video},12,22,train\n")
     write_frames(folder, f"{video}_000012_000022", 300, grey, shard="01")
@@ -226,8 +226,8 @@ def test_what_is_kept_shrinks_to_what_is_wanted(
     assert len(kept.read_text().splitlines()) == 3  # what all depends on, two batches
     (tmp_path / "out" / ".p.renamed.partial").write_text("")
 
-    truth = raw / "kinetics.csv"
-    truth.write_text(truth.read_text().replace("kkk,14.016000", "lost,14.016000"))
+    ground_truth = raw / "kinetics.csv"
+    ground_truth.write_text(ground_truth.read_text().replace("kkk,14.016000", "lost,14.016000"))
     seen = stand_in(tmp_path, monkeypatch)
     detect_people(*places, params)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sections import AnnotationFile
-from pipeline.transfers.annotation_files import download_annotations
-from pipeline.transfers.data_lock import DataLock
-from pipeline.transfers.http_client import Patience
-from pipeline.transfers.mirror_server import serve
+from pipeline.demo.mirror_server import serve
+from pipeline.download.annotation_files import download_annotations
+from pipeline.download.data_lock import DataLock
+from pipeline.download.http_client import Patience
+from pipeline.settings.sections import AnnotationFile
 
 PATIENCE = Patience(timeout_seconds=1, attempts=1)
 

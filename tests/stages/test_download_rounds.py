@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.annotations.coverage import read_reports
-from pipeline.sections import Part
+from pipeline.settings.sections import Subset
 from tests.counter_videos import write_video
 from tests.download_world import World, video
 from tests.hostile_server import hostile_server
@@ -27,7 +27,7 @@ def sources_of(rows: dict[str, dict[str, str]]) -> dict[str, str]:
 def test_archives_have_rounds_of_their_own(world):
     world.sources = [FILES, YOUTUBE, ARCHIVES, ARCHIVES, YOUTUBE, ARCHIVES]
 
-    rounds = Part.model_validate(world.part).rounds
+    rounds = Subset.model_validate(world.subset).rounds
 
     kinds = [[source.kind for source in each] for each in rounds]
     assert kinds == [["files", "youtube"], ["archives"] * 2, ["youtube"], ["archives"]]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from yt_dlp.utils import DownloadError
 
-from pipeline.transfers.download_journal import Journal, Refusal
+from pipeline.download.download_journal import Journal, Refusal
 from tests.counter_videos import write_video
 from tests.download_world import World
 from tests.hostile_server import hostile_server
@@ -71,7 +71,7 @@ def test_full_disk_ends_the_job_and_the_next_run_goes_on(world, monkeypatch):
         raise DownloadError("ERROR: unable to write data: [Errno 28] No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.transfers.youtube._extract", fail)
+        patch.setattr("pipeline.download.youtube._extract", fail)
         with pytest.raises(OSError, match="disk is full: no space left; make room"):
             world.download()
     assert not world.report.exists()

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from pipeline.annotations.ava_csv import read_detections
 from pipeline.models import checkpoints
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
 from pipeline.stages import evaluate
 from pipeline.training.state import digest
 from pipeline.training.variants import detector_of
@@ -62,7 +62,9 @@ def test_metrics_carry_the_main_number_and_every_class(evaluated: Path) -> None:
     metrics = json.loads((evaluated / "out/metrics.json").read_text())
     per_class = pd.read_csv(evaluated / "out/per_class_ap.csv")
 
-    official = per_class[(per_class["protocol"] == "official") & (per_class["num_truth"] > 0)]
+    official = per_class[
+        (per_class["protocol"] == "official") & (per_class["num_ground_truth"] > 0)
+    ]
     assert set(official["action_id"]) == {12, 14}
     assert metrics["mAP"] == pytest.approx(official["AP"].mean())
 
@@ -78,7 +80,7 @@ def test_errors_take_the_uncapped_map_apart(evaluated: Path) -> None:
     assert (found["people"], found["people_hit"], found["boxes_on_nobody"]) == (12, 12, 0)
     crowd = {each["group"]: each for each in errors["groups"] if each["by"] == "people"}
     assert crowd["2 people"]["mAP"] == errors["mAP"]
-    assert crowd["2 people"]["num_truth"] == 12
+    assert crowd["2 people"]["num_ground_truth"] == 12
 
 
 def test_scores_and_errors_are_in_mlflow(evaluated: Path) -> None:
@@ -90,7 +92,7 @@ def test_scores_and_errors_are_in_mlflow(evaluated: Path) -> None:
 
     assert found.data.metrics["mAP"] == metrics["mAP"]
     protocols = metrics["protocols"]["val_ava"]
-    for protocol in ("official", "uncapped", "official_all_truth"):
+    for protocol in ("official", "uncapped", "official_all_ground_truth"):
         assert found.data.metrics[f"val_ava/{protocol}"] == protocols[protocol]["mAP"]
     # The proposals are the true boxes.
     assert found.data.metrics["val_ava/perfect_boxes"] == protocols["uncapped"]["mAP"]

@@ -9,10 +9,10 @@ import pytest
 import simplejpeg
 
 from pipeline.clips import COLUMNS
-from pipeline.frames.cut_table import Cut, read_cuts, write_cuts
-from pipeline.frames.cutting import cut_clip
-from pipeline.frames.frame_store import FrameStore
 from pipeline.stages import extract_frames
+from pipeline.video.cut_table import Cut, read_cuts, write_cuts
+from pipeline.video.cutting import cut_clip
+from pipeline.video.frame_store import FrameStore
 from tests.conftest import ROOT
 from tests.counter_videos import H264, ffmpeg, read_number, write_video
 

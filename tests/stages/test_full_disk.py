@@ -18,8 +18,8 @@ from tests.stage_runner import LATE, StageRunner
 IMPORTS = (
     *LATE,
     "pipeline.annotations.dataset_clips",
-    "pipeline.annotations.split_people",
-    "pipeline.transfers.annotation_files",
+    "pipeline.people.split_people",
+    "pipeline.download.annotation_files",
 )
 LIMITED = """
 (ulimit -f {blocks}; {job} 2>&1) | cat > {folder}/first.txt

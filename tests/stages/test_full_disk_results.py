@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.models import checkpoints
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
 from pipeline.training.variants import detector_of
 from tests.conftest import ROOT
 from tests.report.conftest import build  # noqa: F401  the fixture

@@ -19,8 +19,8 @@ from tests.toy_dataset import write_toy_dataset
 # The stage with a detector that finds people anywhere; its weights are any file.
 DETECTION = """
 import numpy as np
-from pipeline.annotations import people_detector
-from pipeline.command import run
+from pipeline.people import people_detector
+from pipeline.core.command import run
 from pipeline.stages.detect_people import main
 
 def people(still):
@@ -39,7 +39,7 @@ run(main)
 
 @pytest.fixture(scope="module")
 def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisks]:
-    imports = (*IMPORTS, "pipeline.annotations.split_people", "pipeline.world.mirror")
+    imports = (*IMPORTS, "pipeline.people.split_people", "pipeline.demo.mirror")
     disks = SmallDisks(tmp_path_factory.mktemp("log") / "log.txt", imports)
     yield disks
     disks.close()
@@ -76,8 +76,8 @@ def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
     for stage in ("cut_clips", "extract_frames"):
         world.run(stage, built, built, disks.runner)
     settings = yaml.safe_load(world.params.read_text())
-    for part in settings["datasets"]["tiny"]["parts"]:
-        part["proposals"] = "detect"
+    for subset in settings["datasets"]["tiny"]["subsets"]:
+        subset["proposals"] = "detect"
     settings["detect_people"]["weights"] = str(world.params)
     (tmp_path / "detect.yaml").write_text(yaml.safe_dump(settings))
 

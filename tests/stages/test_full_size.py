@@ -14,7 +14,7 @@ from pipeline.export import export
 from pipeline.models.checkpoints import read_weights
 from pipeline.models.recognizer import ClipRecognizer
 from pipeline.models.slow_only import slowonly_r50
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
 from pipeline.stages import evaluate, pretrain, train
 from tests.toy_dataset import ROOT, use_toy_data, write_toy_data
 

@@ -25,7 +25,7 @@ def table(raw: Path, tmp_path: Path) -> pd.DataFrame:
 
 
 def test_every_wanted_clip_has_a_row_sorted_by_part_and_name(table: pd.DataFrame) -> None:
-    assert list(zip(table["part"], table["split"], table.index, strict=True)) == [
+    assert list(zip(table["subset"], table["split"], table.index, strict=True)) == [
         ("ava", "train", "-a"),
         ("kinetics", "train", "kkk_000012_000022"),
         ("kinetics", "train", "lost_000000_000010"),
@@ -115,5 +115,5 @@ def test_the_order_of_input_rows_changes_no_byte(raw: Path, tmp_path: Path) -> N
 def test_labels_to_train_on_need_a_list(raw: Path, tmp_path: Path) -> None:
     params = small_params(clip_list=None)
 
-    with pytest.raises(ValueError, match="no training part with a clip_list"):
+    with pytest.raises(ValueError, match="no training subset with a clip_list"):
         list_clips(raw, tmp_path / "clips.csv", params)

@@ -9,7 +9,7 @@ import pytest
 from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.index_files import Inputs, merge_annotations
 from pipeline.annotations.merging import INDEX_SCHEMA
-from pipeline.annotations.split_people import detect_people
+from pipeline.people.split_people import detect_people
 from tests.small_annotations import small_params, write_index, write_raw
 
 
@@ -48,7 +48,7 @@ def test_each_split_has_an_index_of_its_parts(inputs: Inputs, tmp_path: Path) ->
 
     train = pq.read_table(tmp_path / "index" / "train.parquet")
     assert train.schema.equals(INDEX_SCHEMA)
-    rows = train.select(["part", "clip", "timestamp", "frame", "last_frame"]).to_pylist()
+    rows = train.select(["subset", "clip", "timestamp", "frame", "last_frame"]).to_pylist()
     assert [tuple(row.values()) for row in rows] == [
         ("ava", "-a", 902.0, 60, 119),
         ("ava", "-a", 903.0, 90, 119),
@@ -124,7 +124,7 @@ def test_classes_say_what_they_lost_and_to_what(inputs: Inputs, tmp_path: Path) 
     merged(inputs, tmp_path)
 
     table = pd.read_csv(tmp_path / "coverage_by_class.csv")
-    columns = ["part", "split", "class", "labels", "kept", "missing video", "frames short"]
+    columns = ["subset", "split", "class", "labels", "kept", "missing video", "frames short"]
     # -a has class 12 twice and, excluded at 0907, not a third time; kkk's frames end before 22.0.
     assert table[columns].to_numpy().tolist() == [
         ["ava", "train", "stand", 2, 2, 0, 0],

@@ -11,7 +11,7 @@ import torch
 from mlflow import MlflowClient
 
 from pipeline.models import checkpoints
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
 from pipeline.stages import evaluate, report
 from pipeline.training.variants import detector_of
 from tests.toy_dataset import write_toy_dataset
@@ -27,7 +27,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "index/val_ava.parquet"
     table = pq.read_table(path)
     pq.write_table(table.filter([name != "clip_c" for name in table["clip"].to_pylist()]), path)
-    columns = ["part", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
+    columns = ["subset", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]
     rows = [("ava_val", "val_ava", name, name, 3, 6, "ok", "") for name in ("clip_b", "clip_c")]
     rows[1] = (*rows[1][:6], "missing", "HTTP 404")
     pd.DataFrame(rows, columns=columns).to_csv(folder / "coverage.csv", index=False)
@@ -67,30 +67,30 @@ def measured(toy: Path, variant: str) -> dict[str, float]:
 def test_metrics_hold_both_and_what_they_count(toy: Path, variant: str) -> None:
     found = measured(toy, variant)
 
-    assert (found["num_keyframes"], found["num_keyframes_all_truth"]) == (3, 6)
-    assert (found["num_truth"], found["num_truth_all_truth"]) == (6, 12)
+    assert (found["num_keyframes"], found["num_keyframes_all_ground_truth"]) == (3, 6)
+    assert (found["num_ground_truth"], found["num_ground_truth_all_ground_truth"]) == (6, 12)
     assert found["mAP"] > 0
-    # Every action loses half of its truth, and no detection.
-    assert found["mAP_all_truth"] == pytest.approx(found["mAP"] / 2)
+    # Every action loses half of its ground truth, and no detection.
+    assert found["mAP_all_ground_truth"] == pytest.approx(found["mAP"] / 2)
 
 
 def test_whole_splits_are_not_touched_and_all_together_are(toy: Path) -> None:
     metrics = json.loads((toy / "results/variants/plain/metrics.json").read_text())
 
     counts = {
-        split: (found["num_keyframes"], found["num_keyframes_all_truth"])
+        split: (found["num_keyframes"], found["num_keyframes_all_ground_truth"])
         for split, found in metrics["coverage"].items()
     }
     assert counts == {"val_ava": (3, 6), "val_kinetics": (6, 6), "val_all": (9, 12)}
     kinetics = metrics["coverage"]["val_kinetics"]
-    assert kinetics["mAP"] == kinetics["mAP_all_truth"]
+    assert kinetics["mAP"] == kinetics["mAP_all_ground_truth"]
 
 
 def test_table_and_page_show_both(toy: Path) -> None:
     table = (toy / "report/table.md").read_text()
     page = (toy / "report/index.html").read_text()
 
-    assert "AVA val mAP against all truth" in table
+    assert "AVA val mAP against all ground truth" in table
     assert "3 of 6 keyframes could be had" in table
     assert "3 of 6 keyframes of AVA val could be had" in page
     for split in ("Kinetics val", "all val"):
@@ -98,7 +98,7 @@ def test_table_and_page_show_both(toy: Path) -> None:
     assert "Kinetics val: mAP on all" not in table
     for variant in VARIANTS:
         found = measured(toy, variant)
-        both = [f"{100 * found[name]:.2f}" for name in ("mAP", "mAP_all_truth")]
+        both = [f"{100 * found[name]:.2f}" for name in ("mAP", "mAP_all_ground_truth")]
         assert f"| {variant} | {both[0]} | {both[1]} |" in table
         assert f'<th scope="row">{variant}</th><td>{both[0]}</td><td>{both[1]}</td>' in page
 
@@ -112,7 +112,7 @@ def test_overall_metrics_and_mlflow_hold_both(toy: Path) -> None:
 
     for variant in VARIANTS:
         found = measured(toy, variant)
-        for name in ("mAP", "mAP_all_truth"):
+        for name in ("mAP", "mAP_all_ground_truth"):
             assert overall[variant]["val_ava"][name] == found[name]
             assert tracked[f"val_ava/{name}/{variant}"] == found[name]
     files = {file.path for file in client.list_artifacts(runs[0].info.run_id)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.start_up import COMMANDS, MAY_NEED_TORCH, NEEDS_TORCH, empty_job, torch_in
-from pipeline.sections import STAGES
+from pipeline.settings.sections import STAGES
 
 HEAVY = {"av", "cv2", "httpx", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "pydantic"}
 HEAVY |= {"tqdm", "torch", "yaml", "yt_dlp"}
@@ -24,14 +24,14 @@ def loaded_by(*arguments: str) -> set[str]:
 def test_help_loads_no_library(module: str) -> None:
     loaded = loaded_by("-m", module, "--help")
 
-    assert "pipeline.command" in loaded
+    assert "pipeline.core.command" in loaded
     assert loaded & HEAVY == set()
 
 
 def test_a_job_without_work_loads_little(tmp_path: Path) -> None:
     loaded = loaded_by(*empty_job(tmp_path))
 
-    assert "pipeline.frames.cutting" in loaded
+    assert "pipeline.video.cutting" in loaded
     assert loaded & HEAVY == {"av", "numpy"}
 
 
@@ -41,6 +41,6 @@ def test_light_stages_reach_no_torch(stage: str) -> None:
 
 
 def test_reading_the_settings_loads_no_arrays() -> None:
-    loaded = loaded_by("-c", "import pipeline.params")
+    loaded = loaded_by("-c", "import pipeline.settings.params")
 
     assert loaded & HEAVY == {"pydantic", "yaml"}

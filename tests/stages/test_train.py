@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from pipeline.command import REQUEUE
+from pipeline.core.command import REQUEUE
 from pipeline.models import checkpoints
 from pipeline.models.detector import ActionDetector
 from pipeline.stages import pretrain, train
@@ -94,14 +94,14 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
 
     monkeypatch.setattr(SavedState, "after_step", stopping)
     with pytest.raises(SystemExit) as stopped:
-        train.main(arguments(toy, tmp_path / "parts"))
+        train.main(arguments(toy, tmp_path / "subsets"))
     assert stopped.value.code == REQUEUE
     assert not (tmp_path / "parts/model.pt").exists()
 
-    train.main(arguments(toy, tmp_path / "parts"))
+    train.main(arguments(toy, tmp_path / "subsets"))
 
     assert len(steps) == 6
-    assert outputs(tmp_path / "parts") == outputs(plain)
+    assert outputs(tmp_path / "subsets") == outputs(plain)
     assert not (tmp_path / "parts/state.pt").exists()
 
 
@@ -110,13 +110,13 @@ def test_a_state_of_other_settings_is_not_used(toy: Path, tmp_path: Path) -> Non
     train.main(arguments(toy, tmp_path / "whole", params=changed))
     saving = with_training(toy, tmp_path / "saving.yaml", save_every_minutes=1e-9, epochs=3)
     train.main(arguments(toy, tmp_path / "other", params=saving))
-    (tmp_path / "parts").mkdir()
+    (tmp_path / "subsets").mkdir()
     foreign = {"belongs_to": "another training"}
     torch.save(foreign, tmp_path / "parts/state.pt")
 
-    train.main(arguments(toy, tmp_path / "parts", params=changed))
+    train.main(arguments(toy, tmp_path / "subsets", params=changed))
 
-    assert outputs(tmp_path / "parts") == outputs(tmp_path / "whole")
+    assert outputs(tmp_path / "subsets") == outputs(tmp_path / "whole")
 
 
 def test_history_has_a_row_per_epoch_and_split(plain: Path) -> None:
@@ -131,7 +131,7 @@ def test_history_has_a_row_per_epoch_and_split(plain: Path) -> None:
 
 
 def test_the_learning_rate_grows_with_the_batch(toy: Path, tmp_path: Path) -> None:
-    params = with_training(toy, tmp_path / "params.yaml", batch_size=6, clips_per_pass=2)
+    params = with_training(toy, tmp_path / "params.yaml", batch_size=6, micro_batch_size=2)
 
     train.main(arguments(toy, tmp_path, params=params))
 

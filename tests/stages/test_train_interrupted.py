@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.command import REQUEUE
+from pipeline.core.command import REQUEUE
 from pipeline.models import checkpoints
 from pipeline.stages import train
 from tests.stages.test_train import arguments, outputs, toy, with_training
@@ -22,7 +22,7 @@ STEPS = 12
 # Sends itself a signal after a step; both numbers are in the environment.
 KILLED_AFTER = """
 import os, signal, sys
-from pipeline.command import run
+from pipeline.core.command import run
 from pipeline.stages import train
 from pipeline.training.state import SavedState
 done, real = [], SavedState.after_step
@@ -77,7 +77,7 @@ def test_stopped_at_a_random_step_it_ends_in_the_same_bytes(
 @pytest.fixture(scope="module")
 def team_params(toy: Path) -> Path:
     """Six clips in passes of one; the learning rate is small, so that rounding stays rounding."""
-    changes = {"batch_size": 6, "clips_per_pass": 1, "learning_rate": 1e-4, "dropout": 0.2}
+    changes = {"batch_size": 6, "micro_batch_size": 1, "learning_rate": 1e-4, "dropout": 0.2}
     changes |= {"epochs": 16, "validate_every": 16, "save_every_minutes": 1e-9}
     return with_training(toy, toy / "team.yaml", **changes)
 
@@ -119,7 +119,7 @@ def test_a_stopped_team_can_be_requeued(
 
 
 def test_more_processes_than_passes_are_refused(toy: Path, tmp_path: Path) -> None:
-    params = with_training(toy, tmp_path / "params.yaml", batch_size=2, clips_per_pass=2)
+    params = with_training(toy, tmp_path / "params.yaml", batch_size=2, micro_batch_size=2)
 
     refused = subprocess.run(
         command(toy, tmp_path, params, 2), check=False, capture_output=True, text=True

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
-from pipeline.params import load_params
+from pipeline.settings.params import load_params
 from pipeline.training.batches import Batch, Batches, Example, People
 from pipeline.training.keyframe_dataset import Place
 from pipeline.training.loop import Task, train
@@ -94,7 +94,7 @@ def detector(norm: str) -> nn.Module:
     return StillNorm(model) if norm == "still" else model
 
 
-def main(out: Path, batch_size: int, clips_per_pass: int, epochs: int, norm: str) -> None:
+def main(out: Path, batch_size: int, micro_batch_size: int, epochs: int, norm: str) -> None:
     torch.set_num_threads(1)
     model = detector(norm)
     settings = load_params(ROOT / "params.yaml").train("k700_8x8")
@@ -102,7 +102,7 @@ def main(out: Path, batch_size: int, clips_per_pass: int, epochs: int, norm: str
         update={
             "epochs": epochs,
             "batch_size": batch_size,
-            "clips_per_pass": clips_per_pass,
+            "micro_batch_size": micro_batch_size,
             "optimizer": "sgd",
             "learning_rate": 0.05,
             "learning_rate_batch": batch_size,

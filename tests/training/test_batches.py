@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.frames.frame_store import FrameStore
-from pipeline.frames.frame_store_writer import FrameStoreWriter
-from pipeline.frames.jpeg import encode_rgb
 from pipeline.training.batches import Batch, Example, People, read_batch
 from pipeline.training.transforms import View, random_view, whole_view
+from pipeline.video.frame_store import FrameStore
+from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.jpeg import encode_rgb
 
 SIZES = {"wide": (340, 192), "square": (200, 200), "tall": (170, 300)}
 NOBODY = People(torch.zeros(0, 5), torch.zeros(0, 81))

@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.frames.frame_store import FrameStore
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.sampling import Sampling
 from pipeline.training.inference import detect
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.keyframe_index import read_index
+from pipeline.video.frame_store import FrameStore
 from tests.toy_dataset import write_toy_dataset
 
 

@@ -54,7 +54,7 @@ def index_of(records: list[dict]) -> KeyframeIndex:
         proposals = record.get("raw_proposals", [])
         rows.append(
             {
-                "part": "p",
+                "subset": "p",
                 "video_id": clip,
                 "timestamp": float(seconds),
                 "clip": clip,
@@ -182,7 +182,7 @@ def test_an_example_depends_on_seed_epoch_and_position_only() -> None:
         assert not torch.equal(batch.columns, another.columns)
 
 
-def test_each_truth_box_brings_its_labels() -> None:
+def test_each_ground_truth_box_brings_its_labels() -> None:
     batch = training(records())[[Place(EPOCH_SHOWING_BOTH, 0)]]
 
     actions = [row.nonzero().flatten().tolist() for row in batch.labels]

@@ -28,14 +28,14 @@ ROWS = [
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    rows = [{"part": "p", "shard": "00", "width": 8, "height": 6, **row} for row in ROWS]
+    rows = [{"subset": "p", "shard": "00", "width": 8, "height": 6, **row} for row in ROWS]
     pq.write_table(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), tmp_path / "train.parquet")
     return tmp_path / "train.parquet"
 
 
 def labels_of(index: KeyframeIndex, row: int) -> np.ndarray:
     """[G, 81] of all labelled people of a keyframe."""
-    people = np.arange(len(index.truth(row)))
+    people = np.arange(len(index.ground_truth(row)))
     return index.labels(np.full(len(people), row), people)
 
 
@@ -48,7 +48,7 @@ def shown(index: KeyframeIndex) -> list[object]:
         list(index.clip),
         *(column.tolist() for column in (index.timestamp, index.frame, index.last_frame)),
         index.size.tolist(),
-        [index.truth(row).tolist() for row in rows],
+        [index.ground_truth(row).tolist() for row in rows],
         [index.proposals(row, 0.5).tolist() for row in rows],
         labels,
         index.where,
@@ -72,8 +72,8 @@ def test_columns_are_those_of_the_file(path: Path) -> None:
     assert index.timestamp.tolist() == [902.0, 903.0, 1.5]
     assert (index.frame.tolist(), index.last_frame.tolist()) == ([60, 90, 15], [90, 90, 300])
     assert index.size.tolist() == [[8, 6]] * 3
-    assert index.truth(0).tolist() == [[0.1, 0.2, 0.5, 0.7], [0.5, 0.2, 0.9, 0.7]]
-    assert [index.truth(row).shape for row in range(3)] == [(2, 4), (0, 4), (1, 4)]
+    assert index.ground_truth(0).tolist() == [[0.1, 0.2, 0.5, 0.7], [0.5, 0.2, 0.9, 0.7]]
+    assert [index.ground_truth(row).shape for row in range(3)] == [(2, 4), (0, 4), (1, 4)]
     assert [np.argwhere(labels_of(index, row)).tolist() for row in range(3)] == [
         [[0, 12], [0, 80], [1, 14]],
         [],
@@ -93,7 +93,7 @@ def test_keyframes_without_people_can_be_left_out(path: Path) -> None:
     index = read_index(path, labelled_only=True)
 
     assert list(index.video_id) == ["a", "b"]
-    assert index.truth(1).tolist() == [[0, 0, 1, 1]]
+    assert index.ground_truth(1).tolist() == [[0, 0, 1, 1]]
 
 
 def test_an_index_without_keyframes_is_read(path: Path) -> None:

@@ -23,13 +23,13 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Members]:
     """Trains a team and tells what each member wrote; torchrun talks over loopback."""
 
     @cache
-    def trained(num_processes: int, clips_per_pass: int = 2, norm: str = "still") -> Members:
+    def trained(num_processes: int, micro_batch_size: int = 2, norm: str = "still") -> Members:
         out = tmp_path_factory.mktemp("team")
         command = [sys.executable, "-m"]
         if num_processes > 1:
             command += ["torch.distributed.run", "--standalone"]
             command += [f"--nproc-per-node={num_processes}", "-m"]
-        command += ["tests.training.team_member", str(out), "6", str(clips_per_pass)]
+        command += ["tests.training.team_member", str(out), "6", str(micro_batch_size)]
         command += [str(EPOCHS), norm]
         subprocess.run(command, check=True)
         return [json.loads((out / f"{rank}.json").read_text()) for rank in range(num_processes)]
@@ -57,9 +57,9 @@ def test_batch_norm_and_dropout_do_not_depend_on_processes(team: Callable[..., M
     assert {member["weights"] for member in members} == {members[0]["weights"]}
 
 
-@pytest.mark.parametrize("clips_per_pass", [1, 6])
-def test_passes_change_no_loss(team: Callable[..., Members], clips_per_pass: int) -> None:
-    other = team(1, clips_per_pass)[0]
+@pytest.mark.parametrize("micro_batch_size", [1, 6])
+def test_passes_change_no_loss(team: Callable[..., Members], micro_batch_size: int) -> None:
+    other = team(1, micro_batch_size)[0]
 
     assert other["losses"] == pytest.approx(team(1)[0]["losses"], abs=1e-6)
 

@@ -23,9 +23,9 @@ def test_assignment_equals_the_original(name: str) -> None:
 
 
 def test_a_later_person_takes_its_best_proposal_at_just_the_threshold() -> None:
-    truth = boxes([[0, 0, 100, 95], [0, 0, 100, 90]])  # overlaps of 0.95 and 0.9
+    ground_truth = boxes([[0, 0, 100, 95], [0, 0, 100, 90]])  # overlaps of 0.95 and 0.9
 
-    assert assign(truth, boxes([[0, 0, 100, 100]])).tolist() == [1]
+    assert assign(ground_truth, boxes([[0, 0, 100, 100]])).tolist() == [1]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -52,11 +52,11 @@ def together(lists: list[list[list[float]]]) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", CASES)
 def test_sampled_boxes_are_the_original_positives(name: str) -> None:
     case = CASES[name]
-    truth, num_truth = together([case["gts"]])
+    ground_truth, num_ground_truth = together([case["gts"]])
     proposals, _ = together([case["proposals"]])
     seed = 3 if name == "more_than_32_positives" else 4
 
-    found = sample_boxes(truth, num_truth, proposals, 32, lambda _: seed)
+    found = sample_boxes(ground_truth, num_ground_truth, proposals, 32, lambda _: seed)
 
     assert found.person.tolist() == case["pos_assigned_gt"]
     assert found.boxes.tolist() == boxes(case["rois"])[: case["n_pos"]].tolist()
@@ -64,12 +64,12 @@ def test_sampled_boxes_are_the_original_positives(name: str) -> None:
 
 def test_keyframes_together_give_what_each_gives_alone() -> None:
     cases = list(CASES.values())
-    truth, num_truth = together([case["gts"] for case in cases])
+    ground_truth, num_ground_truth = together([case["gts"] for case in cases])
     proposals, _ = together([case["proposals"] for case in cases])
 
-    found = sample_boxes(truth, num_truth, proposals, 2, lambda keyframe: keyframe)
+    found = sample_boxes(ground_truth, num_ground_truth, proposals, 2, lambda keyframe: keyframe)
 
-    assert max(num_truth) > 2
+    assert max(num_ground_truth) > 2
     for number, case in enumerate(cases):
         own, own_number = together([case["gts"]])
         offered, _ = together([case["proposals"]])
@@ -79,7 +79,7 @@ def test_keyframes_together_give_what_each_gives_alone() -> None:
         assert found.person[mine].tolist() == alone.person.tolist()
 
 
-def test_without_truth_nothing_is_positive() -> None:
+def test_without_ground_truth_nothing_is_positive() -> None:
     nothing, proposal = boxes([]), boxes([[0, 0, 1, 1]])
 
     assert assign(nothing, proposal).tolist() == [UNASSIGNED]

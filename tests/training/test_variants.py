@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.frames.frame_store import FrameStore
 from pipeline.models.slow_only import BACKBONES
-from pipeline.params import Params, load_params
+from pipeline.settings.params import Params, load_params
 from pipeline.training.variants import detector_of, validate, validation_keyframes
+from pipeline.video.frame_store import FrameStore
 from tests.toy_dataset import write_toy_dataset
 
 ROOT = Path(__file__).resolve().parents[2]

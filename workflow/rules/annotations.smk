@@ -23,7 +23,7 @@ rule detect_people:
         f"{LOGS}/detect_people/{{split}}.log",
     params:
         values=PARAMS.stage_values("detect_people"),
-        parts=lambda wildcards: [part.model_dump() for part in PARAMS.parts(wildcards.split)],
+        subsets=lambda wildcards: [subset.model_dump() for subset in PARAMS.subsets(wildcards.split)],
         frames=f"{DATA}/frames",
         lock=LOCK,
         summary=f"{LOGS}/detect_people/{{split}}.json",
@@ -59,7 +59,7 @@ rule merge_annotations:
         f"{LOGS}/merge_annotations/all.log",
     params:
         values=PARAMS.stage_values("merge_annotations"),
-        parts=[part.model_dump() for part in PARAMS.data.parts],
+        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
         classes=PARAMS.data.class_list,
         data=DATA,
         summary=f"{LOGS}/merge_annotations/all.json",

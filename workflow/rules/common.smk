@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(workflow.basedir))
 
-from pipeline.code_files import code_files as code
-from pipeline.params import load_params
+from pipeline.core.source_code import code
+from pipeline.settings.params import load_params
 from pipeline.sampling import Sampling
-from pipeline.stale_lock import clear_stale_lock
+from pipeline.core.locks import clear_stale_lock
 from snakemake.exceptions import WorkflowError
 
 try:

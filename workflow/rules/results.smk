@@ -58,4 +58,4 @@ rule record:
     message:
         "Record the build in DVC"
     shell:
-        "python -m pipeline.record {output.stamp} > {log} 2>&1; cat {log} >&2"
+        "python -m pipeline.stages.record {output.stamp} > {log} 2>&1; cat {log} >&2"

@@ -1,6 +1,6 @@
 """
 Fetch the published annotations, list the clips they need, fetch the videos: a batch for each shard
-and, where a part's sources mix archives with others, for each round of them.
+and, where a subset's sources mix archives with others, for each round of them.
 
 INPUT   data/<dataset>/mirror/ (demo), or the addresses and folders in params.yaml
 OUTPUT  data/<dataset>/annotations/raw/, clips.csv, videos/<batch>/, videos/<batch>.csv
@@ -40,7 +40,7 @@ rule list_clips:
         f"{LOGS}/list_clips/all.log",
     params:
         values=PARAMS.stage_values("list_clips"),
-        parts=[part.model_dump() for part in PARAMS.data.parts],
+        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
         pretrained=[each.model_dump() for each in PARAMS.data.pretrained.values()],
         shards=PARAMS.data.num_shards,
         summary=f"{LOGS}/list_clips/all.json",
@@ -67,7 +67,7 @@ rule download:
         f"{LOGS}/download/{{batch}}.log",
     retries: 1
     params:
-        parts=[part.model_dump() for part in PARAMS.data.parts],
+        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
         folder=f"{DATA}/videos",
         lock=lambda wildcards: f"locks/{PARAMS.dataset}/{wildcards.batch.partition('_')[0]}.csv",
         summary=f"{LOGS}/download/{{batch}}.json",

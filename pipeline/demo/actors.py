@@ -1,0 +1,198 @@
+"""One person through a whole video: what they do when, and their figure at any time."""
+
+from dataclasses import dataclass
+from math import pi, sin
+from typing import NamedTuple
+
+import cv2
+
+from pipeline.demo import motions
+from pipeline.demo.figure import (
+    OUTLINE,
+    Box,
+    Image,
+    Look,
+    Pose,
+    Skeleton,
+    blend,
+    draw_figure,
+    figure_box,
+    place,
+    shifted,
+)
+from pipeline.demo.motions import ARMS, BODIES, Style
+from pipeline.demo.scenes import draw_seat
+
+# A change of action is a short move, not a jump cut; the next keyframe is half a second away.
+CHANGE_SECONDS = 0.35
+SPEED = {"walk": 0.3, "run": 0.75}  # body heights a second
+CENTRED = ("fall", "get_up")
+HELD = {"carry": (0.26, 0.22, (250, 206, 40)), "phone": (0.1, 0.2, (40, 236, 244))}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A time during which a person keeps doing the same.
+
+    Attributes:
+        start, end: seconds of the video.
+        body, arms: names in `motions.BODIES` and `motions.ARMS`.
+        style: how it is done.
+        facing: 1 right, -1 left; a walker turns at the ends of the slot by itself.
+        home: where in the slot the person is, 0 to 1.
+        reach_px: how far beyond the slot the figure may go (a punch does).
+    """
+
+    start: float
+    end: float
+    body: str
+    arms: str
+    style: Style
+    facing: int
+    home: float = 0.5
+    reach_px: float = 0.0
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person of one video: `slot` is the strip (x1, x2 in pixels) that nobody else enters."""
+
+    person_id: int
+    look: Look
+    slot: tuple[float, float]
+    ground_y: float
+    stretches: tuple[Stretch, ...]
+    leaves: float = float("inf")  # second from which on the person is gone
+
+    def doing(self, t: float) -> Stretch:
+        """The stretch on at second `t`."""
+        for stretch in self.stretches:
+            if stretch.start <= t < stretch.end:
+                return stretch
+        return self.stretches[-1]
+
+
+class Figure(NamedTuple):
+    """A person at one instant, ready to be drawn."""
+
+    skeleton: Skeleton
+    facing: int
+    mouth: float
+    held: tuple[Box, tuple[int, int, int]] | None
+    seated: bool
+
+
+def _pose(stretch: Stretch, t: float) -> Pose:
+    body, arms = BODIES[stretch.body], ARMS[stretch.arms]
+    clock = t - (stretch.start + stretch.end) / 2 if stretch.body in CENTRED else t
+    return arms.move(t, stretch.style, body.pose(clock, stretch.style))
+
+
+def _position(actor: Actor, stretch: Stretch, t: float) -> tuple[float, int]:
+    """Ground point below the hip, x in pixels, and the facing."""
+    x1, x2 = actor.slot
+    height = actor.look.height_px
+    half = 0.34 * height
+    speed = SPEED.get(stretch.body, 0.0) * height
+    room = (x2 - x1) - 2 * half
+    # Short rooms would turn a walker round every moment: then it walks on the spot.
+    if speed == 0.0 or room < 1.2 * speed:
+        return x1 + stretch.home * (x2 - x1), stretch.facing
+    way = (stretch.home * 2 * room + stretch.facing * speed * (t - stretch.start)) % (2 * room)
+    there = way < room
+    offset = way if there else 2 * room - way
+    return x1 + half + offset, stretch.facing if there else -stretch.facing
+
+
+def _previous(actor: Actor, stretch: Stretch) -> Stretch | None:
+    index = actor.stretches.index(stretch)
+    return actor.stretches[index - 1] if index else None
+
+
+def _mouth(stretch: Stretch, t: float) -> float:
+    return 0.5 + 0.5 * sin(2 * pi * 4.3 * t) if stretch.arms == "talk" else 0.0
+
+
+def _held(stretch: Stretch, skeleton: Skeleton, height: float, facing: int) -> Box | None:
+    if stretch.arms not in HELD:
+        return None
+    width, tall, _ = HELD[stretch.arms]
+    (x, y), (far_x, far_y) = skeleton.hand_near, skeleton.hand_far
+    if stretch.arms == "carry":
+        x, y = (x + far_x) / 2 + facing * 0.04 * height, (y + far_y) / 2 - 0.03 * height
+    half_w, half_h = width * height / 2, tall * height / 2
+    return x - half_w - 1, y - half_h - 1, x + half_w + 1, y + half_h + 1
+
+
+def _inside(low: float, high: float, first: float, last: float) -> float:
+    """Shift that brings first..last into low..high, centred when it does not fit."""
+    if last - first > high - low:
+        return (low + high - first - last) / 2
+    return max(low - first, 0.0) + min(high - last, 0.0)
+
+
+def figure_at(actor: Actor, t: float) -> Figure | None:
+    """The actor's figure at second `t`; None once the person has left."""
+    if t >= actor.leaves:
+        return None
+    stretch = actor.doing(t)
+    height = actor.look.height_px
+    pose, (x, facing) = _pose(stretch, t), _position(actor, stretch, t)
+    before, share = _previous(actor, stretch), (t - stretch.start) / CHANGE_SECONDS
+    if before is not None and share < 1:
+        share = share * share * (3 - 2 * share)
+        pose = blend(_pose(before, t), pose, share)
+        x = (1 - share) * _position(actor, before, t)[0] + share * x
+    skeleton = place(pose, (x, actor.ground_y), height, facing)
+    low, high = actor.slot[0] - stretch.reach_px, actor.slot[1] + stretch.reach_px
+    box = figure_box(skeleton, height, _held(stretch, skeleton, height, facing))
+    skeleton = shifted(skeleton, _inside(low, high, box[0], box[2]))
+    held = _held(stretch, skeleton, height, facing)
+    colour = HELD[stretch.arms][2] if held is not None else None
+    return Figure(
+        skeleton,
+        facing,
+        _mouth(stretch, t),
+        (held, colour) if held is not None and colour is not None else None,
+        stretch.body == "sit",
+    )
+
+
+def box_at(actor: Actor, t: float, width: int, height: int) -> Box | None:
+    """The person's box at second `t` in pixels, clipped to the frame; None once they have left."""
+    figure = figure_at(actor, t)
+    if figure is None:
+        return None
+    held = figure.held[0] if figure.held is not None else None
+    x1, y1, x2, y2 = figure_box(figure.skeleton, actor.look.height_px, held)
+    return max(0.0, x1), max(0.0, y1), min(float(width), x2), min(float(height), y2)
+
+
+def draw_actor(image: Image, actor: Actor, t: float) -> None:
+    """Paint the person, their seat and what they hold into an RGB image."""
+    figure = figure_at(actor, t)
+    if figure is None:
+        return
+    look = actor.look
+    if figure.seated:
+        draw_seat(image, figure.skeleton.hip, actor.ground_y, look.height_px)
+    draw_figure(image, figure.skeleton, look, figure.facing, figure.mouth)
+    if figure.held is not None:
+        (x1, y1, x2, y2), colour = figure.held
+        start, end = (round(x1) + 1, round(y1) + 1), (round(x2) - 1, round(y2) - 1)
+        cv2.rectangle(image, start, end, colour, -1)
+        cv2.rectangle(image, start, end, OUTLINE, 1)
+
+
+def action_ids(actor: Actor, t: float) -> list[int]:
+    """What the person does themselves at second `t`, as AVA action ids."""
+    stretch = actor.doing(t)
+    own = [BODIES[stretch.body].action_id]
+    arms = ARMS[stretch.arms].action_id
+    return own if arms is None else [*own, arms]
+
+
+def is_resting(actor: Actor, t: float) -> bool:
+    """Whether the person has eyes and ears for what goes on around them at second `t`."""
+    stretch = actor.doing(t)
+    return motions.BODIES[stretch.body].resting and stretch.arms == "rest"

@@ -1,0 +1,86 @@
+"""What status and headers of an HTTP answer say: usable, refused, or something else than a file."""
+
+import email.utils
+import http
+import re
+from datetime import UTC, datetime
+
+import httpx
+
+from pipeline.download.transfer_error import StaleError, TransferError
+
+MAX_DIGITS = 19  # of a number in a header: an exabyte, or as many seconds
+RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
+
+
+def check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
+        return
+    if status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise StaleError("HTTP 416")
+    raise TransferError(
+        f"HTTP {status}",
+        permanent=status not in RETRIED_STATUSES,
+        wait_seconds=_retry_after_seconds(response.headers.get("Retry-After", "")),
+    )
+
+
+def check_kind(response: httpx.Response) -> None:
+    """Refuse pages of portals and error pages that call themselves a success."""
+    if "html" in response.headers.get("Content-Type", "").lower():
+        raise TransferError("an HTML page instead of the file", permanent=True)
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    # Some hosts call a .gz file gzip-encoded; its bytes are then the file all the same.
+    if encoding != "identity" and not response.url.path.endswith((".gz", ".tgz")):
+        raise TransferError(f"content encoding {encoding}, not asked for", permanent=True)
+
+
+def check_redirect(response: httpx.Response) -> None:
+    """Follow redirects to web addresses only, never to file: or the like."""
+    if response.has_redirect_location:
+        try:
+            target = response.url.join(response.headers["Location"])
+            check_host(target)
+        except (httpx.InvalidURL, UnicodeError):
+            raise TransferError("redirect to no address", permanent=True) from None
+        if target.scheme not in ("http", "https"):
+            raise TransferError(f"redirect to {target.scheme}:", permanent=True)
+
+
+def check_host(url: httpx.URL) -> None:
+    """UnicodeError unless the host can be looked up: no part of it is empty or too long."""
+    url.host.encode("idna")
+    url.raw_host.decode("ascii").encode("idna")
+
+
+def size_of(text: str) -> int | None:
+    """Bytes that a header names; None where it names none."""
+    if not text.isdecimal():
+        return None
+    if len(text) > MAX_DIGITS:
+        raise TransferError(f"announced by a number of {len(text)} digits", permanent=True)
+    return int(text)
+
+
+def validator_of(response: httpx.Response) -> str | None:
+    """What names this version in If-Range: a strong ETag, else the date, else nothing.
+
+    Weak ones (W/"...") promise no equal bytes; what is not ASCII could not be sent back.
+    """
+    etag, modified = (str(response.headers.get(name, "")) for name in ("ETag", "Last-Modified"))
+    chosen = etag if etag.startswith('"') else modified
+    return chosen if chosen and chosen.isascii() else None
+
+
+def _retry_after_seconds(value: str) -> float | None:
+    """Seconds from now that a Retry-After header names, as a number or a date; None for neither."""
+    if re.fullmatch(rf"\d{{1,{MAX_DIGITS}}}", value.strip()):
+        return float(value)
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

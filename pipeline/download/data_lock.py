@@ -1,0 +1,233 @@
+"""Hashes of what was downloaded: the first verified download writes them, later ones must match.
+
+One csv per dataset, `locks/<dataset>.csv`, and for videos one per shard below `locks/<dataset>/`.
+They belong into git: a fresh clone then gets the same bytes or an error. Local files are not
+locked, they are their owner's to change; nor is the demo's mirror, which this project draws.
+"""
+
+import argparse
+import csv
+import fcntl
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import httpx
+
+from pipeline.core.atomic import written
+from pipeline.download.http_client import Patience, open_client
+from pipeline.download.http_reader import Received
+from pipeline.download.sources import MIRROR, expand
+from pipeline.download.transfer import Transferred, hash_file, transfer
+from pipeline.download.transfer_error import TransferError
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ["address", "sha256", "bytes"]
+ACCEPT = "AVA_ACCEPT_CHANGED"  # in the environment: take what differs, and lock that
+
+
+class DataLock:
+    """The locked files of one csv; safe to share between jobs, which may run at once.
+
+    Args:
+        path: the csv, which may not be there yet; None locks nothing.
+        accept_changed: what differs from the lock is taken and replaces the locked hash.
+
+    Raises:
+        ValueError: the csv is damaged.
+    """
+
+    def __init__(self, path: Path | None, accept_changed: bool = False) -> None:
+        self.path, self._accept = path, accept_changed
+        self._rows = {} if path is None else _read(path)
+
+    def expected(self, address: str) -> str | None:
+        """The hash that a file must have; None where any will do."""
+        row = self._rows.get(address)
+        return None if row is None or self._accept else row.sha256
+
+    def add(self, files: Mapping[str, Transferred]) -> None:
+        """Lock what came from these addresses; a csv that has it all already is not touched.
+
+        Raises:
+            ValueError: another job has locked other bytes meanwhile.
+        """
+        files = {address: got for address, got in files.items() if is_lockable(address)}
+        if self.path is None or all(self._rows.get(name) == got for name, got in files.items()):
+            return
+        with _held(self.path):
+            rows = _read(self.path)
+            for address, got in files.items():
+                there = rows.get(address, got)
+                if there != got and not self._accept:
+                    raise ValueError(f"{address}: {self.mismatch(got.sha256, there.sha256)}")
+            rows |= files
+            with written(self.path) as temporary:
+                _write(temporary, rows)
+        self._rows = rows
+
+    def mismatch(self, found: str, expected: str) -> str:
+        """What to tell the user about a file that has changed."""
+        return (
+            f"sha256 {found} instead of {expected}, which {self.path} has locked; "
+            f"{ACCEPT}=1 in the environment takes the new file"
+        )
+
+
+UNLOCKED = DataLock(None)
+
+
+def fetch_locked(
+    address: str,
+    target: Path,
+    patience: Patience,
+    lock: DataLock,
+    *,
+    sha256: str | None = None,
+    mirror: str | None = None,
+    client: httpx.Client | None = None,
+    received: Received = lambda size: None,
+) -> Transferred:
+    """Have the file of an address at `target`: the one that is pinned, locked, or, new, any.
+
+    Jobs that want the same target at once take turns; what one has fetched the next one uses.
+
+    Args:
+        sha256: hash pinned in params.yaml; the lock is not asked then.
+
+    Raises:
+        ValueError: it cannot be had, or has changed; the line names the address and both hashes.
+    """
+    expected = sha256 or lock.expected(address)
+    if (there := _usable(target, expected)) is not None:
+        return there
+    before = _version(target)
+    with _fetching(target):
+        # Another job may have brought it meanwhile; its address is the same, so it will do.
+        is_new = _version(target) not in (None, before)
+        got = _usable(target, expected, is_new)
+        if got is None:
+            got = _fetch(
+                address, target, patience, lock, expected, sha256, mirror, client, received
+            )
+    if sha256 is None:
+        lock.add({address: got})
+    return got
+
+
+def _fetch(
+    address: str,
+    target: Path,
+    patience: Patience,
+    lock: DataLock,
+    expected: str | None,
+    sha256: str | None,
+    mirror: str | None,
+    client: httpx.Client | None,
+    received: Received,
+) -> Transferred:
+    try:
+        with nullcontext(client) if client else open_client(patience) as web:
+            return transfer(
+                web,
+                expand(address, mirror),
+                target,
+                patience,
+                sha256=expected,
+                identity=address,
+                received=received,
+            )
+    except TransferError as error:
+        why = error.reason
+        if error.found is not None and sha256 is None and expected is not None:
+            why = lock.mismatch(error.found, expected)
+        raise ValueError(f"{address}: {why}") from None
+
+
+def is_lockable(address: str) -> bool:
+    return "://" in address and MIRROR not in address
+
+
+def lock_of(args: argparse.Namespace) -> DataLock:
+    """The lock that a stage's flags, or for all stages the environment, ask for."""
+    return DataLock(args.lock, args.accept_changed or os.environ.get(ACCEPT, "") not in ("", "0"))
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Keep other jobs from changing a csv; the file beside it is never replaced, as a csv is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.held").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _fetching(target: Path) -> Iterator[None]:
+    """Keep other jobs from fetching the same target; the file that is held is gone afterwards."""
+    path = target.with_name(f".{target.name}.held")
+    while True:
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.info("%s: another job is fetching it, waiting", target.name)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(path, file.fileno()):
+                continue  # whoever held it has removed it: the next one holds another
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is replaced; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _usable(path: Path, expected: str | None, is_new: bool = False) -> Transferred | None:
+    """The file that is there, if it is the expected one; where any will do, if it is new."""
+    if not path.is_file() or (expected is None and not is_new):
+        return None
+    there = hash_file(path)
+    return there if expected in (None, there.sha256) else None
+
+
+def _read(path: Path) -> dict[str, Transferred]:
+    try:
+        file = path.open(encoding="utf-8", newline="")
+    except FileNotFoundError:
+        return {}
+    with file:
+        rows = csv.reader(file)
+        if next(rows, None) != COLUMNS:
+            raise ValueError(f"{path}: expected the columns {COLUMNS}")
+        locked = {}
+        for number, row in enumerate(rows, start=2):
+            if len(row) != 3 or len(row[1]) != 64 or not row[2].isdecimal():
+                raise ValueError(f"{path}: line {number}: found {row}, expected {COLUMNS}")
+            locked[row[0]] = Transferred(int(row[2]), row[1])
+    return locked
+
+
+def _write(path: Path, rows: Mapping[str, Transferred]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows((address, got.sha256, got.bytes) for address, got in sorted(rows.items()))

@@ -1,0 +1,38 @@
+"""Which modules of the project a module can reach through its imports, early or late."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+
+def reachable(module: str) -> set[str]:
+    """The module itself and every `pipeline` module that it imports, directly or through others."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [each for each in imported(name) if each.startswith("pipeline.")]
+    return found
+
+
+@cache
+def imported(module: str) -> list[str]:
+    """Names of the modules in a module's import statements; those outside the project too."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source_of(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [node.module, *(name for name in below if source_of(name).is_file())]
+    return [name for name in names if not name.startswith("pipeline") or source_of(name).is_file()]
+
+
+def source_of(module: str) -> Path:
+    """The file of a module of the project."""
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -1,0 +1,178 @@
+"""A mistake in params.yaml stops before any job, with file, key, what was found, what it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.settings.params import Params, load_params
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    return loaded
+
+
+@pytest.mark.parametrize("dataset", ["demo", "ava_kinetics"])
+def test_every_dataset_of_the_file_is_valid(raw: dict[str, Any], dataset: str) -> None:
+    params = Params(raw, "params.yaml", dataset)
+
+    assert len(params.variants) == 9
+    assert {params.train(variant).pretrained for variant in params.variants} == set(
+        params.data.pretrained
+    )
+
+
+def test_the_published_recipe_is_the_default(raw: dict[str, Any]) -> None:
+    train = Params(raw, "params.yaml", "ava_kinetics").train("more_frames")
+
+    assert (train.learning_rate, train.momentum, train.weight_decay) == (0.1, 0.9, 1e-5)
+    assert (train.epochs, train.warmup_epochs, train.batch_size, train.clip_norm) == (10, 2, 64, 40)
+    assert (train.sampling, train.loss, train.focal_gamma, train.head) == (
+        "16x4",
+        "focal",
+        1,
+        "mlp",
+    )
+    assert (train.short_side_px, train.crop_px, train.dropout) == ((256, 320), 256, 0.5)
+
+
+def test_a_split_cannot_take_the_name_of_all_together(raw: dict[str, Any]) -> None:
+    raw["datasets"]["demo"]["subsets"][-1]["split"] = "val_all"
+
+    with pytest.raises(ValueError, match=r"datasets\.demo: subsets: found splits .*'val_all'"):
+        Params(raw, "params.yaml")
+
+
+def test_a_variant_wins_over_the_dataset_which_wins_over_the_section(raw: dict[str, Any]) -> None:
+    raw["train"]["epochs"], raw["train"]["seed"], raw["train"]["momentum"] = 10, 1, 0.8
+    raw["datasets"]["demo"]["settings"]["train"].update(epochs=5, seed=2)
+    raw["variants"]["focal"]["epochs"] = 3
+
+    train = Params(raw, "params.yaml").train("focal")
+
+    assert (train.epochs, train.seed, train.momentum) == (3, 2, 0.8)
+
+
+def put(raw: dict[str, Any], key: str, value: object) -> None:
+    *steps, last = key.split(".")
+    for step in steps:
+        raw = raw[step]
+    raw[last] = value
+
+
+MISTAKES = {
+    "typo in a section": (
+        "train.epoch",
+        3,
+        r"params\.yaml: train: unknown key \['epoch'\]; it takes \[.*'epochs'",
+    ),
+    "typo in a dataset's setting": (
+        "datasets.demo.settings.train.epoch",
+        3,
+        r"datasets\.demo\.settings\.train: unknown key \['epoch'\]",
+    ),
+    "typo in a variant": ("variants.focal.gama", 3, r"variants\.focal: unknown key 'gama'"),
+    "typo at the top": ("trian", {}, r"unknown key \['trian'\]; it takes"),
+    "text for a number": (
+        "train.max_rois",
+        "3",
+        r"variants\..*max_rois: found '3', expected: .*integer",
+    ),
+    "negative": ("train.clip_norm", -1.0, r"clip_norm: found -1\.0, expected: .*greater than 0"),
+    "bad sampling": (
+        "variants.focal.sampling",
+        "8by8",
+        r"sampling: found '8by8', expected frames x",
+    ),
+    "unknown pool": (
+        "train.temporal_pool",
+        "min",
+        r"temporal_pool: found 'min', .*'mean' or 'max'",
+    ),
+    "unknown dataset": ("dataset", "ava", r"dataset: found 'ava', expected one of \['demo'"),
+    "unknown start": (
+        "variants.focal.pretrained",
+        "k600",
+        r"pretrained: found 'k600', expected one",
+    ),
+    "too wide": ("variants.focal.sampling", "16x16", r"16x16 looks 136 frames back and 119 ahead"),
+    "too long for pretraining": (
+        "list_clips.pretrain_frames",
+        56,
+        r"pretrained\.k400_8x8: 8x8 looks at 57 frames, expected at most list_clips\.pretrain",
+    ),
+    "warm-up": (
+        "datasets.demo.settings.train.warmup_epochs",
+        99,
+        r"warmup_epochs 99, expected below",
+    ),
+    "bad hash": (
+        "datasets.demo.annotation_files",
+        [{"url": "x", "sha256": "abc"}],
+        r"annotation_files\.0\.sha256: found 'abc'",
+    ),
+    "unknown source": (
+        "datasets.demo.subsets",
+        [{"name": "a", "sources": [{"kind": "ftp"}]}],
+        r"datasets\.demo\.subsets\.0",
+    ),
+    "setting of no dataset": (
+        "datasets.demo.settings.report",
+        {},
+        r"settings: unknown key \['report",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_with_its_key(raw: dict[str, Any], name: str) -> None:
+    key, value, expected = MISTAKES[name]
+    put(raw, key, value)
+
+    with pytest.raises(ValueError, match=expected) as caught:
+        Params(raw, "params.yaml")
+
+    assert str(caught.value).startswith("params.yaml: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("dataset: demo\ntrain: {seed: 1, seed: 2}\n")
+
+    with pytest.raises(ValueError, match="'seed' stands twice"):
+        load_params(path)
+
+
+def test_exponents_are_numbers(tmp_path: Path, raw: dict[str, Any]) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("0.00001", "1e-5"))
+
+    assert load_params(path, "ava_kinetics").train("focal").weight_decay == 1e-5
+
+
+def test_shards_are_named_by_number(raw: dict[str, Any]) -> None:
+    raw["datasets"]["demo"]["num_shards"] = 101
+
+    shards = Params(raw, "params.yaml").shards
+
+    assert shards[:2] == ["000", "001"]
+    assert shards[-1] == "100"
+
+
+def test_archives_among_other_sources_make_rounds(raw: dict[str, Any]) -> None:
+    raw["datasets"]["demo"]["num_shards"] = 2
+    raw["datasets"]["demo"]["subsets"][3]["sources"].append({"kind": "youtube"})
+
+    params = Params(raw, "params.yaml")
+
+    assert params.batches == [["00", "01"], ["00_2", "01_2"]]
+    assert params.place_of("01_2") == (1, 1)
+    assert params.batches_before("01") == []
+    assert params.batches_before("00_2") == ["00", "01"]
+    with pytest.raises(ValueError, match="batch: found '00_3', expected one of"):
+        params.place_of("00_3")
