@@ -1,7 +1,7 @@
 """A server process whose every path misbehaves in its own way, and the table of what comes of it.
 
 `python -m tests.hostile_mirror` serves until its input ends; `... table` prints the table, which
-stands in docs/transfers.md.
+stands in docs/download.md.
 """
 
 import subprocess

@@ -128,4 +128,4 @@ def test_counts_are_those_of_the_table(world):
 
 
 def test_table_of_the_documentation_is_this_list():
-    assert table() in (ROOT / "docs" / "transfers.md").read_text(encoding="utf-8")
+    assert table() in (ROOT / "docs" / "download.md").read_text(encoding="utf-8")
