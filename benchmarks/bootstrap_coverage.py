@@ -4,7 +4,8 @@
 
 The known difference is that of both detectors on twenty thousand videos; every simulation draws a
 new small set of videos from the same population. Beside our interval stands the plain percentile
-interval of the same resamples. Of 400 simulations of an exact interval, 93 to 97 % hold the ground truth.
+interval of the same resamples. Of 400 simulations of an exact interval, 93 to 97 % hold the ground
+truth.
 """
 
 import argparse

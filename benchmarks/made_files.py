@@ -1,4 +1,4 @@
-"""Ground truth and detections of the size and shape of AVA's whole validation split, as csv files."""
+"""Make csv files of ground truth and detections, of the size of AVA's validation split."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

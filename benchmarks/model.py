@@ -8,9 +8,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from benchmarks.plain_slow_only import PlainDetector, PlainSlowOnly
 from pipeline.models.detector import ActionDetector, build_detector
-from pipeline.models.heads import NUM_OUTPUTS, RoIHead
+from pipeline.models.fast_conv import use_fast_convolutions
+from pipeline.models.heads import NUM_OUTPUTS
 from pipeline.models.slow_only import SlowOnly
 from pipeline.training.losses import action_loss
 from pipeline.training.schedule import make_optimizer, update
@@ -53,24 +53,20 @@ def equal_networks(
     deterministic: bool = True,
     head: Mapping[str, bool] = MappingProxyType({}),
 ) -> tuple[ActionDetector, nn.Module]:
-    """Our detector and the plain one, with equal weights and without dropout; R50 by default.
+    """The fast detector and the plain one, with equal weights and without dropout; R50 by default.
 
     Args:
         head: switches of `RoIHead`.
     """
     torch.manual_seed(0)
-    ours = build_detector(
+    plain = build_detector(
         lambda: SlowOnly(blocks, width), dropout=0.0, deterministic=deterministic, **head
     )
-    for layer in ours.modules():
-        if isinstance(layer, nn.BatchNorm2d):  # some start as 0, and would hide what is behind
+    for layer in plain.modules():
+        if isinstance(layer, nn.BatchNorm3d):  # some start as 0, and would hide what is behind
             nn.init.uniform_(layer.weight, 0.4, 0.8)
             nn.init.uniform_(layer.bias, -0.2, 0.2)
-    backbone = PlainSlowOnly(blocks, width)
-    roi_head = RoIHead(backbone.channels, dropout=0.0, deterministic=deterministic, **head)
-    plain = PlainDetector(backbone, roi_head)
-    plain.load_state_dict(ours.state_dict())
-    return ours, plain
+    return use_fast_convolutions(deepcopy(plain)), plain
 
 
 def refuse_difference(ours: nn.Module, plain: nn.Module, batch: Batch) -> float:
@@ -115,7 +111,7 @@ def training_step(
 def inference(
     model: nn.Module, clip_BCTHW: Tensor, batch: Batch, precision: Precision
 ) -> Callable[[], None]:
-    """One pass without gradients."""
+    """One forward pass without gradients."""
 
     def infer() -> None:
         model.eval()

@@ -32,18 +32,18 @@ MUTATIONS = [
     Mutation(
         "stride of layer4",
         "models/slow_only.py",
-        "(1, 2, 2, last_stride)",
-        "(1, 2, 2, 2)",
+        "time=3, stride=last_stride",
+        "time=3, stride=2",
         MODEL,
     ),
     Mutation(
         "temporal kernels in layer2 too",
         "models/slow_only.py",
-        "if stage >= 2",
-        "if stage >= 1",
+        "blocks[1], time=1",
+        "blocks[1], time=3",
         MODEL,
     ),
-    Mutation("RoIAlign not aligned", "models/roi_align.py", "* SCALE - 0.5", "* SCALE", MODEL),
+    Mutation("RoIAlign not aligned", "models/roi_align.py", "/ stride - 0.5", "/ stride", MODEL),
     Mutation(
         "RoIAlign samples once a bin",
         "models/roi_align.py",

@@ -1,8 +1,9 @@
 """Read and write the AVA csv formats: ground truth, detections, excluded timestamps, class lists.
 
-A ground truth row is `video_id,timestamp,x1,y1,x2,y2,action_id[,person_id]`, a detection row has the score
-in the eighth place (1.0 when it is left out), and a row of two columns is an annotated keyframe
-without people.  Boxes are fractions of width and height.  There is no header and no blank line.
+A ground truth row is `video_id,timestamp,x1,y1,x2,y2,action_id[,person_id]`, a detection row has
+the score in the eighth place (1.0 when it is left out), and a row of two columns is an annotated
+keyframe without people.  Boxes are fractions of width and height.  There is no header and no blank
+line.
 
 Every table keeps the file's row order and a plain 0, 1, 2... index, so that row number = index + 1
 survives filtering, and names its file in `attrs["source"]`: a later check can still say where. How

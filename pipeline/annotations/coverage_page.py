@@ -22,7 +22,8 @@ def class_table(
     """One row per part and class that the part has labels of.
 
     Args:
-        labels: (part, split) to [classes from 0, reasons] rows of ground truth, as `MergedPart.labels`.
+        labels: (part, split) to [classes from 0, reasons] rows of ground truth, as
+            `MergedPart.labels`.
         names: of the classes.
 
     Returns: part, split, action_id, class, labels (that count), kept, and one column per reason of

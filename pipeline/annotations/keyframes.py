@@ -70,8 +70,8 @@ def annotated_keyframes(
 ) -> tuple[pd.DataFrame, Integers]:
     """The keyframes that a ground truth table speaks of, people or not, without the excluded ones.
 
-    Returns: the keyframes (video_id, timestamp), sorted; and [rows of ground truth] the position of each
-        row's keyframe among them, -1 where it is excluded.
+    Returns: the keyframes (video_id, timestamp), sorted; and [rows of ground truth] the position of
+        each row's keyframe among them, -1 where it is excluded.
     """
     ground_truth_keys, excluded_keys = keyframe_keys(ground_truth, excluded)
     keys, first_rows, places = np.unique(ground_truth_keys, return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Numbers for the annotated keyframes of a ground truth table, and the way from any row to its number.
+"""Number the annotated keyframes of a ground truth table, and find the number of any row.
 
 A keyframe is a video id and a timestamp to the microsecond, as the official script's key `%.6f`.
 """

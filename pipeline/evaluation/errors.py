@@ -6,18 +6,20 @@ detections would have more room than the whole. All of it speaks of the keyframe
 Groups:
     category    AVA's three kinds of action.
     frequency   actions by their number of ground truth boxes.
-    size        people by the area of their ground truth box. A detection belongs to the size of the person
-                it overlaps best, at IoU 0.5 or more, and else to the size of its own box.
-    people      keyframes by the number of distinct ground truth boxes. Detections in a keyframe without
-                people are in no group.
-A group's mAP is the mean over the actions that have ground truth in the group, so groups of one kind need
-not weigh the same actions; each detection and each ground truth box is in one of them at most.
+    size        people by the area of their ground truth box. A detection belongs to the size of the
+                person it overlaps best, at IoU 0.5 or more, and else to the size of its own box.
+    people      keyframes by the number of distinct ground truth boxes. Detections in a keyframe
+                without people are in no group.
+A group's mAP is the mean over the actions that have ground truth in the group, so groups of one
+kind need not weigh the same actions; each detection and each ground truth box is in one of them at
+most.
 
 Perfect boxes:
-    Every person of the ground truth takes the scores of the detected box that overlaps it best, at an IoU
-    of at least 0.1 (below that TIDE calls a box background); the detections are then these people
-    with their true boxes. People without such a box are missed as before; detected boxes that no
-    person takes are gone. Two people may take the same box. What is gained is the price of the
+    Every person of the ground truth takes the scores of the detected box that overlaps it best, at
+    an IoU of at least 0.1 (below that TIDE calls a box background); the detections are then these
+    people with their true boxes. People without such a box are missed as before; detected boxes
+    that no person takes are gone. Two people may take the same box. What is gained is the price of
+    the
     boxes: misplaced, doubled or on nobody. What is still missing is that of the classification,
     and of people whom no box comes near.
 

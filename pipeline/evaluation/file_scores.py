@@ -87,7 +87,7 @@ def summary_of(scores: Scores, report: dict[str, object]) -> str:
         for name, value in scores.per_category().items()
     ]
     lines += [
-        f"ground truth      {counts['ground_truth_boxes']:,} boxes in {counts['keyframes']:,} keyframes",
+        f"truth      {counts['ground_truth_boxes']:,} boxes in {counts['keyframes']:,} keyframes",
         f"detections {used:,} of {rows:,} rows used; left out: {', '.join(left_out) or 'none'}",
     ]
     return "\n".join(lines) + "\n"

@@ -1,8 +1,8 @@
-"""Match detections with the ground truth at IoU 0.5, in columns: no Python loop over rows or keyframes.
+"""Match detections with the ground truth at IoU 0.5, in columns instead of loops over rows.
 
 A keyframe is a video id and a timestamp to the microsecond. Within a keyframe and an action every
-detection asks for the one ground truth box it overlaps best; it is a hit when that IoU is at least 0.5 and
-no higher-ranked detection took the box before. It never falls back to another free box.
+detection asks for the one ground truth box it overlaps best; it is a hit when that IoU is at least
+0.5 and no higher-ranked detection took the box before. It never falls back to another free box.
 
 Order among equal scores decides the number, so it is defined by content, never by file order:
 keyframe (video id, time), then box (y1, x1, y2, x2), all ascending. A NaN score ranks as infinity.
@@ -67,14 +67,16 @@ def match_detections(
 
     Args:
         detections: as `ava_csv.read_detections` gives them.
-        ground truth: as `ava_csv.read_ground_truth` gives it; all its rows name the keyframes that count.
+        ground truth: as `ava_csv.read_ground_truth` gives it; all its rows name the keyframes that
+            count.
         exclusions: keyframes that do not count, as `ava_csv.read_exclusions` gives them.
         classes: the actions that count.
         rules: an entry of `protocols.PROTOCOLS`.
 
     Raises:
-        ValueError: a ground truth box with swapped corners in a keyframe where its action is detected
-            (the originals die there), or what the protocol does not take; with file and row.
+        ValueError: a ground truth box with swapped corners in a keyframe where its action is
+            detected (the originals die there), or what the protocol does not take; with file and
+            row.
     """
     if rules.whole_seconds_with_people_only:
         _refuse_fractions_and_empty_keyframes(ground_truth, detections)
@@ -200,7 +202,8 @@ def _best_ground_truth(
     wanted = found.keyframe.astype(np.int64) * num_actions + found.action
     first = np.searchsorted(group, wanted)
     size = np.searchsorted(group, wanted, side="right") - first
-    # One pair per detection and ground truth box of the same keyframe and action, detection by detection.
+    # One pair per detection and ground truth box of the same keyframe and action, detection by
+    # detection.
     detection = np.repeat(np.arange(len(wanted)), size)
     start = np.cumsum(size) - size
     person = order[np.arange(len(detection)) - np.repeat(start - first, size)]

@@ -1,7 +1,8 @@
 """Average precision per action and its mean, from ranked detections.
 
 AP is the area under the interpolated precision-recall curve (PASCAL VOC 2010 and later): each hit
-adds the best precision reached at its recall or beyond, divided by the number of ground truth boxes.
+adds the best precision reached at its recall or beyond, divided by the number of ground truth
+boxes.
 """
 
 from typing import Literal

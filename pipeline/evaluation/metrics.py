@@ -105,7 +105,7 @@ def read_split_ground_truth(
 
 
 def available_ground_truth(ground_truth: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
-    """The ground truth of the keyframes that could be had: those in the index (video_id, timestamp)."""
+    """Return the ground truth of the available keyframes, those in `index`."""
     kept: pd.DataFrame = ground_truth[AnnotatedKeyframes(index).find(ground_truth) >= 0]
     return kept
 
@@ -178,7 +178,7 @@ def main_split(splits: Iterable[str]) -> str:
 def per_class_table(
     scores: Mapping[str, Mapping[str, Scores]], classes: Mapping[int, str]
 ) -> pd.DataFrame:
-    """split, protocol, action_id, action, num_ground_truth, AP (NaN without ground truth), one row per action."""
+    """Return split, protocol, action_id, action, num_ground_truth and AP, one row per action."""
     rows = [
         (split, protocol, action, classes[action], result.num_ground_truth[action], ap)
         for split, by_protocol in scores.items()
@@ -205,7 +205,7 @@ def _described(scores: Scores, num_resamples: int) -> dict[str, object]:
 
 
 def _coverage(scores: Mapping[str, Scores]) -> dict[str, object]:
-    """What could be had and all there is, side by side; `all_ground_truth` counts what is missing."""
+    """Return counts of what is available and of all there is, side by side."""
     had, whole = scores[MAIN_PROTOCOL], scores.get(ALL_GROUND_TRUTH, scores[MAIN_PROTOCOL])
     return {
         "mAP": _number(had.mAP),

@@ -5,10 +5,10 @@
                on both sides; an action that is never detected has AP 0.
     uncapped   The same without the limit of 50 rows.
     mmaction2  That project's copy: no limit, detected boxes and scores rounded to float32, boxes
-               without area stay as false positives, ground truth of excluded keyframes still counts in
-               the recall, a keyframe needs ground truth of a class that counts, a never-detected action is
-               left out of the mean, ties run through the keyframes backwards. It takes neither
-               fractional timestamps nor keyframes without people.
+               without area stay as false positives, ground truth of excluded keyframes still counts
+               in the recall, a keyframe needs ground truth of a class that counts, a never-detected
+               action is left out of the mean, ties run through the keyframes backwards. It takes
+               neither fractional timestamps nor keyframes without people.
 
 In all three a detection outside the annotated keyframes is ignored.
 """

@@ -4,10 +4,10 @@ Keyframes of one video are alike, so whole videos are drawn with replacement, ne
 video drawn twice counts twice, on both sides. Two variants are compared on the same draws (paired),
 which takes out the part of the luck that they share.
 
-Plain percentile intervals hold the ground truth too rarely here. A resample sees some 63 % of the videos,
-some of them twice, which moves its mAP to one side, and it spreads less than fresh videos would. So
-an interval is symmetric about the estimate, as wide as the farther of the two percentiles demands
-(P. Hall, On symmetric bootstrap confidence intervals, 1988), and widened for few videos by
+Plain percentile intervals hold the ground truth too rarely here. A resample sees some 63 % of the
+videos, some of them twice, which moves its mAP to one side, and it spreads less than fresh videos
+would. So an interval is symmetric about the estimate, as wide as the farther of the two percentiles
+demands (P. Hall, On symmetric bootstrap confidence intervals, 1988), and widened for few videos by
 sqrt(V / (V - 1)) and by Student's t (T. Hesterberg, What teachers should know about the bootstrap,
 2015). `benchmarks/bootstrap_coverage.py` measures how often it holds a known difference.
 """
@@ -35,7 +35,7 @@ def draw_videos(num_videos: int, num_resamples: int, seed: int = 0) -> Ints:
 
 
 def resampled_mean_ap(matches: Matches, draws: Ints) -> Floats:
-    """[R] mAP of each resample; an action without ground truth in a resample is left out of its mean.
+    """Return [R] the mAP of each resample, over the actions that have ground truth in it.
 
     Args:
         draws: [R, V] of `draw_videos`, columns in the order of `matches.video_ids`.

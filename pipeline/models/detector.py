@@ -5,14 +5,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.backbone import Backbone
 from pipeline.models.heads import RoIHead
-from pipeline.models.slow_only import SlowOnly
 
 
 class ActionDetector(nn.Module):
     """Score 80 actions for each person box of each clip."""
 
-    def __init__(self, backbone: SlowOnly, roi_head: RoIHead) -> None:
+    def __init__(self, backbone: Backbone, roi_head: RoIHead) -> None:
         super().__init__()
         self.backbone = backbone
         self.roi_head = roi_head
@@ -36,7 +36,7 @@ class ActionDetector(nn.Module):
 
 
 def build_detector(
-    backbone: Callable[[], SlowOnly],
+    backbone: Callable[[], Backbone],
     temporal_max: bool = False,
     context: bool = False,
     mlp: bool = False,
@@ -45,5 +45,5 @@ def build_detector(
 ) -> ActionDetector:
     """A detector with fresh weights; see `RoIHead` for the switches."""
     body = backbone()
-    head = RoIHead(body.channels, temporal_max, context, mlp, dropout, deterministic)
+    head = RoIHead(body.channels, body.stride, temporal_max, context, mlp, dropout, deterministic)
     return ActionDetector(body, head)

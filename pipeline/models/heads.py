@@ -31,16 +31,17 @@ class BoxHead(nn.Module):
                 init.zeros_(layer.bias)
 
     def forward(self, crops_NCPP: Tensor) -> Tensor:
-        # Dropout before the maximum, as in the original: it hides places, not whole channels.
+        # Dropout before the maximum, as in the original: it hides cells, not whole channels.
         scores: Tensor = self.fc_cls(self.dropout(crops_NCPP).amax(dim=(2, 3)))
         return scores
 
 
 class RoIHead(nn.Module):
-    """Pool time away, crop the boxes, optionally add the surroundings, score.
+    """Pool time away, crop the boxes, optionally add the context, score.
 
     Args:
         channels: of the backbone's features.
+        stride: input pixels per feature cell.
         temporal_max: pool time by its maximum instead of its mean.
         context: give each box the whole frame's features beside its own.
         mlp: two linear layers instead of one.
@@ -50,6 +51,7 @@ class RoIHead(nn.Module):
     def __init__(
         self,
         channels: int,
+        stride: int,
         temporal_max: bool = False,
         context: bool = False,
         mlp: bool = False,
@@ -57,6 +59,7 @@ class RoIHead(nn.Module):
         deterministic: bool = True,
     ) -> None:
         super().__init__()
+        self.stride = stride
         self.temporal_max = temporal_max
         self.context = context
         self.deterministic = deterministic
@@ -72,7 +75,7 @@ class RoIHead(nn.Module):
         features_BTHWC = features_BCTHW.permute(0, 2, 3, 4, 1)  # as their memory runs
         pool_time = torch.amax if self.temporal_max else torch.mean
         image_BCHW = pool_time(features_BTHWC, dim=1).permute(0, 3, 1, 2)
-        crops_NCPP = roi_align(image_BCHW, boxes_N5, self.deterministic)
+        crops_NCPP = roi_align(image_BCHW, boxes_N5, self.stride, self.deterministic)
         if not self.context:
             return crops_NCPP
         around_BCPP = average_grid(image_BCHW)

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import init
 
-from pipeline.models.slow_only import SlowOnly
+from pipeline.models.backbone import Backbone
 
 
 class ClassHead(nn.Module):
@@ -24,7 +24,7 @@ class ClassHead(nn.Module):
 class ClipRecognizer(nn.Module):
     """One label for a whole clip."""
 
-    def __init__(self, backbone: SlowOnly, num_classes: int, dropout: float = 0.5) -> None:
+    def __init__(self, backbone: Backbone, num_classes: int, dropout: float = 0.5) -> None:
         super().__init__()
         self.backbone = backbone
         self.cls_head = ClassHead(backbone.channels, num_classes, dropout)

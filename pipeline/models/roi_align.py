@@ -13,15 +13,17 @@ from torch import Tensor
 from pipeline.models.vision import has_native_ops, import_torchvision
 
 POOLED_SIDE = 8
-SCALE = 1 / 16  # feature cells per input pixel
 
 
-def roi_align(features_BCHW: Tensor, boxes_N5: Tensor, deterministic: bool = True) -> Tensor:
+def roi_align(
+    features_BCHW: Tensor, boxes_N5: Tensor, stride: int, deterministic: bool = True
+) -> Tensor:
     """Crop every box to 8 x 8 cells, half a cell shifted ("aligned"), as many samples as needed.
 
     Args:
-        features_BCHW: [B, C, H, W] at a 16th of the input's size.
+        features_BCHW: [B, C, H, W]
         boxes_N5: [N, 5] batch index, x1, y1, x2, y2 in input pixels; without area it gives zeros.
+        stride: input pixels per feature cell.
         deterministic: use the separable form on a GPU too, even where the native operator exists.
 
     Returns: [N, C, 8, 8]
@@ -30,37 +32,38 @@ def roi_align(features_BCHW: Tensor, boxes_N5: Tensor, deterministic: bool = Tru
     if not deterministic and features_BCHW.is_cuda and has_native_ops():
         native = import_torchvision().ops.roi_align
         boxes = boxes_N5.to(features_BCHW.dtype)
-        crops: Tensor = native(features_BCHW, boxes, POOLED_SIDE, SCALE, -1, aligned=True)
+        crops: Tensor = native(features_BCHW, boxes, POOLED_SIDE, 1 / stride, -1, aligned=True)
         return crops
-    return separable_roi_align(features_BCHW, boxes_N5)
+    return separable_roi_align(features_BCHW, boxes_N5, stride)
 
 
-def separable_roi_align(features_BCHW: Tensor, boxes_N5: Tensor) -> Tensor:
+def separable_roi_align(features_BCHW: Tensor, boxes_N5: Tensor, stride: int) -> Tensor:
     """`roi_align` as two matrix products a box, with the border rules of the original kernel.
 
     Free of copies in channels-last memory, in which the result lies too.
     """
     height, width = features_BCHW.shape[2:]
     boxes = boxes_N5.to(features_BCHW.dtype)
-    rows_NPH = interpolation(boxes[:, 2], boxes[:, 4], height)
-    columns_NPW = interpolation(boxes[:, 1], boxes[:, 3], width)
+    rows_NPH = interpolation(boxes[:, 2], boxes[:, 4], height, stride)
+    columns_NPW = interpolation(boxes[:, 1], boxes[:, 3], width, stride)
     maps_NHWC = features_BCHW.permute(0, 2, 3, 1)[boxes_N5[:, 0].long()]
     rows_done_NPX = torch.bmm(rows_NPH, maps_NHWC.flatten(2))
     rows_done_NPWC = rows_done_NPX.view(*rows_NPH.shape[:2], *maps_NHWC.shape[2:])
     return torch.matmul(columns_NPW[:, None], rows_done_NPWC).permute(0, 3, 1, 2)
 
 
-def interpolation(low_px: Tensor, high_px: Tensor, size: int) -> Tensor:
+def interpolation(low_px: Tensor, high_px: Tensor, size: int, stride: int) -> Tensor:
     """Weights with which the cells of one axis enter each bin of each box.
 
     Args:
         low_px, high_px: [N] the box's two ends on this axis, in input pixels.
         size: cells of this axis.
+        stride: input pixels per cell.
 
     Returns: [N, P, size]
     """
-    start = low_px * SCALE - 0.5
-    length = high_px * SCALE - 0.5 - start
+    start = low_px / stride - 0.5
+    length = high_px / stride - 0.5 - start
     bin_size = length / POOLED_SIDE
     num_samples = torch.ceil(bin_size)  # 0 for an empty box: then every weight is 0
     most = int(num_samples.max().item()) if len(num_samples) else 0

@@ -87,7 +87,7 @@ def read_collected(path: Path) -> pd.DataFrame:
 
 
 def best_overlaps(ground_truth: pd.DataFrame, proposals: pd.DataFrame) -> Array:
-    """[rows of ground truth] IoU of each ground truth box with the proposal of its keyframe that fits best.
+    """Return [ground truth rows] the best IoU of each box with a proposal of its keyframe.
 
     The share at or above 0.5 is the recall: no detector behind can find more people than that.
     """

@@ -51,7 +51,8 @@ class Published:
     frames: int
 
 
-# By ground truth file. A keyframe of AVA has neighbours every second, so that all frames are stored.
+# By ground truth file. A keyframe of AVA has neighbours every second, so that all frames are
+# stored.
 PUBLISHED = {
     "ava_train_v2.2.csv": Published(235, 235 * 897, 235 * 897 * 30),
     "ava_val_v2.2.csv": Published(64, 64 * 897, 64 * 897 * 30),

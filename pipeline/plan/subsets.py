@@ -52,7 +52,7 @@ def known_keyframes(step: Step, subsets: Iterable[Subset], sizes: dict[str, Publ
 
 
 def _keyframes(path: Path) -> set[tuple[str, int]]:
-    """Video and microsecond of each keyframe of a ground truth file, from its first two columns alone."""
+    """Return video and microsecond of each keyframe in a ground truth file."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", errors="replace") as file:
         # Rows of one keyframe repeat its text: few are parsed.

@@ -1,4 +1,4 @@
-"""Draw keyframes with boxes: dashed white the ground truth, green what was seen rightly, else orange."""
+"""Draw keyframes with boxes: ground truth dashed white, right detections green, others orange."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which keyframes the report shows, and what ground truth and best variant say about their people."""
+"""Choose the keyframes that the report shows, with ground truth and detections."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,7 @@ class Keyframe:
 
 
 def make_gallery(study: Study, frames: FrameStore, num_keyframes: int) -> list[Keyframe]:
-    """Keyframes of the main split, chosen by the ground truth alone: never by what came out well."""
+    """Return keyframes of the main split, chosen by ground truth, never by what came out well."""
     rows = choose_keyframes(study.keyframes, num_keyframes)
     return [_load(study, frames, study.keyframes.iloc[row]) for row in rows]
 

@@ -276,7 +276,7 @@ class Dataset(Section):
             raise ValueError(f"subsets: found splits {sorted(splits)}, expected train and val...")
         if JOINT_SPLIT in splits and len(splits) > 2:
             raise ValueError(
-                f"subsets: found splits {sorted(splits)}, expected none of several validation splits "
+                f"subsets: found splits {sorted(splits)}, expected no validation split of several "
                 f"to be called {JOINT_SPLIT}, the name of all of them together"
             )
         return self

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.core.progress import track
 from pipeline.models.detector import ActionDetector
-from pipeline.models.for_inference import for_inference
+from pipeline.models.fast_conv import for_inference
 from pipeline.settings.sections import Precision
 from pipeline.training.hardware import in_precision, takes_bfloat16
 from pipeline.training.keyframe_dataset import EvaluationKeyframes

@@ -39,8 +39,8 @@ def action_loss(logits_NK: Tensor, labels_NK: Tensor, focal_gamma: float | None 
     Args:
         logits_NK: [N, 81]
         labels_NK: [N, 81] 0 or 1; several actions may be 1. Boxes without any are left out.
-        focal_gamma: weigh each term by (1 - p)^gamma, p the probability given to the ground truth; the
-            gradient flows through the weight too. None: plain cross-entropy.
+        focal_gamma: weigh each term by (1 - p)^gamma, p the probability given to the ground truth;
+            the gradient flows through the weight too. None: plain cross-entropy.
 
     Source: Lin et al., Focal Loss (2017) with alpha 1; mmaction2's BBoxHeadAVA.
     """

@@ -15,7 +15,7 @@ from pipeline.download.data_lock import DataLock, fetch_locked
 from pipeline.download.http_client import Patience
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
 from pipeline.models.recognizer import ClipRecognizer
-from pipeline.models.slow_only import backbone
+from pipeline.models.zoo import backbone
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Pretrain, Pretrained

@@ -1,10 +1,11 @@
 """Which boxes of keyframes train the head, and with which labels.
 
-B keyframes  G ground truth boxes  P proposals; where a keyframe has fewer, boxes without area follow
+B keyframes  G ground truth boxes  P proposals; where a keyframe has fewer, boxes without area
+follow
 
-Ground truth boxes come first and always count. A proposal counts when it overlaps a ground truth box by an IoU of
-0.9 or more. Proposals below that would carry no label and never reach the loss, so they are dropped
-here instead of being pushed through the head.
+Ground truth boxes come first and always count. A proposal counts when it overlaps a ground truth
+box by an IoU of 0.9 or more. Proposals below that would carry no label and never reach the loss, so
+they are dropped here instead of being pushed through the head.
 
 Source: mmdet's MaxIoUAssigner and RandomSampler with the settings of mmaction2's AVA configs.
 """
@@ -47,7 +48,8 @@ def overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
 def assign(ground_truth: Boxes, proposals: Boxes) -> npt.NDArray[np.int64]:
     """Ground truth box that each proposal stands for.
 
-    Every proposal takes the ground truth box it overlaps most. Then each ground truth box in turn takes the
+    Every proposal takes the ground truth box it overlaps most. Then each ground truth box in turn
+    takes the
     proposals that overlap it best, even where these overlap an earlier box more: no person is left
     without its best proposal.
 
@@ -77,9 +79,10 @@ def sample_boxes(
     """Boxes that train, and the ground truth box each takes its labels from.
 
     Args:
-        ground truth: [B, G, 4], of which the first `num_ground_truth` [B] count; proposals: [B, P, 4].
-        max_boxes: a random choice of this many is kept where a keyframe has more; ground truth boxes too
-            may go.
+        ground truth: [B, G, 4], of which the first `num_ground_truth` [B] count; proposals: [B, P,
+            4].
+        max_boxes: a random choice of this many is kept where a keyframe has more; ground truth
+            boxes too may go.
         seed: of the choice for a place in the batch, below 2**63; asked for only there.
     """
     assigned = assign(ground_truth, proposals)

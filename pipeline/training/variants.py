@@ -8,8 +8,9 @@ import pandas as pd
 from pipeline.annotations.ava_csv import read_class_list
 from pipeline.evaluation.metrics import read_split_ground_truth, score_available
 from pipeline.evaluation.splits import SplitTables, with_joint
+from pipeline.models.backbone import Backbone
 from pipeline.models.detector import ActionDetector, build_detector
-from pipeline.models.slow_only import SlowOnly, backbone
+from pipeline.models.zoo import backbone
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Evaluate, Train
@@ -23,7 +24,7 @@ from pipeline.training.processes import Processes
 def detector_of(settings: Train) -> ActionDetector:
     """The network that the settings describe, with fresh weights."""
 
-    def body() -> SlowOnly:
+    def body() -> Backbone:
         return backbone(settings.backbone)
 
     return build_detector(

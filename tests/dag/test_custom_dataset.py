@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.models.slow_only import BACKBONES
+from pipeline.models.zoo import BACKBONES
 from tests.dag.project import Project
 
 pytestmark = pytest.mark.dag

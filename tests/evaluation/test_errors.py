@@ -17,7 +17,7 @@ SMALL, MEDIUM, LARGE = (0.0, 0.0, 0.2, 0.2), (0.3, 0.0, 0.6, 1.0), (0.0, 0.0, 1.
 
 
 def analysed(ground_truth, detections, excluded=(), missing=()):
-    """Analysis of ground truth rows (second, box, action) and detections (second, box, action, score)."""
+    """Analyse ground truth (second, box, action) and detections (second, box, action, score)."""
     people = pd.DataFrame([("v", s, *box, a) for s, box, a in ground_truth])
     people.columns = ["video_id", "timestamp", *BOX, "action_id"]
     found = pd.DataFrame([("v", s, *box, a, score) for s, box, a, score in detections])

@@ -72,7 +72,8 @@ def test_one_action_reaches_both_ends(max_rows, rows, ground_truth):
 
 
 def test_equals_at_the_limit_by_hand():
-    # Two places are left for three equals: a hit, a miss, and a row of an action without ground truth.
+    # Two places are left for three equals: a hit, a miss, and a row of an action without ground
+    # truth.
     whole, aside = (0.0, 0.0, 1.0, 1.0), (2.0, 0.0, 3.0, 1.0)
     ground_truth = [("a", 1.0, whole, 1, None), ("a", 2.0, whole, 1, None)]
     first = ("a", 2.0, whole, 1, 0.9)

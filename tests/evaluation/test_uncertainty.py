@@ -65,7 +65,8 @@ def test_a_resample_equals_scoring_its_videos(monkeypatch, many_videos):
 
 
 def test_a_video_drawn_twice_weighs_twice():
-    # One action; video 0: a hit and one ground truth box; video 1: a better-ranked miss and one ground truth box.
+    # One action; video 0: a hit and one ground truth box; video 1: a better-ranked miss and one
+    # ground truth box.
     found = Matches(
         action_ids=np.array([1]),
         video_ids=np.array(["a", "b"], dtype=object),

@@ -1,6 +1,7 @@
 """The full-size detectors against the original's numbers."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -8,10 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from pipeline.models.detector import ActionDetector, build_detector
-from pipeline.models.folded_conv3d import FoldedConv3d
-from pipeline.models.for_inference import for_inference
+from pipeline.models.fast_conv import for_inference, use_fast_convolutions
 from pipeline.models.heads import average_grid
-from pipeline.models.slow_only import BACKBONES, slowonly_r50
+from pipeline.models.slow_only import slowonly_r50
+from pipeline.models.zoo import BACKBONES
 from pipeline.training.hardware import in_precision
 from tests.reference_rule import BOXES, CLIPS, clip, distance, numbers, weight
 
@@ -63,12 +64,18 @@ def test_weights_carry_the_published_names_and_shapes(name: str) -> None:
 
 
 @pytest.mark.parametrize("tag", CLIPS)
-def test_features_crops_and_logits_equal_the_original_in_float64(detector, tag: str) -> None:
+@pytest.mark.parametrize("form", ["plain", "fast"])
+def test_features_crops_and_logits_equal_the_original_in_float64(
+    detector, tag: str, form: str
+) -> None:
     clip_BCTHW = torch.from_numpy(clip(tag, CLIPS[tag])).double()
     boxes = torch.tensor(BOXES[tag], dtype=torch.float32).double()
 
     with torch.inference_mode():
-        features = detector("baseline").backbone(clip_BCTHW)
+        backbone = deepcopy(detector("baseline").backbone)
+        if form == "fast":
+            use_fast_convolutions(backbone)
+        features = backbone(clip_BCTHW)
         for name in HEADS:
             head = detector(name).roi_head
             crops = head.crops(features, boxes)
@@ -96,13 +103,12 @@ def test_float32_stays_within_rounding_of_float64(detector) -> None:
 @pytest.mark.parametrize("name", ["baseline", "context_tmax_nl"])
 def test_bfloat16_stays_within_its_rounding_of_float64(detector, name: str) -> None:
     """At most 2.6 % of a standard deviation was measured, over all heads and clips."""
-    made = detector(name).float()
+    made = use_fast_convolutions(deepcopy(detector(name))).float()
     clip_BCTHW, boxes = torch.from_numpy(clip("a", CLIPS["a"])), torch.tensor(BOXES["a"])
 
     with torch.inference_mode(), in_precision("bfloat16", torch.device("cpu")):
         found = [model(clip_BCTHW, boxes) for model in (made, for_inference(made, bfloat16=True))]
 
-    made.double()
     for logits in found:
         assert logits.dtype == torch.float32
         assert 1e-4 < distance(logits, GOLDEN[f"a.f64.{name}.logits"]) < 0.03
@@ -115,22 +121,8 @@ def test_folded_batch_norm_changes_logits_by_rounding_only(detector) -> None:
     with torch.inference_mode():
         logits = made(clip_BCTHW, torch.tensor(BOXES["a"]).double())
 
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in made.modules())
+    assert not any(isinstance(layer, nn.BatchNorm3d) for layer in made.modules())
     assert distance(logits, GOLDEN["a.f64.context.logits"]) < 1e-9
-
-
-@pytest.mark.parametrize("num_frames", [1, 2, 5])
-def test_a_kernel_in_time_is_the_same_convolution_on_every_device(num_frames: int) -> None:
-    torch.manual_seed(0)
-    conv = FoldedConv3d(6, 4, time=3).double()
-    conv.bias = nn.Parameter(torch.rand(4, dtype=torch.float64))
-    clips_BCTHW = torch.rand(2, 6, num_frames, 3, 5, dtype=torch.float64)
-    stills = clips_BCTHW.transpose(1, 2).flatten(0, 1)
-    expected = F.conv3d(clips_BCTHW, conv.weight, conv.bias, padding=(1, 0, 0))
-
-    for found in (conv.as_products(stills, num_frames), conv.in_time(stills, num_frames)):
-        found_BCTHW = found.unflatten(0, (2, num_frames)).transpose(1, 2)
-        assert (found_BCTHW - expected).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("size", [(16, 16), (6, 6), (16, 21), (3, 40), (8, 1)])

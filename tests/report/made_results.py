@@ -10,7 +10,7 @@ from pipeline.evaluation.splits import SplitTables, with_joint
 
 
 def write_results(params, results, raw, index, classes, seed=0):
-    """Write `variants/<variant>/` of every variant: the ground truth with noise, less in later rows."""
+    """Write `variants/<variant>/` of every variant: ground truth with noise, less in later ones."""
     random = np.random.default_rng(seed)
     splits = [split for split in params.splits if split != "train"]
     keyframes = {split: pd.read_parquet(index / f"{split}.parquet") for split in splits}

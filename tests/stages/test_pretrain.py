@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.models import checkpoints
 from pipeline.models.recognizer import ClipRecognizer
-from pipeline.models.slow_only import backbone
+from pipeline.models.zoo import backbone
 from pipeline.stages import pretrain
 from tests.toy_dataset import write_toy_dataset
 

@@ -68,17 +68,17 @@ class Squares(Batches[Place]):
         return People(*(torch.from_numpy(each.astype(np.float32)) for each in together))
 
 
-class StillNorm(nn.Module):
+class FrozenNorm(nn.Module):
     """The detector with its batch norms in evaluation mode."""
 
     def __init__(self, detector: ActionDetector) -> None:
         super().__init__()
         self.detector = detector
 
-    def train(self, mode: bool = True) -> "StillNorm":
+    def train(self, mode: bool = True) -> "FrozenNorm":
         super().train(mode)
         for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm3d):
                 module.eval()
         return self
 
@@ -91,7 +91,7 @@ def detector(norm: str) -> nn.Module:
     torch.manual_seed(0)
     dropout = 0.0 if norm == "still" else 0.3
     model = build_detector(lambda: SlowOnly((1, 1, 1, 1), 4), dropout=dropout)
-    return StillNorm(model) if norm == "still" else model
+    return FrozenNorm(model) if norm == "still" else model
 
 
 def main(out: Path, batch_size: int, micro_batch_size: int, epochs: int, norm: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipeline.models.detector import build_detector
+from pipeline.models.fast_conv import use_fast_convolutions
 from pipeline.models.slow_only import ConvNorm, SlowOnly
 from pipeline.training import hardware
 from pipeline.training.hardware import compile_backbone, in_precision
@@ -64,13 +65,13 @@ def test_generated_kernels_compute_the_same_and_weights_keep_their_names() -> No
     if " " in sys.prefix:
         pytest.skip("the library's C++ commands break at the space in this environment's path")
     torch.manual_seed(0)
-    layer = ConvNorm(4, 3, time=3).train()
+    layer = use_fast_convolutions(ConvNorm(4, 3, time=3)).train()
     names, twin = list(layer.state_dict()), deepcopy(layer)
-    stills = torch.randn(4, 4, 5, 5)
+    clips = torch.randn(2, 4, 2, 5, 5)
     compile_backbone(layer, CPU)
 
     for each in (layer, twin):
-        each(stills, 2).square().mean().backward()
+        each(clips).square().mean().backward()
 
     assert list(layer.state_dict()) == names
     for mine, other in zip(layer.parameters(), twin.parameters(), strict=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.models.slow_only import BACKBONES
+from pipeline.models.zoo import BACKBONES
 from pipeline.settings.params import Params, load_params
 from pipeline.training.variants import detector_of, validate, validation_keyframes
 from pipeline.video.frame_store import FrameStore
