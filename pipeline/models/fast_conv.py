@@ -2,11 +2,10 @@
 
 B clips  C, K channels before and after  T frames  H, W cells  F = B*T frames of the whole batch
 
-No 3D kernel is needed for kernels of 1 x k x k or 3 x 1 x 1: frames are folded into the batch of a
-    2D
-convolution, a cell's history is a column of a T x HW image or, on a CPU, a few matrix products. In
-channels-last memory every folding is a view. Weights keep their names and shapes, and
-`tests/models/test_fast_conv.py` holds both forms equal.
+Kernels of 1 x k x k or 3 x 1 x 1 need no 3D convolution: frames are folded into the batch of a 2D one,
+a cell's history is a column of a T x HW image or, on a CPU, a few matrix products. In channels-last
+memory every folding is a view, and the library's own batch norm is fast. Weights keep their names and
+shapes, and `tests/models/test_fast_conv.py` holds both forms equal.
 """
 
 from copy import deepcopy
@@ -24,7 +23,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def use_fast_convolutions(model: M) -> M:
-    """Swap the convolutions, norms and pools of `model` for fast ones, in place; return it."""
+    """Swap the convolutions and pools of `model` for fast ones, in place; return it."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if type(layer) in FAST:
@@ -118,23 +117,6 @@ class FastConv3d(nn.Module):
         return self.weight.flatten(2).permute(2, 0, 1).to(precision).contiguous()
 
 
-class FastBatchNorm3d(nn.BatchNorm3d):
-    """BatchNorm3d computed as BatchNorm2d over folded frames, with the same statistics."""
-
-    def __init__(self, norm: nn.BatchNorm3d) -> None:
-        super().__init__(norm.num_features, norm.eps, norm.momentum)
-        self.weight, self.bias = norm.weight, norm.bias
-        self.running_mean, self.running_var = norm.running_mean, norm.running_var
-        self.num_batches_tracked = norm.num_batches_tracked
-        self.train(norm.training)
-
-    def forward(self, features_BCTHW: Tensor) -> Tensor:
-        return unfold(super().forward(fold(features_BCTHW)), len(features_BCTHW))
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        assert input.dim() == 4, "frames are folded into the batch"
-
-
 class FastMaxPool3d(nn.Module):
     """A MaxPool3d of kernel 1 x k x k, frame by frame."""
 
@@ -196,5 +178,4 @@ class _ProductsInTime(torch.autograd.Function):
         return of_cells, of_taps.view(3, out, -1)
 
 
-_LAYERS = (nn.Conv3d, FastConv3d), (nn.BatchNorm3d, FastBatchNorm3d), (nn.MaxPool3d, FastMaxPool3d)
-FAST: dict[type[nn.Module], Any] = dict(_LAYERS)
+FAST: dict[type[nn.Module], Any] = {nn.Conv3d: FastConv3d, nn.MaxPool3d: FastMaxPool3d}
