@@ -27,7 +27,7 @@ from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.training.prefetch import prepared
 from pipeline.training.transforms import random_view
-from pipeline.video.frame_store import FrameStore, undecoded
+from pipeline.video.frame_store import FrameStore
 
 TURNS = 31  # many, as little disturbs what takes a tenth of a second
 TURNS_OF_WORKERS, BATCHES, WARM_BATCHES = 6, 30, 6  # a worker starts anew each turn
@@ -163,7 +163,7 @@ def plain_decoding(files: Path, clips: Sequence[str]) -> None:
 
 def decode_ours(store: FrameStore, clip: str) -> None:
     """Whole stills, as in evaluation."""
-    store.decode_into(undecoded(len(NUMBERS), WIDTH, HEIGHT), clip, NUMBERS)
+    store.decode(clip, NUMBERS)
 
 
 def decode_bare(jpegs: list[bytes]) -> list[np.ndarray]:

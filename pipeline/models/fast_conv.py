@@ -1,11 +1,11 @@
 """The fast form of a network of convolutions that look either in time or in space.
 
-B clips  C, K channels before and after  T frames  H, W cells  F = B*T frames of the whole batch
+B clips  C, K channels before and after  T frames  H, W cells  F = B*T frames of the batch
 
-Kernels of 1 x k x k or 3 x 1 x 1 need no 3D convolution: frames are folded into the batch of a 2D one,
-a cell's history is a column of a T x HW image or, on a CPU, a few matrix products. In channels-last
-memory every folding is a view, and the library's own batch norm is fast. Weights keep their names and
-shapes, and `tests/models/test_fast_conv.py` holds both forms equal.
+Kernels of 1 x k x k or 3 x 1 x 1 need no 3D convolution: frames are folded into the batch of a 2D
+one, a cell's history is a column of a T x HW image or, on a CPU, a few matrix products. In
+channels-last memory every folding is a view, and the library's own batch norm is fast. Weights keep
+their names and shapes, and `tests/models/test_fast_conv.py` holds both forms equal.
 """
 
 from copy import deepcopy

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.training.transforms import Floats, View, normalise, source_pixels, view_clips
+from pipeline.training.transforms import View, normalise, source_pixels, view_clips
 
 Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] RGB
 Key = TypeVar("Key")
@@ -25,9 +25,7 @@ Key = TypeVar("Key")
 class FrameSource(Protocol):
     """What a dataset needs of the frame store."""
 
-    def decode_into(
-        self, stills: Frames, clip: str, numbers: npt.NDArray[np.int64], columns: range
-    ) -> None: ...
+    def decode_into(self, images: Frames, clip: str, numbers: npt.NDArray[np.int64]) -> None: ...
 
 
 class Example(NamedTuple):
@@ -51,9 +49,7 @@ class Batch(NamedTuple):
     """Examples whose views have one size."""
 
     positions: list[int]
-    # [B, T, H, W, 3] uint8 RGB, smaller stills in the upper left corner. Its memory runs down the
-    # columns, as stills are stored; columns that no view needs may hold anything.
-    clips: Tensor
+    clips: Tensor  # [B, T, H, W, 3] uint8 RGB, smaller frames in the upper left corner
     columns: Tensor  # [B, X] float32, where in the stills the columns of the views lie
     rows: Tensor  # [B, Y] float32, the same of their rows
     boxes: Tensor  # as in `People`
@@ -137,36 +133,23 @@ def read_batch(
     )
     return Batch(
         [each.position for each in examples],
-        _clips(examples, columns, frames, memory),
+        _clips(examples, frames, memory),
         torch.from_numpy(columns),
         torch.from_numpy(rows),
         *people,
     )
 
 
-def _clips(
-    examples: Sequence[Example], columns_BX: Floats, frames: FrameSource, memory: Tensor | None
-) -> Tensor:
-    """[B, T, H, W, 3]; below and to the right of smaller stills there is nothing."""
+def _clips(examples: Sequence[Example], frames: FrameSource, memory: Tensor | None) -> Tensor:
+    """[B, T, H, W, 3]; below and to the right of smaller frames there is nothing."""
     width, height = (max(sides) for sides in zip(*(each.size for each in examples), strict=True))
-    lying = _in(memory, (len(examples), len(examples[0].numbers), width, height, 3))
-    clips = lying.transpose(2, 3)
+    clips = _in(memory, (len(examples), len(examples[0].numbers), height, width, 3))
     if any(each.size != (width, height) for each in examples):
         clips.zero_()
-    needed = _needed(columns_BX, np.array([each.size[0] for each in examples]))
-    for stills, example, columns in zip(clips.numpy(), examples, needed, strict=True):
+    for images, example in zip(clips.numpy(), examples, strict=True):
         own_width, own_height = example.size
-        own = stills[:, :own_height, :own_width]
-        frames.decode_into(own, example.clip, example.numbers, columns)
+        frames.decode_into(images[:, :own_height, :own_width], example.clip, example.numbers)
     return clips
-
-
-def _needed(columns_BX: Floats, widths: npt.NDArray[np.int64]) -> list[range]:
-    """Columns of stills from which those of the views are mixed, with one more on either side: a
-    device may take a place for a little less or more than it is."""
-    starts = np.maximum(np.floor(columns_BX.min(axis=1)).astype(int) - 1, 0)
-    stops = np.minimum(np.ceil(columns_BX.max(axis=1)).astype(int) + 2, widths)
-    return list(map(range, starts, stops))
 
 
 def _in(memory: Tensor | None, shape: tuple[int, ...]) -> Tensor:

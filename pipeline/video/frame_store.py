@@ -1,8 +1,8 @@
 """Stored frames: per shard one tar of JPEGs, and one table that tells where in it each one lies.
 
 A tar of a few GB is one file to the file system, to DVC and to `rm`; `tar tf` still lists it. Its
-members are `<clip>/img_<number>.jpg`, numbers counted from 1 on the grid of `sampling.FPS`. The
-JPEGs lie on their side, see `striped_jpeg.py`; here pictures are upright, and so are their columns.
+members are `<clip>/img_<number>.jpg`, numbers counted from 1 on the grid of `sampling.FPS`: plain
+upright JPEGs.
 
 T frames  H, W pixels.
 """
@@ -18,17 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import simplejpeg
 
-from pipeline.video.strip_reader import StripReader
-
 Frames = npt.NDArray[np.uint8]
 
 _COLUMNS = ["clip", "frame", "offset", "length", "width", "height"]
-
-
-def undecoded(num_frames: int, width: int, height: int) -> Frames:
-    """[T, H, W, 3] of any content, in memory as the JPEGs lie: column by column of a picture."""
-    lying: Frames = np.empty((num_frames, width, height, 3), np.uint8)
-    return lying.transpose(0, 2, 1, 3)
 
 
 class FrameStore:
@@ -41,7 +33,6 @@ class FrameStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._tables: _Tables | None = None
-        self._strips = StripReader()
         self._descriptors: dict[int, int] = {}
 
     def __getstate__(self) -> dict[str, object]:
@@ -84,11 +75,11 @@ class FrameStore:
         return tables.tars[int(tables.shards[first])].stem
 
     def jpeg(self, clip: str, number: int) -> bytes:
-        """The coded bytes of one frame; ValueError if it is not stored."""
+        """Return the encoded bytes of one frame; ValueError if it is not stored."""
         return next(self.jpegs(clip, [number]))
 
     def jpegs(self, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]) -> Iterator[bytes]:
-        """The coded bytes of frames of one clip; ValueError naming one that is not stored."""
+        """Yield the encoded bytes of frames of a clip; ValueError names one that is not stored."""
         tables, (first, stop) = self._open(), self._span(clip)
         stored = tables.frames[first:stop]
         places = np.searchsorted(stored, numbers)
@@ -119,57 +110,31 @@ class FrameStore:
         Raises: ValueError naming the clip and the frame that is not stored, broken, or of another
             size.
         """
-        stills = undecoded(len(numbers), *self.size(clip))
-        self.decode_into(stills, clip, numbers)
-        return np.ascontiguousarray(stills)
+        width, height = self.size(clip)
+        images: Frames = np.empty((len(numbers), height, width, 3), np.uint8)
+        self.decode_into(images, clip, numbers)
+        return images
 
     def decode_into(
-        self,
-        stills: Frames,
-        clip: str,
-        numbers: Sequence[int] | npt.NDArray[np.integer],
-        columns: range | None = None,
+        self, images: Frames, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]
     ) -> None:
         """`decode` into memory that is there; a number that stands twice is decoded once.
 
         Args:
-            stills: [T, H, W, 3] of the clip's size, also a part of larger ones. Nothing is copied
-                where it is `undecoded`.
-            columns: those that are needed; the others may keep what was in the memory.
+            images: [T, H, W, 3] of the clip's size; a slice of larger images costs a copy.
         """
-        columns = range(stills.shape[2]) if columns is None else columns
-        places: dict[int, int] = {}
-        coded = zip(map(int, numbers), self.jpegs(clip, numbers), strict=True)
-        for place, (number, jpeg) in enumerate(coded):
-            first = places.setdefault(number, place)
-            if first == place:
-                still = stills[place]
-                try:
-                    self._decode_frame(still.transpose(1, 0, 2), jpeg, columns)
-                except ValueError as error:
-                    raise ValueError(self._told(still, jpeg, clip, number, error)) from error
-            else:
-                stills[place] = stills[first]
-
-    def _decode_frame(self, lying: Frames, jpeg: bytes, rows: range) -> None:
-        """Decode into [W, H, 3]; ValueError when the JPEG is broken or of another size."""
-        part, first = self._strips.part(jpeg, lying.shape[:2], rows)
-        if lying.flags.c_contiguous:
-            simplejpeg.decode_jpeg(part, "RGB", buffer=lying[first:])
-        else:
-            decoded = simplejpeg.decode_jpeg(part, "RGB")
-            lying[first : first + len(decoded)] = decoded
-
-    def _told(self, still: Frames, jpeg: bytes, clip: str, number: int, error: ValueError) -> str:
-        """What is wrong with a frame that could not be decoded."""
-        named, (height, width, _) = f"{self._folder}: frame {number} of clip {clip}", still.shape
-        try:
-            own_width, own_height, *_ = simplejpeg.decode_jpeg_header(jpeg)  # of one on its side
-        except ValueError:
-            own_width, own_height = width, height
-        if (own_width, own_height) == (width, height):
-            return f"{named} is no whole JPEG: {error}"
-        return f"{named} is {own_width} x {own_height}, expected {width} x {height}"
+        first_at: dict[int, int] = {}
+        encoded = zip(map(int, numbers), self.jpegs(clip, numbers), strict=True)
+        for position, (number, jpeg) in enumerate(encoded):
+            first = first_at.setdefault(number, position)
+            if first != position:
+                images[position] = images[first]
+                continue
+            try:
+                _decode(jpeg, images[position])
+            except ValueError as error:
+                where = f"{self._folder}: frame {number} of clip {clip}"
+                raise ValueError(f"{where} {error}") from error
 
     def _open(self) -> "_Tables":
         if self._tables is None:
@@ -187,6 +152,21 @@ class FrameStore:
             tar = self._open().tars[shard]
             self._descriptors[shard] = os.open(tar, os.O_RDONLY | os.O_CLOEXEC)
         return self._descriptors[shard]
+
+
+def _decode(jpeg: bytes, image: Frames) -> None:
+    """Decode into [H, W, 3]; ValueError says that the JPEG is broken or has another size."""
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
+        if (height, width) == image.shape[:2]:
+            if image.flags.c_contiguous:
+                simplejpeg.decode_jpeg(jpeg, "RGB", buffer=image)
+            else:
+                image[:] = simplejpeg.decode_jpeg(jpeg, "RGB")
+            return
+    except ValueError as error:
+        raise ValueError(f"is no whole JPEG: {error}") from error
+    raise ValueError(f"is {width} x {height}, expected {image.shape[1]} x {image.shape[0]}")
 
 
 class _Tables:

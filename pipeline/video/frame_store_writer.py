@@ -23,10 +23,6 @@ _SCHEMA = pa.schema(
     ]
 )
 
-# The header of a file without name and length; its sum is taken with its own field blank.
-_BLANK = tarfile.TarInfo().tobuf(tarfile.GNU_FORMAT)
-_BLANK_SUM = sum(_BLANK[:124] + _BLANK[135:148] + b" " * 8 + _BLANK[156:])
-
 
 class FrameStoreWriter:
     """Writes one shard; use as a context manager. Equal frames give equal bytes.
@@ -68,8 +64,8 @@ class FrameStoreWriter:
         """Append one JPEG; frames of a clip come together and ascending, clips in order.
 
         Args:
-            jpeg: of the picture on its side, see `striped_jpeg.py`.
-            width, height: of the picture.
+            jpeg: the encoded frame.
+            width, height: of the frame, in pixels.
         """
         header = _tar_header(f"{clip}/img_{frame:05d}.jpg", len(jpeg))
         offset = self._length + len(header)
@@ -79,12 +75,7 @@ class FrameStoreWriter:
 
 
 def _tar_header(name: str, size: int) -> bytes:
-    """What `tarfile` writes before a plain file without owner and time, twenty times sooner."""
-    coded, digits = name.encode("utf-8", "surrogateescape"), b"%011o" % size
-    if len(coded) > tarfile.LENGTH_NAME:
-        member = tarfile.TarInfo(name)
-        member.size = size
-        return member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
-    checksum = b"%06o" % (_BLANK_SUM + sum(coded) + sum(digits))
-    parts = coded.ljust(100, b"\0"), _BLANK[100:124], digits, _BLANK[135:148], checksum
-    return b"".join((*parts, _BLANK[154:]))
+    """Return the header of a plain file without owner and time: equal frames give equal bytes."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")

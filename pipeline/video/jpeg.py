@@ -2,8 +2,8 @@
 
 JPEG keeps what video keeps: luma, and chroma at half the size. Ordinary pictures (8 bits, 4:2:0,
 upright) therefore go from plane to plane and never become RGB; all others do, see `picture.py`.
-Shrinking averages areas, which gives the same picture before or after a change of colours. All are
-coded on their side, in strips, see `striped_jpeg.py`.
+Shrinking averages areas, which gives the same image before or after a change of colours. What comes
+out is a plain baseline JPEG, upright, that every reader shows alike.
 
 Y luma, U and V chroma (Cb and Cr).
 """
@@ -20,7 +20,6 @@ from av.video.plane import VideoPlane
 
 from pipeline.video.look import Look
 from pipeline.video.picture import LUMA_WEIGHTS, Image, shrunk_size, to_rgb
-from pipeline.video.striped_jpeg import STRIP_ROWS, join_strips
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +40,7 @@ def to_jpeg(frame: VideoFrame, look: Look, short_side_px: int, quality: int) -> 
     Args:
         quality: 1 to 100, as libjpeg counts.
 
-    Returns: the JPEG on its side, width and height of the upright picture.
+    Returns: the JPEG, its width and height in pixels.
     """
     if is_plain(frame, look):
         y, u, v = jpeg_planes(frame, look, short_side_px)
@@ -53,30 +52,15 @@ def to_jpeg(frame: VideoFrame, look: Look, short_side_px: int, quality: int) -> 
 
 
 def encode_rgb(image: Image, quality: int) -> bytes:
-    """The JPEG of an upright picture [H, W, 3]."""
-    lying = cv2.transpose(image)
-    strips = [
-        simplejpeg.encode_jpeg(lying[start : start + STRIP_ROWS], quality, "RGB", "420")
-        for start in range(0, len(lying), STRIP_ROWS)
-    ]
-    return join_strips(strips, len(lying))
+    """Return the JPEG of an image [H, W, 3], RGB, 0..255."""
+    encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "RGB", "420")
+    return encoded
 
 
 def encode_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
-    """The JPEG of an upright picture: Y [H, W], U and V [H / 2, W / 2], halves rounded up."""
-    lying = _with_even_sides(cast(Image, cv2.transpose(y)))
-    u, v = (cast(Image, cv2.transpose(plane)) for plane in (u, v))
-    half = STRIP_ROWS // 2
-    strips = [
-        simplejpeg.encode_jpeg_yuv_planes(
-            lying[2 * start : 2 * (start + half)],
-            u[start : start + half],
-            v[start : start + half],
-            quality,
-        )
-        for start in range(0, len(u), half)
-    ]
-    return join_strips(strips, len(lying))
+    """Return the JPEG of Y [H, W], U and V [H / 2, W / 2], halves rounded up."""
+    encoded: bytes = simplejpeg.encode_jpeg_yuv_planes(_with_even_sides(y), u, v, quality)
+    return encoded
 
 
 def is_plain(frame: VideoFrame, look: Look) -> bool:

@@ -39,7 +39,7 @@ class OtherClips:
         self._other = dict(zip(clips, [*clips[1:], clips[0]], strict=True))
 
     def decode_into(
-        self, stills: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64], _: range
+        self, stills: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64]
     ) -> None:
         other = self._other[clip]
         first, last = self._frames.first_frame(other), self._frames.last_frame(other)

@@ -33,9 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Noise:
     """A frame store whose clips are seeds."""
 
-    def decode_into(
-        self, stills: np.ndarray, clip: str, numbers: np.ndarray, columns: range
-    ) -> None:
+    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
         draw = np.random.default_rng(json.loads(clip))
         stills[:] = draw.integers(0, 256, stills.shape, dtype=np.uint8)
 

@@ -24,9 +24,7 @@ class Grey:
     def size(self, clip: str) -> tuple[int, int]:
         return 40, 32
 
-    def decode_into(
-        self, stills: np.ndarray, clip: str, numbers: np.ndarray, columns: range
-    ) -> None:
+    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
         assert set(numbers) <= set(self.stored[clip])
         stills[:] = numbers.astype(np.uint8)[:, None, None, None]
 

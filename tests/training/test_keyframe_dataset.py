@@ -40,9 +40,7 @@ def still(clip: str, number: int) -> np.ndarray:
 
 
 class ReferenceFrames:
-    def decode_into(
-        self, stills: np.ndarray, clip: str, numbers: np.ndarray, columns: range
-    ) -> None:
+    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
         stills[:] = [still(clip, int(number)) for number in numbers]
 
 

@@ -36,9 +36,7 @@ class Noise:
     def size(self, clip: str) -> tuple[int, int]:
         return SIZES[clip]
 
-    def decode_into(
-        self, stills: np.ndarray, clip: str, numbers: np.ndarray, columns: range
-    ) -> None:
+    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
         draw = np.random.default_rng([*clip.encode(), *numbers])
         stills[:] = draw.integers(1, 256, stills.shape, dtype=np.uint8)
 

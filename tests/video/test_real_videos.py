@@ -117,7 +117,7 @@ def test_hdr_file_is_converted_with_a_note(external, tmp_path):
 
     assert (report.status, report.frames_stored) == ("ok", 60)
     assert report.reason == "PQ brightness was mapped to an ordinary screen's"
-    assert simplejpeg.decode_jpeg((tmp_path / "00.tar").read_bytes()[512:]).shape == (114, 64, 3)
+    assert simplejpeg.decode_jpeg((tmp_path / "00.tar").read_bytes()[512:]).shape == (64, 114, 3)
 
 
 def test_hdr_frames_are_those_of_a_plain_decode_in_other_brightness(external, tmp_path):
