@@ -53,7 +53,6 @@ def report_of(scores: Scores, protocol_name: str, num_resamples: int) -> dict[st
         "per_class": {str(action): _number(ap) for action, ap in scores.per_class.items()},
         "per_category": {name: per_category.get(name) for name in CATEGORIES},
         "counts": scores.counts,
-        "tie_envelope": [_number(end) for end in scores.tie_envelope],
     }
     if num_resamples:
         draws = draw_videos(len(scores.matches.video_ids), num_resamples)
@@ -66,7 +65,6 @@ def report_of(scores: Scores, protocol_name: str, num_resamples: int) -> dict[st
 
 def summary_of(scores: Scores, report: dict[str, object]) -> str:
     """The report in a few lines for people."""
-    low, high = scores.tie_envelope
     known = sum(not math.isnan(ap) for ap in scores.per_class.values())
     counts = dict(scores.counts)
     rows, used = counts.pop("rows"), counts.pop("rows_used")
@@ -78,7 +76,6 @@ def summary_of(scores: Scores, report: dict[str, object]) -> str:
     lines = [
         f"mAP        {_percent(scores.mAP)} ({report['protocol']}, IoU 0.5, {known} of "
         f"{len(scores.per_class)} classes have an AP)",
-        f"ties       {_percent(low)} to {_percent(high)}, over all orders of equal scores",
     ]
     if "interval" in report:
         lines.append(f"interval   {_interval_text(report)}")

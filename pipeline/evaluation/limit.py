@@ -1,10 +1,8 @@
-"""Keep the best rows of each keyframe, and remember which of equal score could have been kept.
+"""Keep the best rows of each keyframe.
 
 Keyframes with the same number of rows make a matrix of scores, and sorting its rows finds every
 keyframe's last score within the limit. Only rows of just that score are compared by content.
 """
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,30 +10,17 @@ from pipeline.evaluation.annotated_keyframes import Bools, Floats, Ints, starts_
 from pipeline.evaluation.boxes import Boxes
 
 
-@dataclass(frozen=True)
-class Tied:
-    """Rows of equal score that had to compete for the last places of their keyframe.  T rows"""
+def within_limit(found: Boxes, limit: int) -> Bools:
+    """Return [N] which rows are among the best `limit` of their keyframe.
 
-    row: Ints  # [T] index into the rows
-    places: Ints  # [T] how many places were left for the equals of the same keyframe
-    rivals: Ints  # [T] how many equals there are in the same keyframe
-
-
-@dataclass(frozen=True)
-class Kept:
-    row: Bools  # [N] the rows within the limit
-    tied: Tied
-
-
-NONE_TIED = Tied(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
-
-
-def within_limit(found: Boxes, limit: int) -> Kept:
-    """The best `limit` rows of each keyframe: by score, then box (y1, x1, y2, x2), then action."""
+    Rows are ordered by score, then by box (y1, x1, y2, x2), then by action.
+    """
     starts = starts_of_runs(found.keyframe)
     if len(starts) > len(np.unique(found.keyframe[starts])):
         order = np.argsort(found.keyframe, kind="stable")
-        return _in_file_order(within_limit(found.take(order), limit), order)
+        kept = np.empty(len(found), dtype=bool)
+        kept[order] = within_limit(found.take(order), limit)
+        return kept
     length = np.diff(starts, append=len(found))
     last = _last_scores(found.score, starts, length, limit)
     last_of_row = np.repeat(last, length)
@@ -51,9 +36,9 @@ def within_limit(found: Boxes, limit: int) -> Kept:
     first = starts_of_runs(run)
     num_rivals = np.diff(first, append=len(run))
     place = np.arange(len(run)) - np.repeat(first, num_rivals)
-    kept = better | alike
+    kept: Bools = better | alike
     kept[rivals] = place < places[run]
-    return Kept(kept, Tied(rivals, places[run], np.repeat(num_rivals, num_rivals)))
+    return kept
 
 
 def _last_scores(score: Floats, starts: Ints, length: Ints, limit: int) -> Floats:
@@ -70,9 +55,3 @@ def _last_scores(score: Floats, starts: Ints, length: Ints, limit: int) -> Float
 def _count(chosen: Bools, starts: Ints) -> Ints:
     counts: Ints = np.add.reduceat(chosen, starts, dtype=np.int64) if len(starts) else starts
     return counts
-
-
-def _in_file_order(kept: Kept, order: Ints) -> Kept:
-    row = np.empty_like(kept.row)
-    row[order] = kept.row
-    return Kept(row, replace(kept.tied, row=order[kept.tied.row]))

@@ -9,7 +9,7 @@ keyframe (video id, time), then box (y1, x1, y2, x2), all ascending. A NaN score
 Where ground truth boxes tie in IoU, the first by (y1, x1, y2, x2) is the best one.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -25,10 +25,9 @@ from pipeline.evaluation.annotated_keyframes import (
     starts_of_runs,
 )
 from pipeline.evaluation.boxes import Boxes, count_by_video, select_boxes
-from pipeline.evaluation.limit import NONE_TIED, Tied, within_limit
+from pipeline.evaluation.limit import within_limit
 from pipeline.evaluation.ordering import best_first, members_of_ties
 from pipeline.evaluation.protocols import Protocol
-from pipeline.evaluation.tie_bounds import AtLimit, Contest
 
 HIT_IOU = 0.5
 
@@ -48,7 +47,6 @@ class Matches:
     score: Floats  # [N]
     hit: Bools  # [N]
     counts: dict[str, int]  # rows used, and rows left out by reason
-    at_limit: AtLimit = field(default_factory=dict)  # what other orders of equals there would do
 
     def ranges(self) -> list[slice]:
         """The rows of each action, C slices."""
@@ -67,7 +65,7 @@ def match_detections(
 
     Args:
         detections: as `ava_csv.read_detections` gives them.
-        ground truth: as `ava_csv.read_ground_truth` gives it; all its rows name the keyframes that
+        ground_truth: as `ava_csv.read_ground_truth` gives it; all its rows name the keyframes that
             count.
         exclusions: keyframes that do not count, as `ava_csv.read_exclusions` gives them.
         classes: the actions that count.
@@ -89,10 +87,10 @@ def match_detections(
     people, _ = select_boxes(ground_truth, keyframes, excluded, action_ids)
     found, counts = select_boxes(detections, keyframes, excluded, action_ids)
     found = replace(found, score=_comparable(found.score, rules))
-    near = _near_limit(found, rules)
-    counts["rows_over_limit"] = len(found) - int(near.within.sum())
+    within, num_rows = _within_limit(found, rules), len(found)
+    counts["rows_over_limit"] = num_rows - len(within)
     del found  # of a large file, most of its rows
-    ranked = _rank(near, people, rules, ground_truth, counts)
+    ranked, hit = _rank(within, people, rules, ground_truth, counts)
     if rules.counts_excluded_ground_truth:
         nothing = keyframes.is_excluded(ground_truth[:0])
         people, _ = select_boxes(ground_truth, keyframes, nothing, action_ids)
@@ -102,73 +100,29 @@ def match_detections(
         action_ids=action_ids,
         video_ids=keyframes.video_ids.to_numpy(dtype=object),
         num_ground_truth=count_by_video(people, keyframes, len(action_ids)),
-        action=ranked.found.action,
-        video=keyframes.video(ranked.found.keyframe),
-        score=ranked.found.score,
-        hit=ranked.hit,
+        action=ranked.action,
+        video=keyframes.video(ranked.keyframe),
+        score=ranked.score,
+        hit=hit,
         counts=counts,
-        at_limit=ranked.at_limit,
     )
 
 
-@dataclass(frozen=True)
-class _NearLimit:
-    """The rows within the limit and those that lost a tie there: another order keeps them."""
-
-    found: Boxes
-    within: Bools
-    tied: Tied  # its rows as indices into these
-
-
-def _near_limit(found: Boxes, rules: Protocol) -> _NearLimit:
-    if rules.max_rows is None:
-        return _NearLimit(found, np.ones(len(found), dtype=bool), NONE_TIED)
-    kept = within_limit(found, rules.max_rows)
-    chosen = kept.row.copy()
-    chosen[kept.tied.row] = True
-    place = np.flatnonzero(chosen)
-    tied = replace(kept.tied, row=np.searchsorted(place, kept.tied.row))
-    return _NearLimit(found.take(place), kept.row[place], tied)
-
-
-@dataclass(frozen=True)
-class _Ranked:
-    found: Boxes
-    hit: Bools
-    at_limit: AtLimit
+def _within_limit(found: Boxes, rules: Protocol) -> Boxes:
+    return found if rules.max_rows is None else found.take(within_limit(found, rules.max_rows))
 
 
 def _rank(
-    near: _NearLimit,
-    people: Boxes,
-    rules: Protocol,
-    ground_truth: pd.DataFrame,
-    counts: dict[str, int],
-) -> _Ranked:
+    found: Boxes, people: Boxes, rules: Protocol, ground_truth: pd.DataFrame, counts: dict[str, int]
+) -> tuple[Boxes, Bools]:
     """Find hits and order what counts, as the scripts do: first the limit, then flat boxes go."""
-    found, within, tied = near.found, near.within, near.tied
     has_area = np.ones(len(found), dtype=bool) if rules.keeps_flat_boxes else found.has_area()
-    best = _best_ground_truth(found, people, rules, ground_truth)
-    best[~has_area] = -1
-    hit = _claims(found, best)
-    rows = found.take(tied.row)
-    contest = Contest(
-        keyframe=rows.keyframe,
-        action=rows.action,
-        score=rows.score,
-        places=tied.places,
-        rivals=tied.rivals,
-        has_area=has_area[tied.row],
-        hit=hit[tied.row],
-        kept=within[tied.row],
-    )
-    used = within & has_area
-    counts["rows_used"] = int(used.sum())
-    counts["rows_without_area"] = int(within.sum()) - counts["rows_used"]
-    if not used.all():
-        found, hit = found.take(used), hit[used]
-    found, hit = _best_first(found, hit, rules.reverses_keyframe_ties)
-    return _Ranked(found, hit, contest.changes())
+    counts["rows_used"] = int(has_area.sum())
+    counts["rows_without_area"] = len(found) - counts["rows_used"]
+    if not has_area.all():
+        found = found.take(has_area)
+    hit = _claims(found, _best_ground_truth(found, people, rules, ground_truth))
+    return _best_first(found, hit, rules.reverses_keyframe_ties)
 
 
 def _comparable(score: Floats, rules: Protocol) -> Floats:

@@ -13,7 +13,7 @@ from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
 from pipeline.core.atomic import written
 from pipeline.evaluation.annotated_keyframes import AnnotatedKeyframes
 from pipeline.evaluation.matching import Matches, match_detections
-from pipeline.evaluation.mean_ap import Ties, mean_ap, per_class_ap
+from pipeline.evaluation.mean_ap import mean_ap, per_class_ap
 from pipeline.evaluation.protocols import protocol as rules_of
 from pipeline.evaluation.splits import SplitTables
 from pipeline.evaluation.uncertainty import draw_videos, interval, resampled_mean_ap
@@ -38,7 +38,6 @@ class Scores:
     per_class: dict[int, float]  # AP by action id, NaN without ground truth
     num_ground_truth: dict[int, int]  # ground truth boxes by action id
     counts: dict[str, int]  # keyframes, ground truth boxes, rows used and left out by reason
-    tie_envelope: tuple[float, float]  # lowest and highest mAP over orders of equal scores
     matches: Matches
 
     def per_category(self) -> dict[str, float]:
@@ -60,7 +59,7 @@ def score_detections(
     """Frame mAP at IoU 0.5.
 
     Args:
-        detections, ground truth, exclusions: tables as `ava_csv` reads them.
+        detections, ground_truth, exclusions: tables as `ava_csv` reads them.
         classes: the actions that count, names by id.
         protocol: official, uncapped or mmaction2; `protocols` says how they differ.
 
@@ -69,18 +68,13 @@ def score_detections(
     """
     rules = rules_of(protocol)
     matches = match_detections(detections, ground_truth, exclusions, classes, rules)
-
-    def ap(ties: Ties) -> dict[int, float]:
-        return per_class_ap(matches, rules, ties)
-
-    per_class = ap("defined")
+    per_class = per_class_ap(matches, rules)
     totals = matches.num_ground_truth.sum(axis=1)
     return Scores(
         mAP=mean_ap(per_class),
         per_class=per_class,
         num_ground_truth={int(i): int(n) for i, n in zip(matches.action_ids, totals, strict=True)},
         counts=matches.counts,
-        tie_envelope=(mean_ap(ap("worst")), mean_ap(ap("best"))),
         matches=matches,
     )
 
@@ -196,7 +190,6 @@ def _described(scores: Scores, num_resamples: int) -> dict[str, object]:
     return {
         "mAP": _number(scores.mAP),
         "interval": None if found is None else [found.low, found.high],
-        "tie_envelope": [_number(value) for value in scores.tie_envelope],
         "per_category": scores.per_category(),
         "counts": scores.counts,
         "num_videos": len(scores.matches.video_ids),

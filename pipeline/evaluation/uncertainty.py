@@ -21,7 +21,6 @@ from pipeline.evaluation.annotated_keyframes import Bools, Floats, Ints
 from pipeline.evaluation.matching import Matches
 
 PERCENT = (2.5, 97.5)
-NORMAL = 1.959963984540054  # the normal distribution's quantile at 97.5 %
 MANY_VIDEOS = 1000
 CHUNK = 250  # resamples at a time: bounds the memory, changes no number
 
@@ -121,18 +120,12 @@ def interval(values: Floats, estimate: float, num_videos: int) -> Interval | Non
 
 
 def few_videos_factor(num_videos: int) -> float:
-    """How much wider an interval from V videos has to be than the bootstrap's: towards 1 for many.
+    """Return how much wider an interval from V videos is than the bootstrap's: 1 for many."""
+    from scipy.special import ndtri, stdtrit  # here: half a second that most commands do not need
 
-    Source: Student's quantile from the normal one, Abramowitz and Stegun 26.7.5.
-    """
-    freedom, z = num_videos - 1, NORMAL
-    terms: list[float] = [
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    ]
-    student: float = z + sum(term / freedom ** (n + 1) for n, term in enumerate(terms))
-    return math.sqrt(num_videos / freedom) * student / z
+    freedom = num_videos - 1
+    students_t, normal = stdtrit(freedom, PERCENT[1] / 100), ndtri(PERCENT[1] / 100)
+    return math.sqrt(num_videos / freedom) * float(students_t / normal)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Rows of a keyframe within the limit, and equals that competed for the last places."""
+"""Rows of a keyframe within the limit."""
 
 from collections import Counter
 
@@ -38,25 +38,7 @@ def as_boxes(rows):
 def test_kept_are_the_first_rows_in_rank(in_order, rows, limit):
     rows = sorted(rows, key=lambda row: row[:2]) if in_order else rows
 
-    kept = within_limit(as_boxes(rows), limit).row
+    kept = within_limit(as_boxes(rows), limit)
 
     found = Counter(row for row, is_kept in zip(rows, kept, strict=True) if is_kept)
     assert found == Counter(limited(best_first(rows), limit))
-
-
-@pytest.mark.parametrize("in_order", [True, False])
-@given(ROWS, st.integers(1, 5))
-@settings(deadline=None, max_examples=150)
-def test_tied_are_the_equals_that_do_not_all_find_a_place(in_order, rows, limit):
-    rows = sorted(rows, key=lambda row: row[:2]) if in_order else rows
-    expected = {}
-    for position, row in enumerate(rows):
-        scores = [other[4] for other in rows if other[:2] == row[:2]]
-        places = limit - sum(value > row[4] for value in scores)
-        if 0 < places < scores.count(row[4]):
-            expected[position] = places, scores.count(row[4])
-
-    tied = within_limit(as_boxes(rows), limit).tied
-
-    found = zip(tied.places.tolist(), tied.rivals.tolist(), strict=True)
-    assert dict(zip(tied.row.tolist(), found, strict=True)) == expected

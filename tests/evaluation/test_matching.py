@@ -84,7 +84,7 @@ def test_official_protocol_gives_its_numbers_on_mmaction2_detections(protocol, n
 def test_generated_detections_give_the_original_numbers(name, external, tmp_path):
     pytest.importorskip("polars", reason="the generator of these detections needs polars")
     expected = json.loads(external("reference/7_evaluator/results.json").read_text())[name]
-    ground_truth = external("annotations") / expected["ground_truth"]
+    ground_truth = external("annotations") / expected["truth"]
     made, out = expected["detections"], tmp_path / "detections.csv"
     generator = [
         sys.executable,

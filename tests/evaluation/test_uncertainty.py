@@ -104,9 +104,9 @@ def test_interval_reaches_as_far_as_the_farther_percentile():
     ("num_videos", "student"), [(3, 4.3027), (5, 2.7764), (20, 2.0930), (64, 1.9983)]
 )
 def test_few_videos_widen_the_interval_as_student_says(num_videos, student):
-    factor = math.sqrt(num_videos / (num_videos - 1)) * student / 1.96
+    factor = math.sqrt(num_videos / (num_videos - 1)) * student / 1.959964
 
-    assert few_videos_factor(num_videos) == pytest.approx(factor, rel=0.1 / num_videos)
+    assert few_videos_factor(num_videos) == pytest.approx(factor, rel=1e-4)
 
 
 @pytest.mark.parametrize(
