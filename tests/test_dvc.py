@@ -1,7 +1,6 @@
 """dvc.yaml and the Snakemake rules say the same: commands, inputs, outputs."""
 
 import re
-import shlex
 import subprocess
 import sys
 from collections import defaultdict
@@ -13,6 +12,7 @@ from dvc.repo import Repo
 from pipeline.settings.params import load_params
 from pipeline.settings.sections import STAGES
 from tests.conftest import ROOT
+from tests.dag.project import stage_commands
 
 PARAMS = load_params(ROOT / "params.yaml")
 
@@ -23,8 +23,7 @@ def rule_paths() -> dict[str, set[str]]:
     command = [sys.executable, "-m", "snakemake", "-n", "-F", "-p", "--cores", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     paths = defaultdict(set)
-    for line in re.findall(r"python -m pipeline\.stages\..*", done.stdout + done.stderr):
-        words = shlex.split(line.partition(" > ")[0])
+    for words in stage_commands(done.stdout + done.stderr):
         stage = words[2].removeprefix("pipeline.stages.")
         if stage not in STAGES:  # `record` calls DVC itself
             continue

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,10 +76,9 @@ class Project:
         if "Nothing to be done" in output:
             return set()
         jobs = set()
-        for line in re.findall(r"python -m pipeline\.(?:stages\.)?(.*)", output):
-            words = line.split()
+        for words in stage_commands(output):
             variant = words[words.index("--variant") + 1] if "--variant" in words else ""
-            jobs.add(f"{words[0]} {variant}".strip())
+            jobs.add(f"{words[2].rpartition('.')[2]} {variant}".strip())
         return jobs
 
     def stale(self) -> set[str]:
@@ -100,6 +100,12 @@ class Project:
         path = self.folder / "results" / dataset / "metrics.json"
         loaded: dict[str, Any] = json.loads(path.read_text())
         return loaded
+
+
+def stage_commands(printed: str) -> list[list[str]]:
+    """Return the words of each stage's command in what `snakemake --printshellcmds` printed."""
+    lines = re.findall(r"python -m pipeline\.stages\..*", printed.replace("\\\n", " "))
+    return [shlex.split(line.partition(" > ")[0]) for line in lines]
 
 
 def cut_down(params: dict[str, Any]) -> None:
