@@ -30,7 +30,7 @@ THREADS = Path("/proc/self/task")
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 SINGLE |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
-# Libraries that always do, and that others import where they are there: for the forked process only.
+# Libraries that always do, and that others import where there are any: in the fork only.
 THREADED = ("polars",)
 
 

@@ -6,13 +6,13 @@ import sys
 from collections import defaultdict
 
 import pytest
-import yaml
 from dvc.repo import Repo
 
 from pipeline.settings.params import load_params
 from pipeline.settings.sections import STAGES
 from tests.conftest import ROOT
 from tests.dag.project import stage_commands
+from tests.small_dataset import read_yaml
 
 PARAMS = load_params(ROOT / "params.yaml")
 
@@ -78,7 +78,7 @@ def test_dvc_watches_nothing_that_a_command_does_not_name(
 
 
 def test_every_dvc_command_runs_its_own_rule_only() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    stages = read_yaml((ROOT / "dvc.yaml").read_text())["stages"]
 
     assert list(stages) == list(STAGES)
     for name, stage in stages.items():

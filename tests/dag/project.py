@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.conftest import ROOT
+from tests.small_dataset import read_settings, write_settings
 
 VARIANTS = ("k400_4x16", "more_frames")
 PYTHON = str(Path(sys.executable).parent)
@@ -41,9 +40,9 @@ class Project:
 
     def edit_params(self, change: Any) -> None:
         path = self.folder / "params.yaml"
-        params = yaml.safe_load(path.read_text())
+        params = read_settings(path)
         change(params)
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        write_settings(path, params)
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """Start a command in the project, with the tests' own environment's programs first."""
@@ -83,7 +82,7 @@ class Project:
 
     def stale(self) -> set[str]:
         """The stages that DVC says have changed."""
-        return set(yaml.safe_load(self.run("dvc", "status", "--json")) or {})
+        return set(json.loads(self.run("dvc", "status", "--json")) or {})
 
     def hashes(self, *patterns: str) -> dict[str, str]:
         """sha256 of the files below the project that match; at least one must."""

@@ -13,8 +13,8 @@ from pipeline.settings.params import load_params
 from pipeline.training.variants import detector_of
 from tests.conftest import ROOT
 from tests.report.conftest import build  # noqa: F401  the fixture
+from tests.small_dataset import contents
 from tests.small_disk import SmallDisks
-from tests.small_world import contents
 from tests.toy_dataset import write_toy_dataset
 
 IMPORTS = (
@@ -25,6 +25,8 @@ IMPORTS = (
     "pipeline.training.variant_training",
     "mlflow.store.tracking.sqlalchemy_store",
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
