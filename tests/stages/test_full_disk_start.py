@@ -1,7 +1,6 @@
 """The demo's drawing, detection, pretraining and its record on a disk that is really full."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.conftest import ROOT
 from tests.small_dataset import SmallDataset, contents, read_settings, write_settings
 from tests.small_disk import SmallDisks
 from tests.stages.test_full_disk_results import IMPORTS, on_small_disk, run_on_small_disk
@@ -57,7 +55,7 @@ def test_a_drawing_leaves_no_mirror_and_is_whole_when_there_is_room(
     write_settings(tmp_path / "params.yaml", settings)
     command = [sys.executable, "-m", "pipeline.stages.draw_world"]
     command += ["--params", str(tmp_path / "params.yaml"), "--mirror"]
-    subprocess.run([*command, str(tmp_path / "whole/mirror")], cwd=ROOT, check=True)
+    assert disks.runner.run([*command, str(tmp_path / "whole/mirror")]) == 0
 
     first, second = run_on_small_disk(
         disks, [*command, str(tmp_path / "disk/out/mirror")], tmp_path, 100, 0
@@ -87,7 +85,7 @@ def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
         flags[flags.index("--params") + 1] = str(tmp_path / "detect.yaml")
         return [sys.executable, "-c", DETECTION, *flags]
 
-    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True)
+    assert disks.runner.run(command(tmp_path / "whole")) == 0
 
     first, second = run_on_small_disk(disks, command(tmp_path / "disk/out"), tmp_path, 24, 0)
 
@@ -96,11 +94,11 @@ def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy(tmp_path_factory: pytest.TempPathFactory, disks: SmallDisks) -> Path:
     """Labelled clips, and what a pretraining makes of them when nothing disturbs it."""
     folder = tmp_path_factory.mktemp("toy")
     write_toy_dataset(folder)
-    subprocess.run(pretrain_command(folder, folder / "whole"), cwd=ROOT, check=True)
+    assert disks.runner.run(pretrain_command(folder, folder / "whole")) == 0
     return folder
 
 
