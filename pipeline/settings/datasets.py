@@ -78,9 +78,7 @@ class Subset(Section):
     span_seconds: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
         None, description="First and last annotated second, where all videos share them"
     )
-    clip_list: str | None = Field(
-        None, description="csv with label, youtube_id, time_start, time_end, split (Kinetics)"
-    )
+    clip_list: str | None = Field(None, description="csv of labelled clips, as of Kinetics")
     sources: list[Source] = Field(
         min_length=1, description="Sources in order; later ones only for clips still missing"
     )
@@ -129,17 +127,17 @@ class Dataset(Section):
     """Where a dataset comes from, and what differs for it."""
 
     synthetic: bool = Field(
-        description="Whether draw_world makes its mirror, served on loopback as {mirror}"
+        description="Whether draw_world makes it; {mirror} is then a local server"
     )
     num_shards: Positive = Field(description="Shards that its clips are divided into, one job each")
     class_list: str = Field(description="File of the action classes among the raw annotations")
     annotation_files: list[AnnotationFile] = Field(description="Published files to download")
     subsets: list[Subset] = Field(min_length=1, description="Its subsets, at least train and val")
     pretrained: dict[str, Pretrained] = Field(
-        min_length=1, description="Name to a backbone that trainings can start from"
+        min_length=1, description="Name to a backbone to start from"
     )
     settings: dict[str, dict[str, object]] = Field(
-        description="Stage section to the values that differ for this dataset"
+        description="Stage to the values that differ here"
     )
 
     @model_validator(mode="after")

@@ -25,7 +25,6 @@ Count = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Protocol = Literal["official", "uncapped"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -41,45 +40,41 @@ class DrawWorld(Section):
 
 class DownloadAnnotations(Section):
     timeout_seconds: PositiveFloat = Field(
-        description="Seconds without a byte after which a transfer counts as stalled"
+        description="Seconds without a byte until a transfer is stalled"
     )
     attempts: Positive = Field(description="How often a file is tried before it is given up")
 
 
 class ListClips(Section):
-    frames_before: Count = Field(
-        description="Stored frames (30 a second) to keep before each keyframe"
-    )
-    frames_after: Count = Field(description="Stored frames to keep after each keyframe")
+    frames_before: Count = Field(description="Stored frames (30 a second) kept before a keyframe")
+    frames_after: Count = Field(description="Stored frames kept after a keyframe")
     pretrain_frames: Positive = Field(
-        description="Stored frames to keep around the middle of a clip that only has a label"
+        description="Stored frames kept of a clip that only has a label"
     )
 
 
 class YouTube(Section):
     """How to ask YouTube; decides no byte of what comes."""
 
-    cookies: str | None = Field(
-        description="A cookies.txt; AVA_YOUTUBE_COOKIES in the environment replaces it"
-    )
+    cookies: str | None = Field(description="A cookies.txt; the variable AVA_YOUTUBE_COOKIES wins")
     at_once: Positive = Field(description="Videos downloaded at once on this machine")
     sleep_seconds: NonNegativeFloat = Field(description="Seconds to wait after each video")
     sleep_requests_seconds: NonNegativeFloat = Field(
-        description="Seconds to wait before each request about a video"
+        description="Seconds to wait before each request"
     )
     videos_per_job: Positive = Field(
-        description="Videos that one job downloads; a later run downloads the others"
+        description="Videos of one run of a job; others come in a later run"
     )
 
 
 class Download(Section):
     timeout_seconds: PositiveFloat = Field(
-        description="Seconds without a byte after which a transfer counts as stalled"
+        description="Seconds without a byte until a transfer is stalled"
     )
     attempts: Positive = Field(description="How often a file is tried before it is given up")
     connections: Positive = Field(description="Files downloaded at once by one job")
     connections_per_host: Positive = Field(
-        description="Files downloaded at once from one host by all jobs on this machine"
+        description="Files at once from a host, over all jobs here"
     )
     youtube: YouTube = Field(description="For subsets with a source of the kind `youtube`")
 
@@ -90,7 +85,7 @@ class CutClips(Section):
 
 class ExtractFrames(Section):
     short_side_px: Positive = Field(
-        description="Shorter side in pixels that larger frames shrink to; smaller ones stay"
+        description="Shorter side that larger frames shrink to, in pixels"
     )
     jpeg_quality: int = Field(ge=1, le=100, description="JPEG quality of the stored frames")
 
@@ -98,14 +93,12 @@ class ExtractFrames(Section):
 class DetectPeople(Section):
     weights: str = Field(description="Path or address of a torchvision Faster R-CNN checkpoint")
     sha256: Sha256 | None = Field(
-        description="Hash of the checkpoint; null: the digits that end its name have to match"
+        description="Hash of the file; null: the digits in its name must match"
     )
     min_score: Fraction = Field(description="Detections below this score are dropped")
     min_side_px: Count = Field(description="Boxes with a side of fewer pixels are dropped")
     batch_size: Positive = Field(description="Frames of one batch")
-    fill_gaps: bool = Field(
-        description="Whether to detect persons also at keyframes without boxes in a published file"
-    )
+    fill_gaps: bool = Field(description="Whether to detect where a published file has no boxes")
 
 
 class MergeAnnotations(Section):
@@ -116,19 +109,13 @@ class Optimisation(Section):
     """What pretraining and training share: linear warm-up, then half a cosine to zero."""
 
     backbone: str = Field(description="A name in pipeline.models.slow_only.BACKBONES")
-    sampling: str = Field(
-        description="Frames x interval on the stored grid of 30 a second, such as 8x8"
-    )
+    sampling: str = Field(description="Frames x interval at 30 frames a second, such as 8x8")
     epochs: Positive = Field(description="Passes over the training data")
-    batch_size: Positive = Field(
-        description="Clips of one step, over all micro-batches and processes"
-    )
-    micro_batch_size: Positive = Field(
-        description="Clips in the network at once: what batch norm and dropout see"
-    )
+    batch_size: Positive = Field(description="Clips of one step, over all processes")
+    micro_batch_size: Positive = Field(description="Clips that batch norm and dropout see at once")
     optimizer: Literal["sgd", "adamw"] = Field(description="Optimizer: sgd with momentum, or adamw")
     learning_rate: PositiveFloat = Field(
-        description="Rate at batches of learning_rate_batch clips; scaled in proportion at others"
+        description="Rate at learning_rate_batch, in proportion at others"
     )
     learning_rate_batch: Positive = Field(description="Batch size that learning_rate is meant for")
     warmup_epochs: Count = Field(description="Epochs of linear warm-up; fewer than epochs")
@@ -142,24 +129,12 @@ class Optimisation(Section):
     crop_px: Positive = Field(description="Side of the square training crop in pixels")
     test_short_side_px: Positive = Field(description="Shorter side in pixels in evaluation")
     seed: Count = Field(description="Seed of initial weights, order, crops and dropout")
-    threads: Positive = Field(
-        description="CPU threads; part of the result, as sums of floats depend on their order"
-    )
-    workers: Count = Field(
-        description="Processes that prepare batches beside the training; decides no number"
-    )
-    save_every_minutes: PositiveFloat = Field(
-        description="Minutes between two saves of the state that an interrupted training resumes"
-    )
-    precision: Precision = Field(
-        description="auto, float32 or bfloat16; auto: bfloat16 where it is faster"
-    )
-    deterministic: bool = Field(
-        description="Whether a GPU must repeat its bits (slower); a CPU always does"
-    )
-    compile: bool = Field(
-        description="Whether torch.compile makes kernels for the backbone; rounding differs"
-    )
+    threads: Positive = Field(description="CPU threads; sums of floats, so results, depend on them")
+    workers: Count = Field(description="Processes that prepare batches; no result depends on them")
+    save_every_minutes: PositiveFloat = Field(description="Minutes between two saves of the state")
+    precision: Precision = Field(description="auto: bfloat16 where it is faster")
+    deterministic: bool = Field(description="Whether a GPU must repeat its bits; a CPU always does")
+    compile: bool = Field(description="Whether torch.compile is used; rounding differs")
 
     @field_validator("sampling")
     @classmethod
@@ -188,7 +163,7 @@ class Train(Optimisation):
     """Training of a detector: the section `train` with the changes of a dataset and a variant."""
 
     epochs: Count = Field(description="Passes over the training data; 0 keeps the first weights")
-    pretrained: str = Field(description="Weights to start from: a name in the dataset's pretrained")
+    pretrained: str = Field(description="What it starts from: a name in the dataset's pretrained")
     context: bool = Field(description="Whether the classifier sees the whole frame beside the box")
     temporal_pool: Literal["mean", "max"] = Field(description="Pooling over time")
     head: Literal["linear", "mlp"] = Field(description="Classifier: linear, or mlp (two layers)")
@@ -198,27 +173,23 @@ class Train(Optimisation):
     min_proposal_score: Fraction = Field(
         description="Proposals below this score are not used, unless a keyframe has no others"
     )
-    validate_every: Count = Field(
-        description="Epochs between two evaluations while training; 0: none"
-    )
+    validate_every: Count = Field(description="Epochs between two validations; 0: none")
 
 
 class Evaluate(Section):
     batch_size: Positive = Field(description="Keyframes of one batch")
     min_score: Fraction = Field(description="Detections at or below this score are dropped")
     bootstrap_resamples: Count = Field(description="Resamples of videos for the intervals of mAP")
-    precision: Precision = Field(
-        description="auto, float32 or bfloat16; auto: bfloat16 where it is faster"
-    )
+    precision: Precision = Field(description="auto: bfloat16 where it is faster")
     checkpoint: Literal["last", "best"] = Field(
-        description="Weights of the last epoch, or of the one with the highest validation mAP"
+        description="Weights of the last epoch or of the one with the best mAP"
     )
 
 
 class Report(Section):
     gallery_keyframes: Count = Field(description="Keyframes in the gallery of the report")
     published: dict[str, float] = Field(
-        description="Variant to the mAP (in percent) that its authors published for AVA 2.2"
+        description="Variant to its published mAP in percent (AVA 2.2)"
     )
 
 
