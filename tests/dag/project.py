@@ -122,7 +122,7 @@ def cut_down(params: dict[str, Any]) -> None:
     for subset in demo["subsets"]:
         if "span_seconds" in subset:
             subset["span_seconds"] = [4, 12]
-    # What the archives of the last part lack is looked for elsewhere: a second round of downloads.
+    # Clips that the archives of the last subset lack have a second source: a second download pass.
     demo["subsets"][-1]["sources"] += demo["subsets"][0]["sources"]
     del demo["pretrained"]["k400_8x8"]  # no row of ours starts from it
     for pretrained in demo["pretrained"].values():

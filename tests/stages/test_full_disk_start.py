@@ -22,13 +22,13 @@ from pipeline.people import people_detector
 from pipeline.core.command import run
 from pipeline.stages.detect_people import main
 
-def people(still):
-    draws = np.random.default_rng(list(still.tobytes()[:1000])).random((40, 3))
+def people(frame):
+    draws = np.random.default_rng(list(frame.tobytes()[:1000])).random((40, 3))
     corners = draws[:, :2] / 2
     return np.column_stack([corners, corners + 0.25, draws[:, 2]])
 
-def detect(detector, stills, *_):
-    return [people(still) for still in stills]
+def detect(detector, frames, *_):
+    return [people(frame) for frame in frames]
 
 people_detector.detect = detect
 people_detector.load_detector = lambda *_: None
