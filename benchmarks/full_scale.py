@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch.multiprocessing
-import yaml
 
 from benchmarks.commands import GIB, measure
 from benchmarks.full_world import write_all_proposals, write_annotations, write_shards
 from pipeline.settings.params import load_params
-from pipeline.stages.merge_annotations import DATA_STAGES
+from pipeline.stages.record import DATA_STAGES
 from pipeline.training.keyframe_index import KeyframeIndex, read_index
+from tests.small_dataset import read_settings, write_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASET = "ava_kinetics"
@@ -38,7 +38,7 @@ def copy_project(folder: Path, num_shards: int = 256, num_variants: int = 9) -> 
     """The project as after `git clone`, set to the real dataset."""
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
     path = folder / "params.yaml"
-    values = yaml.safe_load(path.read_text())
+    values = read_settings(path)
     values["dataset"] = DATASET
     values["datasets"][DATASET]["num_shards"] = num_shards
     rows = list(values["variants"].values())
@@ -46,7 +46,7 @@ def copy_project(folder: Path, num_shards: int = 256, num_variants: int = 9) -> 
         del values["variants"][name]
     for number in range(len(rows), num_variants):
         values["variants"][f"row_{number}"] = rows[number % len(rows)]
-    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    write_settings(path, values)
 
 
 def stage(folder: Path, name: str, **flags: str) -> tuple[float, float]:

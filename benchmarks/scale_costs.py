@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import torch.multiprocessing
-import yaml
 
 from benchmarks import full_scale, full_world
 from benchmarks.commands import GIB, measure
 from benchmarks.made_files import NUM_VIDEOS, write_files
 from benchmarks.made_frames import made_index, write_clips
 from pipeline.sampling import Sampling
-from pipeline.stages.merge_annotations import DATA_STAGES
+from pipeline.stages.record import DATA_STAGES
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
 from pipeline.video.frame_store import FrameStore
+from tests.small_dataset import read_settings
 
 SHARES = (0.1, 1 / 3, 1.0)
 RUNS = 2
@@ -198,9 +198,9 @@ def _empty_cut(project: Path) -> Cost:
 
 def _write_outputs(project: Path) -> None:
     """A small file for whatever dvc.yaml names, so that DVC has something to look at."""
-    rows = yaml.safe_load((project / "params.yaml").read_text())["variants"]
+    rows = read_settings(project / "params.yaml")["variants"]
     named: set[Path] = set()
-    for stage in yaml.safe_load((project / "dvc.yaml").read_text())["stages"].values():
+    for stage in read_settings(project / "dvc.yaml")["stages"].values():
         body = stage.get("do", stage)
         for kind in ("deps", "outs", "metrics", "plots"):
             for entry in body.get(kind, []):

@@ -1,4 +1,4 @@
-"""Cost against size, at a tenth, a third and all of the full size: a picture and a table.
+"""Cost against size, at a tenth, a third and all of the full size: a figure and a table.
 
     python -m benchmarks.scale_curves [--folder FOLDER] [--only clips videos ...]
 
@@ -83,7 +83,7 @@ def _panel(axes: Axes, title: str, curves: Sequence[Curve]) -> None:
 
 
 def table(curves: Sequence[Curve]) -> str:
-    """What the picture shows, in ratios."""
+    """Return what the figure shows, in ratios."""
     head = ("grows", "from - to", "step", "of", "cost at 10 x the size", "exponent")
     lines = [head, ("---",) * len(head)]
     for curve in curves:

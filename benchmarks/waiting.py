@@ -1,4 +1,4 @@
-"""How much of its time a GPU works: passes fed from stored frames, beside one that stays on it.
+"""How much of its time a GPU works: training on stored frames, beside one batch that stays there.
 
     python -m benchmarks.waiting
 
@@ -28,9 +28,9 @@ from pipeline.training.prefetch import prepared
 from pipeline.training.schedule import make_optimizer, update
 from pipeline.video.frame_store import FrameStore
 
-WORK, AGAINST = "training passes of 8 clips, fed", "one batch that stays on the card"
-NUM_CLIPS, PASS_SIZE, STEP_PASSES = 32, 8, 8
-WARM_PASSES, PASSES, TURNS = 40, 80, 3
+WORK, AGAINST = "training on micro-batches of 8 clips, fed", "one batch that stays on the card"
+NUM_CLIPS, MICRO_BATCH_SIZE, PER_STEP = 32, 8, 8
+WARM_UP, MICRO_BATCHES, TURNS = 40, 80, 3
 GOAL = 0.95  # the card waits less than 5 % of the time
 
 
@@ -47,7 +47,7 @@ def rows() -> Iterator[Row]:
         store = FrameStore(folder / "store")
         views = (256, 320), 256, 32, 0.9
         dataset = TrainingKeyframes(index, store, Sampling.parse("8x8"), 0, *views)
-        fed, resting = measure(model, dataset, device, workers, WARM_PASSES, PASSES, TURNS)
+        fed, resting = measure(model, dataset, device, workers, WARM_UP, MICRO_BATCHES, TURNS)
     note = f"{workers} workers"
     yield compared(WORK, AGAINST, "clips/s", fed, resting, at_least=GOAL, note=note)
 
@@ -57,20 +57,22 @@ def measure(
     dataset: TrainingKeyframes,
     device: torch.device,
     workers: int,
-    warm_passes: int,
-    passes: int,
+    warm_up: int,
+    micro_batches: int,
     turns: int,
 ) -> tuple[list[float], list[float]]:
     """Clips per second of each turn: fed by workers, and on a batch that stays."""
-    train = passes_of(model)
-    stream = fed_batches(dataset, device, workers, warm_passes + turns * passes)
+    train = training_of(model)
+    stream = fed_batches(dataset, device, workers, warm_up + turns * micro_batches)
     staying = next(stream)
-    train(repeat(staying), warm_passes // 2)
-    train(stream, warm_passes // 2)
+    train(repeat(staying), warm_up // 2)
+    train(stream, warm_up // 2)
     fed, resting = [], []
     for _ in range(turns):
-        fed.append(rate(lambda: train(stream, passes), passes * PASS_SIZE))
-        resting.append(rate(lambda: train(repeat(staying), passes), passes * PASS_SIZE))
+        fed.append(rate(lambda: train(stream, micro_batches), micro_batches * MICRO_BATCH_SIZE))
+        resting.append(
+            rate(lambda: train(repeat(staying), micro_batches), micro_batches * MICRO_BATCH_SIZE)
+        )
     return fed, resting
 
 
@@ -80,16 +82,16 @@ def fed_batches(
     """Batches as training gets them, of all keyframes in turn."""
     places = [
         [
-            Place(epoch, position=(epoch * PASS_SIZE + clip) % len(dataset))
-            for clip in range(PASS_SIZE)
+            Place(epoch, position=(epoch * MICRO_BATCH_SIZE + clip) % len(dataset))
+            for clip in range(MICRO_BATCH_SIZE)
         ]
         for epoch in range(number)
     ]
     return prepared(dataset, places, workers, device)
 
 
-def passes_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]:
-    """Trains on so many batches, with an update after every `STEP_PASSES`."""
+def training_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]:
+    """Return a function that trains on so many micro-batches, `PER_STEP` of them a step."""
     parameters = list(model.parameters())
     device = parameters[0].device
     optimizer = make_optimizer(parameters, "sgd", 0.9, 1e-5)
@@ -100,7 +102,7 @@ def passes_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]:
                 logits = model(batch.shown(), batch.boxes)
             loss = action_loss(logits.float(), batch.labels).mean
             loss.backward()  # type: ignore[no-untyped-call]
-            if done % STEP_PASSES == 0:
+            if done % PER_STEP == 0:
                 update(optimizer, parameters, 1e-3, clip_norm=40.0)
 
     return train

@@ -1,4 +1,4 @@
-"""Which stored frames a keyframe looks at.
+"""Which stored frames the model input of a keyframe is made of.
 
 A clip's frames are numbered 1, 2, ... on a grid of 30 a second; number 1 is on screen at the clip's
 start. The published models centre keyframe t on number 30 (t - start), which is on screen 1/30 s
@@ -19,7 +19,7 @@ FPS = 30  # frames a second of the stored grid, whatever the source's rate was
 
 @dataclass(frozen=True)
 class Sampling:
-    """`num_frames` stills, `interval` stored frames apart: 8x8 looks at 64 frames, 2.1 s."""
+    """`num_frames` frames, `interval` stored frames apart: 8x8 covers 64 stored frames, 2.1 s."""
 
     num_frames: int
     interval: int
@@ -34,8 +34,8 @@ class Sampling:
 
     @cached_property
     def offsets(self) -> "npt.NDArray[np.int64]":
-        """[num_frames] distance of each still from the keyframe, in stored frames."""
-        import numpy as np  # here: whoever reads the settings knows samplings, and few need this
+        """Return [num_frames] the distance of each frame from the keyframe, in stored frames."""
+        import numpy as np  # here: all readers of the settings import this module, few need arrays
 
         offsets = np.asarray(self._offsets)
         offsets.flags.writeable = False
@@ -48,29 +48,29 @@ class Sampling:
 
     @property
     def jitter_range(self) -> tuple[int, int]:
-        """Lowest and highest shift of a still in training, both included."""
+        """Return the lowest and highest shift of a frame in training, both included."""
         return -(self.interval // 2), (self.interval + 1) // 2 - 1
 
     @property
     def reach(self) -> tuple[int, int]:
-        """How many stored frames before and after the keyframe training may ask for."""
+        """Return how many stored frames before and after the keyframe training may use."""
         low, high = self.jitter_range
         return -self._offsets[0] - low, self._offsets[-1] + high
 
     @property
     def length(self) -> int:
-        """How many stored frames it spans, without jitter."""
+        """Return how many stored frames it spans, without jitter."""
         return self._offsets[-1] - self._offsets[0] + 1
 
     def numbers(
         self, centre: int, last_frame: int, jitter: "npt.NDArray[np.int64] | None" = None
     ) -> "npt.NDArray[np.int64]":
-        """Stored frame numbers around `centre`; those outside the clip repeat its first or last.
+        """Return frame numbers around `centre`; those outside the clip repeat its first or last.
 
         Args:
             centre: number of the keyframe.
             last_frame: number of the clip's last stored frame.
-            jitter: [num_frames] shift of each still, within `jitter_range`; None in evaluation.
+            jitter: [num_frames] shift of each frame, within `jitter_range`; None in evaluation.
 
         Returns: [num_frames] numbers in 1..last_frame.
         """
@@ -81,7 +81,7 @@ class Sampling:
 
 
 def keyframe_number(timestamp_seconds: float, start_seconds: float) -> int:
-    """Stored frame number of the keyframe at `timestamp_seconds` of its video.
+    """Return the stored frame number of the keyframe at `timestamp_seconds` of its video.
 
     Fractional timestamps (two in five of AVA-Kinetics) are rounded to the nearest stored frame.
     """

@@ -62,13 +62,13 @@ MUTATIONS = [
     Mutation(
         "mean of the grid", "models/heads.py", ".amax(dim=(2, 3))", ".mean(dim=(2, 3))", MODEL
     ),
-    Mutation("jitter bounds", "sampling.py", "// 2 - 1", "// 2", "tests/settings/test_sampling.py"),
+    Mutation("jitter bounds", "sampling.py", "// 2 - 1", "// 2", "tests/test_sampling.py"),
     Mutation(
         "stills start one late",
         "sampling.py",
         "range(-before * self.interval,",
         "range((1 - before) * self.interval,",
-        "tests/settings/test_sampling.py",
+        "tests/test_sampling.py",
     ),
     Mutation(
         "no low-quality matching", "training/targets.py", "& (best >= MIN_IOU)", "& False", DATA

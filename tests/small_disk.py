@@ -25,7 +25,8 @@ class SmallDisks:
         tried = subprocess.run([*SHELL, "true"], capture_output=True, text=True)
         if tried.returncode:
             pytest.skip(f"no file system of one's own here: {tried.stderr.strip()[:200]}")
-        self._log, self.runner = log, StageRunner(log, imports, SHELL)
+        # pytest, as this module is what mounts and copies there.
+        self._log, self.runner = log, StageRunner(log, (*imports, "pytest"), SHELL)
 
     def run_twice(self, command: Sequence[str], folder: Path, size: int, ballast: int) -> None:
         """Run a command that writes to `folder`/disk/out without room, and again with it.

@@ -30,6 +30,9 @@ THREADS = Path("/proc/self/task")
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 SINGLE |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
+# Libraries that always do, and that others import where there are any: in the fork only.
+THREADED = ("polars",)
+
 
 class StageRunner:
     """The tests' side: one such process.
@@ -84,6 +87,8 @@ def _do(words: list[str], log: str, env: dict[str, str]) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ.update({**env, **SINGLE})
+    for name in THREADED:
+        del sys.modules[name]
     code: object = 1
     try:
         option, what, *arguments = words
@@ -121,6 +126,7 @@ def _begin(words: list[str], log: str, env: dict[str, str]) -> int:
 
 
 def _serve(imports: Sequence[str]) -> None:
+    sys.modules.update(dict.fromkeys(THREADED))  # type: ignore[arg-type]  # None: not to be found
     for name in imports:
         importlib.import_module(name)
     for line in sys.stdin:

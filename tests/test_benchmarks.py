@@ -117,7 +117,7 @@ def test_fed_training_is_measured_turn_by_turn(tmp_path: Path) -> None:
     model = build_detector(slowonly_tiny).train()
 
     fed, staying = waiting.measure(
-        model, dataset, torch.device("cpu"), workers=0, warm_passes=2, passes=2, turns=2
+        model, dataset, torch.device("cpu"), workers=0, warm_up=2, micro_batches=2, turns=2
     )
 
     assert len(fed) == len(staying) == 2

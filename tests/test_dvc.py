@@ -1,18 +1,18 @@
 """dvc.yaml and the Snakemake rules say the same: commands, inputs, outputs."""
 
 import re
-import shlex
 import subprocess
 import sys
 from collections import defaultdict
 
 import pytest
-import yaml
 from dvc.repo import Repo
 
 from pipeline.settings.params import load_params
 from pipeline.settings.sections import STAGES
 from tests.conftest import ROOT
+from tests.dag.project import stage_commands
+from tests.small_dataset import read_yaml
 
 PARAMS = load_params(ROOT / "params.yaml")
 
@@ -23,8 +23,7 @@ def rule_paths() -> dict[str, set[str]]:
     command = [sys.executable, "-m", "snakemake", "-n", "-F", "-p", "--cores", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     paths = defaultdict(set)
-    for line in re.findall(r"python -m pipeline\.stages\..*", done.stdout + done.stderr):
-        words = shlex.split(line.partition(" > ")[0])
+    for words in stage_commands(done.stdout + done.stderr):
         stage = words[2].removeprefix("pipeline.stages.")
         if stage not in STAGES:  # `record` calls DVC itself
             continue
@@ -79,7 +78,7 @@ def test_dvc_watches_nothing_that_a_command_does_not_name(
 
 
 def test_every_dvc_command_runs_its_own_rule_only() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    stages = read_yaml((ROOT / "dvc.yaml").read_text())["stages"]
 
     assert list(stages) == list(STAGES)
     for name, stage in stages.items():

@@ -1,15 +1,14 @@
 """Outputs that appear complete or not at all: written beside, synced, renamed."""
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.core.disk_space import NO_ROOM, DiskFullError
+from pipeline.core.disk_space import disk_named
 
-_PROBE_BYTES = 1 << 16
+named_when_full = disk_named
 
 
 @contextmanager
@@ -22,19 +21,12 @@ def written(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with named_when_full(path):
-            try:
-                yield temporary
-            except RuntimeError as error:
-                # Torch's writer says that a write failed, but not why.
-                if _takes_more(temporary):
-                    raise
-                raise _full(path) from error
+        with disk_named(path):
+            yield temporary
             sync(temporary)
             temporary.replace(path)
     finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        temporary.unlink(missing_ok=True)
     sync(path.parent)
 
 
@@ -54,7 +46,7 @@ def written_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir()
     try:
-        with named_when_full(folder):
+        with disk_named(folder):
             yield temporary
             for path in temporary.rglob("*"):
                 if path.is_file():
@@ -77,30 +69,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def named_when_full(path: Path) -> Iterator[None]:
-    """Say what there was no room for, where the system says only that there was none."""
-    try:
-        yield
-    except DiskFullError:
-        raise
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise _full(path) from error
-
-
-def _full(path: Path) -> DiskFullError:
-    said = "disk is full: no space left to write this; make room and run again"
-    return DiskFullError(errno.ENOSPC, said, str(path))
-
-
-def _takes_more(path: Path) -> bool:
-    try:
-        with path.open("ab") as file:
-            file.write(b"\0" * _PROBE_BYTES)
-    except OSError as error:
-        return error.errno not in NO_ROOM
-    return True

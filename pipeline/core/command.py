@@ -40,7 +40,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def log_lines() -> None:
-    """Have this process log to stderr, a line for each message."""
+    """Let this process log to stderr, a line for each message."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
@@ -54,7 +54,7 @@ def log_lines() -> None:
 def _end_with(parent: int) -> None:
     """End this process when `parent` has ended.
 
-    Nobody would use what an orphan writes, and the next run may already be writing the same.
+    What an orphan writes is of no use, and the next run may already be writing the same.
     """
     while True:
         try:
@@ -65,7 +65,7 @@ def _end_with(parent: int) -> None:
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the two flags that every stage takes.
+    """Return a parser with the two flags that every stage takes.
 
     Args:
         description: the module's docstring; its first line is shown by `--help`.
@@ -77,7 +77,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def add_lock_flags(flags: argparse.ArgumentParser) -> None:
-    """The flags of every stage that downloads."""
+    """Add the flags of every stage that downloads."""
     flags.add_argument("--lock", type=Path, help="table of the hashes of what was downloaded")
     flags.add_argument(
         "--accept-changed", action="store_true", help="take files that differ, and lock them"

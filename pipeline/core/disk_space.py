@@ -1,4 +1,4 @@
-"""Whether the disk has room for what is coming, said before the disk is full where possible."""
+"""Say that a disk is full, and before it is full where possible."""
 
 import errno
 import shutil
@@ -15,26 +15,26 @@ class DiskFullError(OSError):
 
 
 def require_space(folder: Path, num_bytes: int) -> None:
-    """DiskFullError that says what is missing unless the disk of `folder` holds so much more."""
+    """Raise a DiskFullError that says what is missing unless `folder` has room for `num_bytes`."""
     free = shutil.disk_usage(folder).free
     if free < num_bytes:
         raise _full(folder, f"{_amount(num_bytes)} needed, {_amount(free)} free")
 
 
 @contextmanager
-def disk_named(folder: Path) -> Iterator[None]:
-    """Say which disk is full, and what to do, where the system only says that one is."""
+def disk_named(path: Path) -> Iterator[None]:
+    """Name what there was no room for, where the system only says that there was none."""
     try:
         yield
     except OSError as error:
         if error.errno not in NO_ROOM or isinstance(error, DiskFullError):
             raise
-        raise _full(folder, "no space left") from error
+        raise _full(path, "no space left") from error
 
 
-def _full(folder: Path, found: str) -> DiskFullError:
-    said = f"disk is full: {found}; make room and run again: what has come is kept"
-    return DiskFullError(errno.ENOSPC, said, str(folder))
+def _full(path: Path, found: str) -> DiskFullError:
+    said = f"disk is full: {found}; make room and run again"
+    return DiskFullError(errno.ENOSPC, said, str(path))
 
 
 def _amount(num_bytes: int) -> str:

@@ -4,7 +4,7 @@ import imageio_ffmpeg
 
 
 def ffmpeg_binary() -> str:
-    """Path of the ffmpeg that comes with the Python package imageio-ffmpeg.
+    """Return the path of the ffmpeg that comes with the Python package imageio-ffmpeg.
 
     Not the system's: builds differ in their encoders and in the bytes they write; the pinned
     package is the same everywhere and needs no root.

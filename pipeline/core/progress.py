@@ -20,7 +20,7 @@ class Progress:
     """Counts work that is done; use as a context manager.
 
     Args:
-        total: how much there is to do, or None when nobody knows.
+        total: how much there is to do, or None when that is unknown.
         what: the step, as shown: "train focal".
         unit: what is counted: "clip", "step", or "B" for bytes (shown as kB, MB, ...).
     """
@@ -93,7 +93,7 @@ def track(things: Iterable[T], what: str, unit: str, total: int | None = None) -
 
 
 def _bar(total: float | None, what: str, unit: str) -> "tqdm[Never]":
-    from tqdm import tqdm  # here: jobs have no terminal and can do without
+    from tqdm import tqdm  # here: jobs have no terminal, and a light one starts without it
 
     return tqdm(total=total, desc=what, unit=unit, unit_scale=unit == "B", dynamic_ncols=True)
 

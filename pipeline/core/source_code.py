@@ -47,12 +47,12 @@ CODE = {
 
 
 def code(stage: str) -> list[str]:
-    """Paths below the project's root of every source file that decides what `stage` writes."""
+    """Return the paths, below the project's root, of all code that decides what `stage` writes."""
     return [str(path.relative_to(ROOT)) for path in _files(stage)]
 
 
 def code_digest(stage: str) -> str:
-    """Hash of what the code of `stage` does: comments, docstrings and layout do not count."""
+    """Return a hash of what the code of `stage` does: comments, docstrings, layout do not count."""
     total = hashlib.sha256()
     for path in _files(stage):
         total.update(str(path.relative_to(ROOT)).encode())
@@ -72,7 +72,7 @@ def _files(stage: str) -> Iterator[Path]:
 
 
 def _syntax(source: str) -> str:
-    """The syntax tree as text, without docstrings."""
+    """Return the syntax tree as text, without docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -1,4 +1,4 @@
-"""What one job did, in counts: a JSON file beside its log, mirrored to MLflow later."""
+"""What one job did, in counts: a JSON file beside its log, which `record` mirrors to MLflow."""
 
 import json
 import logging

@@ -27,10 +27,17 @@ LOCAL_STORE = f"{_SQLITE}mlflow.db"
 
 
 class TrackedRun:
-    """One run of MLflow, or, when the store cannot be reached, a sink that takes everything."""
+    """One run of MLflow, or, when the store cannot be reached, a sink that takes everything.
 
-    def __init__(self, client: "MlflowClient | None", run_id: str) -> None:
+    Attributes:
+        is_finished: whether an earlier process has recorded all of it.
+    """
+
+    def __init__(
+        self, client: "MlflowClient | None" = None, run_id: str = "", status: str = ""
+    ) -> None:
         self._client, self._run_id = client, run_id
+        self.is_finished = status == "FINISHED"
 
     def params(self, values: Mapping[str, object]) -> None:
         """Log settings; each is kept as text."""
@@ -54,10 +61,10 @@ class TrackedRun:
         """Store a file, or all files of a folder, with the run."""
         if self._client is not None:
             store = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
-            self._try(partial(store, self._run_id, str(path), folder or None))
+            _attempt(partial(store, self._run_id, str(path), folder or None))
 
     def figure(self, png: bytes, name: str) -> None:
-        """Store a picture, given as the bytes of a PNG file, under a path below the run."""
+        """Store an image, given as the bytes of a PNG file, under a path below the run."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(name).name
             path.write_bytes(png)
@@ -66,22 +73,19 @@ class TrackedRun:
     def table(self, columns: Mapping[Any, list[Any]], name: str) -> None:
         """Store a table (column to values) that the UI shows and compares; `name` ends .json."""
         if self._client is not None:
-            self._try(partial(self._client.log_table, self._run_id, dict(columns), name))
+            _attempt(partial(self._client.log_table, self._run_id, dict(columns), name))
 
     def finish(self) -> None:
         if self._client is not None:
-            self._try(partial(self._client.set_terminated, self._run_id, "FINISHED"))
+            _attempt(partial(self._client.set_terminated, self._run_id, "FINISHED"))
 
     def _send(self, **batch: Any) -> None:
         if self._client is not None:
-            self._try(partial(self._client.log_batch, self._run_id, **batch))
-
-    def _try(self, call: Callable[[], object]) -> None:
-        _attempt(call)
+            _attempt(partial(self._client.log_batch, self._run_id, **batch))
 
 
 def version_of(paths: Iterable[Path]) -> str:
-    """sha256 of the files' bytes, one after the other: names what a run is about."""
+    """Return the sha256 of the files' bytes, one after the other: names what a run is about."""
     total = hashlib.sha256()
     for path in paths:
         total.update(path.read_bytes())
@@ -89,23 +93,24 @@ def version_of(paths: Iterable[Path]) -> str:
 
 
 def tracked_run(dataset: str, name: str, fingerprint: str, tags: Mapping[str, str]) -> TrackedRun:
-    """The run with this fingerprint in the dataset's experiment; a new one if there is none.
+    """Return the run with this fingerprint in a dataset's experiment; a new one if there is none.
 
     Args:
+        dataset: name of the experiment.
         name: shown in the UI: a variant or a stage.
         fingerprint: digest of what the run is about, so that a resumed training and its evaluation
             find the run that the training began.
         tags: further tags; `code_version` is added.
     """
     made = _attempt(partial(_find_or_create, dataset, name, fingerprint, dict(tags)))
-    return made if isinstance(made, TrackedRun) else TrackedRun(None, "")
+    return made if isinstance(made, TrackedRun) else TrackedRun()
 
 
 def _find_or_create(dataset: str, name: str, fingerprint: str, tags: dict[str, str]) -> TrackedRun:
     client, experiment_id = _open_experiment(dataset)
     found = client.search_runs([experiment_id], f"tags.fingerprint = '{fingerprint}'")
     if found:
-        return TrackedRun(client, found[0].info.run_id)
+        return TrackedRun(client, found[0].info.run_id, found[0].info.status)
     tags = {**tags, "fingerprint": fingerprint, "code_version": _code_version()}
     run = client.create_run(experiment_id, tags=tags, run_name=name)
     return TrackedRun(client, run.info.run_id)
@@ -163,17 +168,21 @@ def _code_version() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def mirror_stages(dataset: str, logs: Path, stages: tuple[str, ...], fingerprint: str) -> None:
+def mirror_stages(dataset: str, logs: Path, stages: tuple[str, ...]) -> None:
     """Make one run per data stage from the summaries that its jobs left below `logs`.
 
-    Counts, bytes and seconds of the jobs are added up; a stage without summaries gets no run.
+    Counts, bytes and seconds of the jobs are added up; a stage without summaries gets no run. The
+    same summaries belong to the same run, which is recorded once.
     """
     for stage in stages:
-        summaries = [json.loads(path.read_text()) for path in sorted((logs / stage).glob("*.json"))]
-        if not summaries:
+        paths = sorted((logs / stage).glob("*.json"))
+        if not paths:
             continue
+        run = tracked_run(dataset, stage, f"{stage}-{version_of(paths)}", {"stage": stage})
+        if run.is_finished:
+            continue
+        summaries = [json.loads(path.read_text()) for path in paths]
         names = dict.fromkeys(name for summary in summaries for name in summary)
         totals = {name: float(sum(summary.get(name, 0) for summary in summaries)) for name in names}
-        run = tracked_run(dataset, stage, f"{stage}-{fingerprint}", {"stage": stage})
         run.metrics({**totals, "jobs": len(summaries)})
         run.finish()

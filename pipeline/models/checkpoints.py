@@ -69,9 +69,24 @@ def _read(path: Path) -> object:
 def write_weights(path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write a state_dict and what is known about it; equal content gives equal bytes."""
     state = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    save(path, {"state_dict": state, "meta": dict(meta)})
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file by `torch.save` that is there whole or not at all.
+
+    Raises:
+        DiskFullError: there was no room; `path` is as it was.
+    """
+    # An open file: a path would be written into the archive as its name.
     with written(path) as temporary, temporary.open("wb") as file:
-        # An open file: a path would be written into the archive as its name.
-        torch.save({"state_dict": state, "meta": dict(meta)}, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # Torch's writer says only that a write failed; why stands in the error before it.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

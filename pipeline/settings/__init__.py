@@ -1,0 +1,1 @@
+"""What params.yaml may say: the sections, their checks, and the values that each stage gets."""

@@ -4,15 +4,17 @@ A stage's values are its section, then what `datasets.<dataset>.settings.<stage>
 then (for training) what the variant says differently.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Self
 
-import yaml
-from pydantic import ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.sampling import Sampling
+from pipeline.settings.datasets import Section
 from pipeline.settings.sections import (
     STAGES,
     CutClips,
@@ -27,106 +29,77 @@ from pipeline.settings.sections import (
     MergeAnnotations,
     Pretrain,
     Report,
-    Section,
     Subset,
     Train,
 )
-
-S = TypeVar("S", bound=Section)
 
 # Stages whose values a dataset may change: those that depend on the size of its frames or models.
 PER_DATASET = ("list_clips", "extract_frames", "pretrain", "train", "evaluate")
 
 
-class Params:
+class Params(Section):
     """The checked settings of one dataset.
 
-    Attributes:
-        dataset: name of the dataset to build.
-        data: that dataset's section.
-        variants: names of the ablation's rows, in the file's order.
+    Args:
+        raw: the content of params.yaml.
+        file: its path, for messages.
+        dataset: the dataset to read it for, when not the one that the file itself names.
+
+    Raises:
+        ValueError: one line with the first mistake: file, key, what was found, what is expected.
     """
 
+    dataset: str = Field(description="Name of the dataset to build")
+    data: Dataset = Field(description="Its section")
+    draw_world: DrawWorld = Field(description="The synthetic dataset of the demo")
+    download_annotations: DownloadAnnotations = Field(description="Download of published files")
+    list_clips: ListClips = Field(description="What is kept of each clip")
+    download: Download = Field(description="Download of videos")
+    cut_clips: CutClips = Field(description="Cutting of clips")
+    extract_frames: ExtractFrames = Field(description="Stored frames")
+    detect_people: DetectPeople = Field(description="Person detection")
+    merge_annotations: MergeAnnotations = Field(description="Index files")
+    pretrain: Pretrain = Field(description="Training of backbones on clip labels")
+    trainings: dict[str, Train] = Field(description="Variant to the settings of its training")
+    evaluate: Evaluate = Field(description="Evaluation of a trained variant")
+    report: Report = Field(description="Table and report")
+    _raw: Mapping[str, Any] = PrivateAttr()
+    _file: str = PrivateAttr()
+
     def __init__(self, raw: Mapping[str, Any], file: str, dataset: str | None = None) -> None:
+        name = dataset or raw.get("dataset")
+        try:
+            super().__init__(**_merged(raw, name))
+        except ValidationError as error:
+            raise ValueError(f"{file}: {_first_mistake(error, str(name))}") from None
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
         self._raw, self._file = raw, file
-        self._check_keys("", raw, ["dataset", *STAGES, "variants", "datasets"], exact=True)
-        self.dataset = dataset or str(raw["dataset"])
-        datasets = self._mapping("datasets")
-        if self.dataset not in datasets:
-            raise ValueError(
-                f"{file}: dataset: found {self.dataset!r}, expected one of {list(datasets)}"
-            )
-        self.data = self._section(Dataset, f"datasets.{self.dataset}", datasets[self.dataset])
-        self._check_keys(
-            f"datasets.{self.dataset}.settings", self.data.settings, PER_DATASET, exact=True
-        )
-        self.variants = list(self._mapping("variants"))
-        self._check_all()
-
-    # --- one property per stage -----------------------------------------------------------------
 
     @property
-    def draw_world(self) -> DrawWorld:
-        return self._stage(DrawWorld, "draw_world")
-
-    @property
-    def download_annotations(self) -> DownloadAnnotations:
-        return self._stage(DownloadAnnotations, "download_annotations")
-
-    @property
-    def list_clips(self) -> ListClips:
-        return self._stage(ListClips, "list_clips")
-
-    @property
-    def download(self) -> Download:
-        return self._stage(Download, "download")
-
-    @property
-    def cut_clips(self) -> CutClips:
-        return self._stage(CutClips, "cut_clips")
-
-    @property
-    def extract_frames(self) -> ExtractFrames:
-        return self._stage(ExtractFrames, "extract_frames")
-
-    @property
-    def detect_people(self) -> DetectPeople:
-        return self._stage(DetectPeople, "detect_people")
-
-    @property
-    def merge_annotations(self) -> MergeAnnotations:
-        return self._stage(MergeAnnotations, "merge_annotations")
-
-    @property
-    def pretrain(self) -> Pretrain:
-        return self._stage(Pretrain, "pretrain")
-
-    @property
-    def evaluate(self) -> Evaluate:
-        return self._stage(Evaluate, "evaluate")
-
-    @property
-    def report(self) -> Report:
-        return self._stage(Report, "report")
+    def variants(self) -> list[str]:
+        """Return the names of the ablation's variants, in the file's order."""
+        return list(self.trainings)
 
     def train(self, variant: str) -> Train:
-        """The training settings of one variant; ValueError names the known ones."""
-        if variant not in self.variants:
+        """Return the training settings of one variant; ValueError names the known ones."""
+        if variant not in self.trainings:
             raise ValueError(
                 f"{self._file}: variants: found no {variant!r}, expected one of {self.variants}"
             )
-        return self._section(Train, f"variants.{variant}", self.train_values(variant))
+        return self.trainings[variant]
 
     # --- plain values, as Snakemake's `params:` compare them ------------------------------------
 
     def stage_values(self, stage: str) -> dict[str, Any]:
-        """What a stage really uses: its section with the dataset's changes."""
-        changes = self.data.settings.get(stage, {})
-        return {**self._mapping(stage), **changes}
+        """Return what a stage really uses: its section with the dataset's changes."""
+        return _stage_values(self._raw, self.data.settings, stage)
 
     def train_values(self, variant: str) -> dict[str, Any]:
-        """What a variant's training really uses."""
-        return {**self.stage_values("train"), **(self._mapping("variants")[variant] or {})}
+        """Return what a variant's training really uses."""
+        return {**self.stage_values("train"), **(self._raw["variants"][variant] or {})}
+
+    # --- shards and download jobs ---------------------------------------------------------------
 
     @property
     def shards(self) -> list[str]:
@@ -134,62 +107,62 @@ class Params:
 
     @property
     def batches(self) -> list[list[str]]:
-        """The download jobs of each round, one a shard: "00", "01"... and then "00_2", "01_2"..."""
-        num_rounds = max(len(subset.rounds) for subset in self.data.subsets)
-        later = [[f"{shard}_{n}" for shard in self.shards] for n in range(2, num_rounds + 1)]
+        """Return the jobs of each download pass, one a shard: "00", "01"..., "00_2", "01_2"..."""
+        num_passes = max(len(subset.rounds) for subset in self.data.subsets)
+        later = [[f"{shard}_{n}" for shard in self.shards] for n in range(2, num_passes + 1)]
         return [self.shards, *later]
 
     @property
     def every_batch(self) -> list[str]:
-        """The download jobs of all rounds."""
+        """Return the download jobs of all passes."""
         return [batch for batches in self.batches for batch in batches]
 
     def place_of(self, batch: str) -> tuple[int, int]:
-        """Round and shard of a download job, both from 0; ValueError names the known ones."""
+        """Return pass and shard of a download job, from 0; ValueError names the known ones."""
         for number, batches in enumerate(self.batches):
             if batch in batches:
                 return number, batches.index(batch)
         raise ValueError(f"batch: found {batch!r}, expected one of {self.every_batch}")
 
     def batches_before(self, batch: str) -> list[str]:
-        """The download jobs of the rounds before a job's own."""
+        """Return the download jobs of the passes before a job's own."""
         return self.every_batch[: self.place_of(batch)[0] * self.data.num_shards]
 
     @property
     def splits(self) -> list[str]:
-        """Index files to make, each once, in the order of the parts."""
+        """Return the index files to make, each once, in the order of the subsets."""
         return list(dict.fromkeys(subset.split for subset in self.data.subsets))
 
     def subsets(self, split: str) -> list[Subset]:
         return [subset for subset in self.data.subsets if subset.split == split]
 
-    # --- checks ---------------------------------------------------------------------------------
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Return how many stored frames before and after a keyframe some variant may use."""
+        reaches = [Sampling.parse(train.sampling).reach for train in self.trainings.values()]
+        return max(before for before, _ in reaches), max(after for _, after in reaches)
 
-    def _check_all(self) -> None:
-        for stage, kind in STAGES.items():
-            self._check_keys(stage, self._mapping(stage), list(kind.model_fields))
-            where = f"datasets.{self.dataset}.settings.{stage}"
-            self._check_keys(where, self.data.settings.get(stage, {}), list(kind.model_fields))
-            if stage != "train":  # a variant says where it starts, so `train` alone is not whole
-                self._stage(kind, stage)
-        for variant in self.variants:
-            train = self.train(variant)
+    # --- checks of several sections together ----------------------------------------------------
+
+    @model_validator(mode="after")
+    def _starts(self) -> Self:
+        for variant, train in self.trainings.items():
             if train.pretrained not in self.data.pretrained:
                 raise ValueError(
-                    f"{self._file}: variants.{variant}.pretrained: found {train.pretrained!r}, "
+                    f"variants.{variant}.pretrained: found {train.pretrained!r}, "
                     f"expected one of {list(self.data.pretrained)}"
                 )
-        self._check_windows()
+        return self
 
-    def _check_windows(self) -> None:
-        """What is stored of the clips has to hold all that trainings look at."""
+    @model_validator(mode="after")
+    def _windows(self) -> Self:
+        """Check that what is stored of the clips holds all that trainings use."""
         window = self.list_clips
-        for variant in self.variants:
-            sampling = self.train(variant).sampling
-            before, after = Sampling.parse(sampling).reach
+        for variant, train in self.trainings.items():
+            before, after = Sampling.parse(train.sampling).reach
             if before > window.frames_before or after > window.frames_after:
                 raise ValueError(
-                    f"{self._file}: variants.{variant}.sampling: {sampling} looks {before} "
+                    f"variants.{variant}.sampling: {train.sampling} looks {before} "
                     f"frames back and {after} ahead, expected at most list_clips.frames_before "
                     f"{window.frames_before} and frames_after {window.frames_after}"
                 )
@@ -198,40 +171,11 @@ class Params:
             length = Sampling.parse(sampling).length
             if source.clips_per_label is not None and length > window.pretrain_frames:
                 raise ValueError(
-                    f"{self._file}: datasets.{self.dataset}.pretrained.{name}: {sampling} looks at "
+                    f"datasets.{self.dataset}.pretrained.{name}: {sampling} looks at "
                     f"{length} frames, expected at most list_clips.pretrain_frames "
                     f"{window.pretrain_frames}"
                 )
-
-    @property
-    def reach(self) -> tuple[int, int]:
-        """Stored frames before and after a keyframe that some variant looks at, with its jitter."""
-        reaches = [Sampling.parse(self.train(variant).sampling).reach for variant in self.variants]
-        return max(before for before, _ in reaches), max(after for _, after in reaches)
-
-    def _mapping(self, key: str) -> dict[str, Any]:
-        value = self._raw[key]
-        if not isinstance(value, dict):
-            raise ValueError(f"{self._file}: {key}: found {value!r}, expected keys and values")
-        return value
-
-    def _stage(self, kind: type[S], stage: str) -> S:
-        return self._section(kind, stage, self.stage_values(stage))
-
-    def _section(self, kind: type[S], where: str, values: object) -> S:
-        try:
-            return kind.model_validate(values)
-        except ValidationError as error:
-            raise ValueError(f"{self._file}: {_first_mistake(kind, where, error)}") from None
-
-    def _check_keys(
-        self, where: str, found: Mapping[str, Any], allowed: Any, exact: bool = False
-    ) -> None:
-        place = f"{self._file}: {where}".rstrip(": ")
-        if unknown := [key for key in found if key not in allowed]:
-            raise ValueError(f"{place}: unknown key {unknown}; it takes {list(allowed)}")
-        if exact and (missing := [key for key in allowed if key not in found]):
-            raise ValueError(f"{place}: missing key {missing}; it takes {list(allowed)}")
+        return self
 
 
 def load_params(path: Path, dataset: str | None = None) -> Params:
@@ -241,50 +185,89 @@ def load_params(path: Path, dataset: str | None = None) -> Params:
         dataset: the dataset to read it for, when not the one that the file itself names.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except yaml.YAMLError as error:
-        line = re.sub(r"\s+", " ", str(error))
-        raise ValueError(f"{path}: not YAML: {line}") from None
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        expected = "each key once" if isinstance(error, DuplicateKeyError) else "YAML 1.2"
+        raise ValueError(f"{path}: {line}{error.problem}, expected {expected}") from None
+    except YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ValueError(f"{path}: found {type(raw).__name__}, expected keys and values")
     return Params(raw, str(path), dataset)
 
 
 def shard_names(num_shards: int) -> list[str]:
-    """Names of the shards: "00", "01", ...; as many digits as the last one needs, at least two."""
+    """Name the shards: "00", "01", ...; as many digits as the last one needs, at least two."""
     digits = max(2, len(str(num_shards - 1)))
     return [f"{number:0{digits}d}" for number in range(num_shards)]
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys and reads 1e-5 as text; both would mislead here."""
+def _merged(raw: Mapping[str, Any], name: Any) -> dict[str, Any]:
+    """Return the fields of `Params`; a key that stands where it may not is a ValueError."""
+    top = ["dataset", *STAGES, "variants", "datasets"]
+    _check_keys("", raw, top, exact=True)
+    datasets = _mapping(raw, "datasets")
+    if name not in datasets:
+        raise ValueError(f"dataset: found {name!r}, expected one of {list(datasets)}")
+    data = _mapping(datasets, name, "datasets.")
+    changes = _mapping(data, "settings", f"datasets.{name}.") if "settings" in data else {}
+    _check_keys(f"datasets.{name}.settings", changes, PER_DATASET, exact="settings" in data)
+    for stage, kind in STAGES.items():
+        _check_keys(stage, _mapping(raw, stage), kind.model_fields)
+        if stage in changes:
+            own = _mapping(changes, stage, f"datasets.{name}.settings.")
+            _check_keys(f"datasets.{name}.settings.{stage}", own, kind.model_fields)
+    values = {stage: _stage_values(raw, changes, stage) for stage in STAGES}
+    train = values.pop("train")  # a variant says where it starts, so `train` alone is not whole
+    variants = _mapping(raw, "variants")
+    own_values = {
+        key: _mapping(variants, key, "variants.") if variants[key] else {} for key in variants
+    }
+    trainings = {key: {**train, **own} for key, own in own_values.items()}
+    return {**values, "dataset": name, "data": data, "trainings": trainings}
 
 
-def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            line = node.start_mark.line + 1
-            raise ValueError(f"line {line} and below: key {key!r} stands twice, expected once")
-    return cast(dict[Any, Any], loader.construct_mapping(node, deep=True))
+def _stage_values(
+    raw: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]], stage: str
+) -> dict[str, Any]:
+    return {**raw[stage], **changes.get(stage, {})}
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping_without_repeats)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+def _mapping(values: Mapping[str, Any], key: str, where: str = "") -> dict[str, Any]:
+    value = values[key]
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}{key}: found {value!r}, expected keys and values")
+    return value
 
 
-def _first_mistake(kind: type[Section], where: str, error: ValidationError) -> str:
+def _check_keys(
+    where: str, found: Mapping[str, Any], allowed: Collection[str], exact: bool = False
+) -> None:
+    place = f"{where}: " if where else ""
+    if unknown := [key for key in found if key not in allowed]:
+        raise ValueError(f"{place}unknown key {unknown}; it takes {list(allowed)}")
+    if exact and (missing := [key for key in allowed if key not in found]):
+        raise ValueError(f"{place}missing key {missing}; it takes {list(allowed)}")
+
+
+def _first_mistake(error: ValidationError, dataset: str) -> str:
     mistake = error.errors()[0]
-    steps = [str(step) for step in mistake["loc"]]
-    place = ".".join([where, *steps])
+    first, *rest = mistake["loc"] or ("",)
+    where = {"data": f"datasets.{dataset}", "trainings": "variants"}.get(str(first), str(first))
+    *owner, key = filter(None, [where, *map(str, rest)]) if mistake["loc"] else [""]
+    place = ".".join([*owner, key])
     if mistake["type"] == "extra_forbidden":
-        known = f"; it takes {list(kind.model_fields)}" if len(steps) == 1 else ""
-        return f"{'.'.join([where, *steps[:-1]])}: unknown key {steps[-1]!r}{known}"
+        kinds: dict[tuple[str, int], type[Section]] = {
+            ("data", 1): Dataset,
+            ("trainings", 2): Train,
+        }
+        kind = kinds.get((str(first), len(rest)))
+        known = f"; it takes {list(kind.model_fields)}" if kind else ""
+        return f"{'.'.join(owner)}: unknown key {key!r}{known}"
     if mistake["type"] == "missing":
         return f"{place}: not there, expected a value"
     if mistake["type"] == "value_error":
-        return f"{place}: {mistake['ctx']['error']}"
+        return f"{place}: {mistake['ctx']['error']}".removeprefix(": ")
     message = mistake["msg"][:1].lower() + mistake["msg"][1:]
     return f"{place}: found {mistake['input']!r}, expected: {message}"

@@ -1,117 +1,146 @@
-"""The sections of params.yaml: one frozen class per stage, with the range of every value.
+"""The sections of params.yaml that belong to stages: every value with its range and its meaning.
 
-Imports no torch: Snakemake reads the settings again in every job.
+Imports no torch: Snakemake reads the settings again in every job. What a dataset says of itself is
+in `datasets.py`.
 """
 
-from itertools import groupby
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.sampling import Sampling
+from pipeline.settings.datasets import JOINT_SPLIT as JOINT_SPLIT
+from pipeline.settings.datasets import AnnotationFile as AnnotationFile
+from pipeline.settings.datasets import ArchivesSource as ArchivesSource
+from pipeline.settings.datasets import Dataset as Dataset
+from pipeline.settings.datasets import FilesSource as FilesSource
+from pipeline.settings.datasets import FolderSource as FolderSource
+from pipeline.settings.datasets import Positive, Section, Sha256
+from pipeline.settings.datasets import Pretrained as Pretrained
+from pipeline.settings.datasets import Source as Source
+from pipeline.settings.datasets import Subset as Subset
+from pipeline.settings.datasets import YouTubeSource as YouTubeSource
 
 Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Protocol = Literal["official", "uncapped"]
-Precision = Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 where it is faster
-JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, scored as one
-
-
-class Section(BaseModel):
-    """Unknown keys and wrong types are errors; "3" is not a number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class DrawWorld(Section):
-    seed: Count
-    ava_train_videos: Positive
-    ava_val_videos: Positive
-    ava_seconds: Annotated[int, Field(ge=4)]  # length of the annotated span
-    kinetics_train_clips: Positive
-    kinetics_val_clips: Positive
-    kinetics_seconds: Annotated[int, Field(ge=3)]
+    seed: Count = Field(description="Seed of the synthetic dataset: equal seeds, equal bytes")
+    ava_train_videos: Positive = Field(description="AVA-like videos for training")
+    ava_val_videos: Positive = Field(description="AVA-like videos for validation")
+    ava_seconds: int = Field(ge=4, description="Length of their annotated span in seconds")
+    kinetics_train_clips: Positive = Field(description="Kinetics-like clips for training")
+    kinetics_val_clips: Positive = Field(description="Kinetics-like clips for validation")
+    kinetics_seconds: int = Field(ge=3, description="Length of each of these clips in seconds")
 
 
 class DownloadAnnotations(Section):
-    timeout_seconds: PositiveFloat  # without a byte, then the transfer counts as stalled
-    attempts: Positive
+    timeout_seconds: PositiveFloat = Field(
+        description="Seconds without a byte until a transfer is stalled"
+    )
+    attempts: Positive = Field(description="How often a file is tried before it is given up")
 
 
 class ListClips(Section):
-    frames_before: Count  # stored frames wanted before a keyframe (30 a second)
-    frames_after: Count
-    pretrain_frames: Positive  # around the middle of a clip that is wanted for its label only
+    frames_before: Count = Field(description="Stored frames (30 a second) kept before a keyframe")
+    frames_after: Count = Field(description="Stored frames kept after a keyframe")
+    pretrain_frames: Positive = Field(
+        description="Stored frames kept of a clip that only has a label"
+    )
 
 
 class YouTube(Section):
     """How to ask YouTube; decides no byte of what comes."""
 
-    cookies: str | None  # a cookies.txt; AVA_YOUTUBE_COOKIES in the environment replaces it
-    at_once: Positive  # videos fetched at once on this machine
-    sleep_seconds: Annotated[float, Field(ge=0)]  # after each video
-    sleep_requests_seconds: Annotated[float, Field(ge=0)]  # before each question about one
-    videos_per_job: Positive  # the others are left to a later run
+    cookies: str | None = Field(description="A cookies.txt; the variable AVA_YOUTUBE_COOKIES wins")
+    at_once: Positive = Field(description="Videos downloaded at once on this machine")
+    sleep_seconds: NonNegativeFloat = Field(description="Seconds to wait after each video")
+    sleep_requests_seconds: NonNegativeFloat = Field(
+        description="Seconds to wait before each request"
+    )
+    videos_per_job: Positive = Field(
+        description="Videos of one run of a job; others come in a later run"
+    )
 
 
 class Download(Section):
-    timeout_seconds: PositiveFloat
-    attempts: Positive
-    connections: Positive  # files fetched at once by one job
-    connections_per_host: Positive  # by all jobs on this machine together
-    youtube: YouTube
+    timeout_seconds: PositiveFloat = Field(
+        description="Seconds without a byte until a transfer is stalled"
+    )
+    attempts: Positive = Field(description="How often a file is tried before it is given up")
+    connections: Positive = Field(description="Files downloaded at once by one job")
+    connections_per_host: Positive = Field(
+        description="Files at once from a host, over all jobs here"
+    )
+    youtube: YouTube = Field(description="For subsets with a source of the kind `youtube`")
 
 
 class CutClips(Section):
-    pass
+    """Nothing can be set."""
 
 
 class ExtractFrames(Section):
-    short_side_px: Positive  # larger frames shrink to it, smaller ones stay
-    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+    short_side_px: Positive = Field(
+        description="Shorter side that larger frames shrink to, in pixels"
+    )
+    jpeg_quality: int = Field(ge=1, le=100, description="JPEG quality of the stored frames")
 
 
 class DetectPeople(Section):
-    weights: str  # path or address of a torchvision Faster R-CNN checkpoint
-    sha256: Sha256 | None
-    min_score: Fraction
-    min_side_px: Count
-    batch_size: Positive
-    fill_gaps: bool  # also at keyframes that a published file has no boxes for
+    weights: str = Field(description="Path or address of a torchvision Faster R-CNN checkpoint")
+    sha256: Sha256 | None = Field(
+        description="Hash of the file; null: the digits in its name must match"
+    )
+    min_score: Fraction = Field(description="Detections below this score are dropped")
+    min_side_px: Count = Field(description="Boxes with a side of fewer pixels are dropped")
+    batch_size: Positive = Field(description="Frames of one batch")
+    fill_gaps: bool = Field(description="Whether to detect where a published file has no boxes")
 
 
 class MergeAnnotations(Section):
-    pass
+    """Nothing can be set."""
 
 
 class Optimisation(Section):
     """What pretraining and training share: linear warm-up, then half a cosine to zero."""
 
-    backbone: str  # a name in pipeline.models.slow_only.BACKBONES
-    epochs: Positive
-    batch_size: Positive  # clips of one step, over all passes and processes
-    micro_batch_size: Positive  # through the network at once: what batch norm and dropout see
-    optimizer: Literal["sgd", "adamw"]
-    learning_rate: PositiveFloat  # at a batch of learning_rate_batch; in proportion at others
-    learning_rate_batch: Positive
-    warmup_epochs: Count
-    momentum: Fraction
-    weight_decay: Annotated[float, Field(ge=0)]
-    clip_norm: PositiveFloat
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    short_side_px: Annotated[tuple[Positive, Positive], Field(strict=False)]  # lowest, highest
-    crop_px: Positive
-    test_short_side_px: Positive
-    seed: Count
-    threads: Positive  # part of the result: sums of floats depend on how they are split
-    workers: Count  # processes that prepare batches beside the training; decides no number
-    save_every_minutes: PositiveFloat
-    precision: Precision
-    deterministic: bool  # have a GPU repeat its bits; a CPU always does
-    compile: bool  # generate kernels for the backbone (torch.compile); other roundings
+    backbone: str = Field(description="A name in pipeline.models.slow_only.BACKBONES")
+    sampling: str = Field(description="Frames x interval at 30 frames a second, such as 8x8")
+    epochs: Positive = Field(description="Passes over the training data")
+    batch_size: Positive = Field(description="Clips of one step, over all processes")
+    micro_batch_size: Positive = Field(description="Clips that batch norm and dropout see at once")
+    optimizer: Literal["sgd", "adamw"] = Field(description="Optimizer: sgd with momentum, or adamw")
+    learning_rate: PositiveFloat = Field(
+        description="Rate at learning_rate_batch, in proportion at others"
+    )
+    learning_rate_batch: Positive = Field(description="Batch size that learning_rate is meant for")
+    warmup_epochs: Count = Field(description="Epochs of linear warm-up; fewer than epochs")
+    momentum: Fraction = Field(description="Momentum of sgd")
+    weight_decay: NonNegativeFloat = Field(description="Weight decay of both optimizers")
+    clip_norm: PositiveFloat = Field(description="Norm that gradients are clipped to")
+    dropout: float = Field(ge=0, lt=1, description="Dropout before the classifier")
+    short_side_px: tuple[Positive, Positive] = Field(
+        strict=False, description="Lowest and highest shorter side in pixels before the random crop"
+    )
+    crop_px: Positive = Field(description="Side of the square training crop in pixels")
+    test_short_side_px: Positive = Field(description="Shorter side in pixels in evaluation")
+    seed: Count = Field(description="Seed of initial weights, order, crops and dropout")
+    threads: Positive = Field(description="CPU threads; sums of floats, so results, depend on them")
+    workers: Count = Field(description="Processes that prepare batches; no result depends on them")
+    save_every_minutes: PositiveFloat = Field(description="Minutes between two saves of the state")
+    precision: Precision = Field(description="auto: bfloat16 where it is faster")
+    deterministic: bool = Field(description="Whether a GPU must repeat its bits; a CPU always does")
+    compile: bool = Field(description="Whether torch.compile is used; rounding differs")
+
+    @field_validator("sampling")
+    @classmethod
+    def _is_a_sampling(cls, value: str) -> str:
+        Sampling.parse(value)
+        return value
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -126,160 +155,42 @@ class Optimisation(Section):
         return self
 
 
-class Sampled(Section):
-    sampling: str  # frames x interval at 30 a second: 8x8
-
-    @field_validator("sampling")
-    @classmethod
-    def _is_a_sampling(cls, value: str) -> str:
-        Sampling.parse(value)
-        return value
+class Pretrain(Optimisation):
+    """Training of a backbone on the labels of whole clips."""
 
 
-class Pretrain(Optimisation, Sampled):
-    pass
+class Train(Optimisation):
+    """Training of a detector: the section `train` with the changes of a dataset and a variant."""
 
-
-class Train(Optimisation, Sampled):
-    epochs: Count  # 0: keep the weights it starts from
-    pretrained: str  # a name in the dataset's `pretrained`
-    context: bool  # classify [box, whole image] instead of the box alone
-    temporal_pool: Literal["mean", "max"]
-    head: Literal["linear", "mlp"]
-    loss: Literal["bce", "focal"]
-    focal_gamma: Annotated[float, Field(ge=0)]
-    max_rois: Positive  # people per keyframe that enter the loss
-    min_proposal_score: Fraction
-    validate_every: Count  # epochs between two evaluations while training; 0: never
+    epochs: Count = Field(description="Passes over the training data; 0 keeps the first weights")
+    pretrained: str = Field(description="What it starts from: a name in the dataset's pretrained")
+    context: bool = Field(description="Whether the classifier sees the whole frame beside the box")
+    temporal_pool: Literal["mean", "max"] = Field(description="Pooling over time")
+    head: Literal["linear", "mlp"] = Field(description="Classifier: linear, or mlp (two layers)")
+    loss: Literal["bce", "focal"] = Field(description="Binary cross-entropy, or its focal form")
+    focal_gamma: NonNegativeFloat = Field(description="Exponent of the focal loss")
+    max_rois: Positive = Field(description="Persons of a keyframe that enter the loss")
+    min_proposal_score: Fraction = Field(
+        description="Proposals below this score are not used, unless a keyframe has no others"
+    )
+    validate_every: Count = Field(description="Epochs between two validations; 0: none")
 
 
 class Evaluate(Section):
-    batch_size: Positive
-    min_score: Fraction  # detections at or below are dropped
-    bootstrap_resamples: Count
-    precision: Precision
-    checkpoint: Literal["last", "best"]  # the last epoch's weights, or those of its highest mAP
+    batch_size: Positive = Field(description="Keyframes of one batch")
+    min_score: Fraction = Field(description="Detections at or below this score are dropped")
+    bootstrap_resamples: Count = Field(description="Resamples of videos for the intervals of mAP")
+    precision: Precision = Field(description="auto: bfloat16 where it is faster")
+    checkpoint: Literal["last", "best"] = Field(
+        description="Weights of the last epoch or of the one with the best mAP"
+    )
 
 
 class Report(Section):
-    gallery_keyframes: Count
-    published: dict[str, float]  # variant to the mAP that its authors published
-
-
-class AnnotationFile(Section):
-    url: str  # address or local path; archives are unpacked
-    name: str | None = None  # file name to keep, when not the address's own
-    sha256: Sha256 | None = None
-
-
-class FilesSource(Section):
-    kind: Literal["files"]
-    list: str  # file among the raw annotations: one file name per line
-    url: str  # folder that holds them
-
-
-class FolderSource(Section):
-    kind: Literal["folder"]
-    path: str
-    trimmed: bool = False  # files named by a video's id alone hold one clip, not the whole video
-
-
-class ArchivesSource(Section):
-    kind: Literal["archives"]
-    list: str  # file among the raw annotations: one archive address per line
-    keep: Literal["seconds", "whole"] = "seconds"  # of a clip: what is looked at, or all of it
-
-
-class YouTubeSource(Section):
-    kind: Literal["youtube"]
-    url: str = "https://www.youtube.com/watch?v={video_id}"  # or another site that yt-dlp knows
-
-    @field_validator("url")
-    @classmethod
-    def _names_the_video(cls, value: str) -> str:
-        if "{video_id}" not in value:
-            raise ValueError(f"url {value!r}, expected one with {{video_id}} in it")
-        return value
-
-
-Source = Annotated[
-    FilesSource | FolderSource | ArchivesSource | YouTubeSource, Field(discriminator="kind")
-]
-
-
-class Subset(Section):
-    """Videos annotated together: a ground truth file, where its videos are, who its people are."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    split: Annotated[str, Field(pattern=r"^(train|val[a-z0-9_]*)$")]
-    ground_truth: str
-    excluded: str | None = None
-    proposals: str  # file among the raw annotations, or `detect`
-    span_seconds: Annotated[tuple[float, float], Field(strict=False)] | None = None
-    clip_list: str | None = None  # csv: label, youtube_id, time_start, time_end, split
-    sources: Annotated[list[Source], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _span(self) -> Self:
-        if self.span_seconds is not None:
-            if self.clip_list is not None:
-                raise ValueError("found both span_seconds and clip_list, expected one or neither")
-            if not 0 <= self.span_seconds[0] < self.span_seconds[1]:
-                raise ValueError(f"span_seconds {self.span_seconds}, expected [start, later end]")
-        return self
-
-    @property
-    def rounds(self) -> list[list[Source]]:
-        """The sources in rounds, each for what those before lack: archives apart from others.
-
-        No shard knows what the archives of another one hold: what is left for the next source only
-        the tables of all shards tell.
-        """
-        grouped = groupby(self.sources, key=lambda source: source.kind == "archives")
-        return [list(sources) for _, sources in grouped]
-
-
-class Pretrained(Section):
-    """A backbone to start from: a published checkpoint, or one to train on clip labels."""
-
-    sampling: str | None = None  # when trained with another than the pretrain section's
-    checkpoint: str | None = None  # path or address
-    sha256: Sha256 | None = None
-    labels: list[str] | None = None  # Kinetics classes to train on; []: all
-    clips_per_label: Positive | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.checkpoint is None) == (self.labels is None):
-            raise ValueError("expected either checkpoint or labels (with clips_per_label)")
-        if self.labels is not None and self.clips_per_label is None:
-            raise ValueError("labels given, expected clips_per_label beside it")
-        return self
-
-
-class Dataset(Section):
-    synthetic: bool  # whether draw_world makes its mirror, served on loopback as {mirror}
-    num_shards: Positive
-    class_list: str
-    annotation_files: list[AnnotationFile]
-    subsets: Annotated[list[Subset], Field(min_length=1)]
-    pretrained: Annotated[dict[str, Pretrained], Field(min_length=1)]
-    settings: dict[str, dict[str, object]]  # stage section to the values that differ here
-
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        names = [subset.name for subset in self.subsets]
-        if len(set(names)) < len(names):
-            raise ValueError(f"subsets: found names {names}, expected each once")
-        splits = {subset.split for subset in self.subsets}
-        if "train" not in splits or len(splits) < 2:
-            raise ValueError(f"subsets: found splits {sorted(splits)}, expected train and val...")
-        if JOINT_SPLIT in splits and len(splits) > 2:
-            raise ValueError(
-                f"subsets: found splits {sorted(splits)}, expected no validation split of several "
-                f"to be called {JOINT_SPLIT}, the name of all of them together"
-            )
-        return self
+    gallery_keyframes: Count = Field(description="Keyframes in the gallery of the report")
+    published: dict[str, float] = Field(
+        description="Variant to its published mAP in percent (AVA 2.2)"
+    )
 
 
 STAGES: dict[str, type[Section]] = {

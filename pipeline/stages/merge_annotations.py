@@ -10,18 +10,6 @@ from pathlib import Path
 from pipeline.core.command import parser, run
 from pipeline.core.summaries import write_summary
 
-# All that has happened to the data by now; this stage is the first that sees it whole.
-DATA_STAGES = (
-    "draw_world",
-    "download_annotations",
-    "list_clips",
-    "download",
-    "cut_clips",
-    "extract_frames",
-    "detect_people",
-    "merge_annotations",
-)
-
 
 def main(argv: list[str] | None = None) -> None:
     flags = parser(__doc__)
@@ -35,16 +23,12 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--coverage", type=Path, required=True, help="table to write")
     args = flags.parse_args(argv)
     from pipeline.annotations.index_files import Inputs, merge_annotations
-    from pipeline.core.tracking import mirror_stages, version_of
     from pipeline.settings.params import load_params
 
     inputs = Inputs(args.raw, args.clips, args.videos, args.cut, args.frames, args.proposals)
     params = load_params(args.params)
     counts = merge_annotations(inputs, args.index, args.coverage, params)
     write_summary(args.summary, counts)
-    if args.summary is not None:
-        version = version_of([args.coverage, *sorted(args.index.glob("*.parquet"))])
-        mirror_stages(params.dataset, args.summary.parent.parent, DATA_STAGES, version)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Record in DVC what Snakemake has just built, so that `dvc status` is clean and outputs are kept.
+"""Record what Snakemake has just built: the data stages in MLflow, the outputs in DVC.
 
-Inside `dvc repro` there is nothing to record: DVC does it itself. Outside a git repository (in a
-source archive, say) DVC cannot work, and a line says so.
+Afterwards `dvc status` is clean. Inside `dvc repro` DVC records the outputs itself. Outside a git
+repository (in a source archive, say) DVC cannot work, and a line says so.
 """
 
-import argparse
 import logging
 import os
 import subprocess
@@ -12,13 +11,25 @@ import sys
 from pathlib import Path
 
 from pipeline.core.atomic import written
-from pipeline.core.command import run
+from pipeline.core.command import parser, run
 
 logger = logging.getLogger(__name__)
 
+# Trainings and evaluations record themselves; what the jobs of these stages did is in their logs.
+DATA_STAGES = (
+    "draw_world",
+    "download_annotations",
+    "list_clips",
+    "download",
+    "cut_clips",
+    "extract_frames",
+    "detect_people",
+    "merge_annotations",
+)
+
 
 def record(root: Path) -> str:
-    """Commit the outputs below `root` to DVC; returns one line that says what was done."""
+    """Commit the outputs below `root` to DVC; return one line that says what was done."""
     if "DVC_ROOT" in os.environ:
         return "recorded by dvc repro"
     if not (root / ".git").exists() or not (root / ".dvc").exists():
@@ -31,10 +42,15 @@ def record(root: Path) -> str:
     return "recorded in DVC: dvc.lock now names these versions"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stamp", type=Path, help="file to write when the build is recorded")
-    args = parser.parse_args()
+def main(argv: list[str] | None = None) -> None:
+    flags = parser(__doc__)
+    flags.add_argument("--logs", type=Path, required=True, help="has <stage>/*.json of the dataset")
+    flags.add_argument("--stamp", type=Path, required=True, help="file to write at the end")
+    args = flags.parse_args(argv)
+    from pipeline.core.tracking import mirror_stages
+    from pipeline.settings.params import load_params
+
+    mirror_stages(load_params(args.params).dataset, args.logs, DATA_STAGES)
     said = record(Path.cwd())
     logger.info("%s", said)
     with written(args.stamp) as temporary:

@@ -21,8 +21,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from pipeline.core.atomic import written
 from pipeline.core.command import REQUEUE
+from pipeline.models.checkpoints import save
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +126,7 @@ class SavedState:
                 "optimizer": optimizer.state_dict(),
                 "position": vars(position),
             }
-            with written(self._path) as temporary:
-                torch.save(state, temporary)
+            save(self._path, state)
             self._saved = time.monotonic()
         if stop:
             self._stop()

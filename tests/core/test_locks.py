@@ -1,8 +1,11 @@
-"""A lock is removed when nobody lives who could hold it, and only then."""
+"""A lock is removed when no living process can hold it, and only then."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from pipeline.core.locks import clear_stale_lock
+from tests.conftest import ROOT
 
 
 def leave_lock(folder: Path) -> Path:
@@ -32,3 +35,22 @@ def test_a_lock_stays_while_another_lives(tmp_path: Path) -> None:
     assert lock.exists()
     for file in (first, second, third):
         file.close()
+
+
+def test_a_lock_of_a_killed_process_is_removed_once_it_is_dead(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from pipeline.core.locks import *\n"
+        "alive = clear_stale_lock(Path(sys.argv[1])); print('alive', flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        lock = leave_lock(tmp_path)
+        clear_stale_lock(tmp_path).close()
+        assert lock.exists()
+        other.kill()
+
+    clear_stale_lock(tmp_path).close()
+
+    assert not lock.exists()

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.core import source_code
 from pipeline.core.source_code import CODE, code, code_digest
 from pipeline.settings.sections import STAGES
 from tests.conftest import ROOT
 from tests.import_graph import reachable, source_of
+from tests.small_dataset import read_yaml
 
 WATCHED_AS_VALUES = {"pipeline/core", "pipeline/settings"}
 # A pinned hash decides what these bring; see `pipeline/core/source_code.py`.
@@ -31,7 +31,7 @@ def test_a_stage_watches_the_folders_that_it_imports_from(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_snakemake_and_dvc_watch_the_same_folders(stage: str) -> None:
-    body = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]
+    body = read_yaml((ROOT / "dvc.yaml").read_text())["stages"][stage]
 
     deps = {path for path in body.get("do", body)["deps"] if path.startswith("pipeline/")}
 

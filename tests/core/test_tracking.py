@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,18 @@ from pipeline.core.tracking import mirror_stages, tracked_run
 from tests.conftest import ROOT
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without runs: MLflow takes seconds to make one."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
+
+
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_store, tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     return MlflowClient(uri)
@@ -68,11 +78,30 @@ def test_a_stage_gets_one_run_with_the_sums_of_its_jobs(
     (folder / "00.json").write_text(json.dumps({"clips": 3, "bytes": 10}))
     (folder / "01.json").write_text(json.dumps({"clips": 4, "missing": 1}))
 
-    mirror_stages("demo", tmp_path / "logs", ("download", "cut_clips"), "digest")
+    mirror_stages("demo", tmp_path / "logs", ("download", "cut_clips"))
 
     assert runs_of(store, "demo") == {
         "download": {"clips": 7, "bytes": 10, "missing": 1, "jobs": 2}
     }
+
+
+def test_the_same_summaries_are_recorded_once_and_others_in_a_run_of_their_own(
+    store: MlflowClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "logs" / "download"
+    folder.mkdir(parents=True)
+    (folder / "00.json").write_text(json.dumps({"clips": 3}))
+    mirror_stages("demo", tmp_path / "logs", ("download",))
+
+    mirror_stages("demo", tmp_path / "logs", ("download",))
+    (folder / "00.json").write_text(json.dumps({"clips": 4}))
+    mirror_stages("demo", tmp_path / "logs", ("download",))
+
+    experiment = store.get_experiment_by_name("demo")
+    runs = store.search_runs([experiment.experiment_id])
+    assert sorted(run.data.metrics["clips"] for run in runs) == [3, 4]
+    history = [store.get_metric_history(run.info.run_id, "clips") for run in runs]
+    assert [len(values) for values in history] == [1, 1]
 
 
 def test_jobs_that_start_together_on_a_new_store_all_arrive(

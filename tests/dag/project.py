@@ -4,14 +4,14 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.conftest import ROOT
+from tests.small_dataset import read_settings, write_settings
 
 VARIANTS = ("k400_4x16", "more_frames")
 PYTHON = str(Path(sys.executable).parent)
@@ -40,9 +40,9 @@ class Project:
 
     def edit_params(self, change: Any) -> None:
         path = self.folder / "params.yaml"
-        params = yaml.safe_load(path.read_text())
+        params = read_settings(path)
         change(params)
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        write_settings(path, params)
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """Start a command in the project, with the tests' own environment's programs first."""
@@ -75,15 +75,14 @@ class Project:
         if "Nothing to be done" in output:
             return set()
         jobs = set()
-        for line in re.findall(r"python -m pipeline\.(?:stages\.)?(.*)", output):
-            words = line.split()
+        for words in stage_commands(output):
             variant = words[words.index("--variant") + 1] if "--variant" in words else ""
-            jobs.add(f"{words[0]} {variant}".strip())
+            jobs.add(f"{words[2].rpartition('.')[2]} {variant}".strip())
         return jobs
 
     def stale(self) -> set[str]:
         """The stages that DVC says have changed."""
-        return set(yaml.safe_load(self.run("dvc", "status", "--json")) or {})
+        return set(json.loads(self.run("dvc", "status", "--json")) or {})
 
     def hashes(self, *patterns: str) -> dict[str, str]:
         """sha256 of the files below the project that match; at least one must."""
@@ -102,6 +101,12 @@ class Project:
         return loaded
 
 
+def stage_commands(printed: str) -> list[list[str]]:
+    """Return the words of each stage's command in what `snakemake --printshellcmds` printed."""
+    lines = re.findall(r"python -m pipeline\.stages\..*", printed.replace("\\\n", " "))
+    return [shlex.split(line.partition(" > ")[0]) for line in lines]
+
+
 def cut_down(params: dict[str, Any]) -> None:
     """Two rows on five short videos, two shards, two epochs."""
     params["draw_world"].update(
@@ -117,7 +122,7 @@ def cut_down(params: dict[str, Any]) -> None:
     for subset in demo["subsets"]:
         if "span_seconds" in subset:
             subset["span_seconds"] = [4, 12]
-    # What the archives of the last part lack is looked for elsewhere: a second round of downloads.
+    # Clips that the archives of the last subset lack have a second source: a second download pass.
     demo["subsets"][-1]["sources"] += demo["subsets"][0]["sources"]
     del demo["pretrained"]["k400_8x8"]  # no row of ours starts from it
     for pretrained in demo["pretrained"].values():

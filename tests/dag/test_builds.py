@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
+from pipeline.stages.record import DATA_STAGES
 from tests.dag.project import VARIANTS, Project
 
 pytestmark = pytest.mark.dag
@@ -38,6 +40,19 @@ def test_the_table_has_every_row(project: Project) -> None:
 
     assert tuple(metrics) == VARIANTS
     assert all(0 < row["mAP"] < 1 for row in metrics.values())
+
+
+def test_every_stage_that_ran_is_in_mlflow_once(project: Project) -> None:
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("demo")
+
+    runs = client.search_runs([experiment.experiment_id])
+
+    names = [run.info.run_name for run in runs]
+    assert sorted(names) == sorted(
+        [*DATA_STAGES, *VARIANTS, "pretrain k400_4x16", "pretrain k700", "report"]
+    )
+    assert {run.info.status for run in runs} == {"FINISHED"}
 
 
 def test_a_killed_build_ends_as_an_undisturbed_one_built_by_dvc(

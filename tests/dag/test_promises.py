@@ -39,12 +39,12 @@ class OtherClips:
         self._other = dict(zip(clips, [*clips[1:], clips[0]], strict=True))
 
     def decode_into(
-        self, stills: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64]
+        self, frames: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64]
     ) -> None:
         other = self._other[clip]
         first, last = self._frames.first_frame(other), self._frames.last_frame(other)
         shown = self._frames.decode(other, np.clip(numbers, first, last))
-        stills[:] = [cv2.resize(still, self._frames.size(clip)) for still in shown]
+        frames[:] = [cv2.resize(frame, self._frames.size(clip)) for frame in shown]
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from pipeline.settings import datasets
+from pipeline.settings.datasets import Section
 from pipeline.settings.params import Params, load_params
+from pipeline.settings.sections import STAGES, YouTube
 from tests.conftest import ROOT
+from tests.small_dataset import read_settings
+
+DATASET_SECTIONS = [
+    kind
+    for kind in vars(datasets).values()
+    if isinstance(kind, type) and issubclass(kind, Section) and kind is not Section
+]
 
 
 @pytest.fixture
 def raw() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-    return loaded
+    return read_settings()
 
 
 @pytest.mark.parametrize("dataset", ["demo", "ava_kinetics"])
@@ -144,7 +152,7 @@ def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("dataset: demo\ntrain: {seed: 1, seed: 2}\n")
 
-    with pytest.raises(ValueError, match="'seed' stands twice"):
+    with pytest.raises(ValueError, match=r"line 2: .* key .seed.*, expected each key once"):
         load_params(path)
 
 
@@ -176,3 +184,10 @@ def test_archives_among_other_sources_make_rounds(raw: dict[str, Any]) -> None:
     assert params.batches_before("00_2") == ["00", "01"]
     with pytest.raises(ValueError, match="batch: found '00_3', expected one of"):
         params.place_of("00_3")
+
+
+@pytest.mark.parametrize("kind", [*STAGES.values(), YouTube, *DATASET_SECTIONS])
+def test_every_field_says_what_it_means(kind: type[Section]) -> None:
+    silent = [name for name, field in kind.model_fields.items() if not field.description]
+
+    assert silent == []

@@ -3,30 +3,46 @@
 Where there can be no small disk, a limit on the size of files stands in for it.
 """
 
-import shlex
-import subprocess
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.small_dataset import STAGES, SmallDataset, contents
 from tests.small_disk import SmallDisks
-from tests.small_world import STAGES, SmallWorld, contents
 from tests.stage_runner import LATE, StageRunner
 
+pytestmark = pytest.mark.slow
 IMPORTS = (
     *LATE,
     "pipeline.annotations.dataset_clips",
     "pipeline.people.split_people",
     "pipeline.download.annotation_files",
 )
+# Runs a module whose files may not grow beyond a number of bytes. Its words go through a pipe, as
+# they would stand in such a file themselves.
 LIMITED = """
-(ulimit -f {blocks}; {job} 2>&1) | cat > {folder}/first.txt
-echo ${{PIPESTATUS[0]}} > {folder}/first.rc
-cp -r {disk}/out {folder}/first 2> /dev/null
-{job} 2> {folder}/second.txt; echo $? > {folder}/second.rc
-cp -r {disk}/out {folder}/second
+import os, resource, runpy, subprocess, sys, traceback
+size, module = int(sys.argv[1]), sys.argv[2]
+words = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+for number in (1, 2):
+    os.dup2(words.stdin.fileno(), number)
+words.stdin.close()
+try:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    sys.argv = sys.argv[2:]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+except Exception:
+    traceback.print_exc()
+    raise
+finally:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nothing, number)
+    words.wait()
 """
 # By stage: kB of the disk, then of them taken; some outputs are smaller than any disk can be.
 SIZES = {
@@ -49,17 +65,22 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisks]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
-    world = SmallWorld(tmp_path_factory.mktemp("full"))
-    runner = StageRunner(world.folder / "log.txt", IMPORTS)
-    world.build(world.folder / "whole", runner)
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageRunner]:
+    runner = StageRunner(tmp_path_factory.mktemp("log") / "log.txt", IMPORTS)
+    yield runner
     runner.close()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, runner: StageRunner) -> SmallDataset:
+    world = SmallDataset(tmp_path_factory.mktemp("full"))
+    world.build(world.folder / "whole", runner)
     return world
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_says_so_in_one_line_and_goes_on_when_there_is_room(
-    world: SmallWorld, disks: SmallDisks, tmp_path: Path, stage: str
+    world: SmallDataset, disks: SmallDisks, tmp_path: Path, stage: str
 ) -> None:
     command = world.command(stage, world.folder / "whole", tmp_path / "disk" / "out")
 
@@ -74,20 +95,25 @@ def test_stage_says_so_in_one_line_and_goes_on_when_there_is_room(
     "stage", [stage for stage in STAGES if "download" not in {stage, stage[:-2]}]
 )
 def test_stage_says_so_where_files_may_not_grow(
-    world: SmallWorld, tmp_path: Path, stage: str
+    world: SmallDataset, runner: StageRunner, tmp_path: Path, stage: str
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    job = shlex.join(world.command(stage, world.folder / "whole", disk / "out"))
-    blocks = {"extract_frames": 400, "cut_clips": 2}.get(stage, 0)
-    script = LIMITED.format(blocks=blocks, disk=disk, folder=tmp_path, job=job)
+    command = world.command(stage, world.folder / "whole", disk / "out")
+    python, _, *words = command
+    size = 1024 * {"extract_frames": 400, "cut_clips": 2}.get(stage, 0)
+    limited = [python, "-c", LIMITED, str(size), *words]
 
-    subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    for name, words in (("first", limited), ("second", command)):
+        code = runner.run(words, tmp_path / f"{name}.txt")
+        (tmp_path / f"{name}.rc").write_text(f"{code}\n")
+        if (disk / "out").exists():
+            shutil.copytree(disk / "out", tmp_path / name)
 
     check(world, tmp_path, str(disk))
 
 
-def check(world: SmallWorld, folder: Path, disk: str) -> None:
+def check(world: SmallDataset, folder: Path, disk: str) -> None:
     """The first run said what there was no room for and left no output; the second made it."""
     said = (folder / "first.txt").read_text()
     assert (folder / "first.rc").read_text() == "2\n", said

@@ -1,6 +1,5 @@
 """Training, evaluation and report on a disk that is really full, and once there is room."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,9 @@ import torch
 from pipeline.models import checkpoints
 from pipeline.settings.params import load_params
 from pipeline.training.variants import detector_of
-from tests.conftest import ROOT
 from tests.report.conftest import build  # noqa: F401  the fixture
+from tests.small_dataset import contents
 from tests.small_disk import SmallDisks
-from tests.small_world import contents
 from tests.toy_dataset import write_toy_dataset
 
 IMPORTS = (
@@ -25,6 +23,8 @@ IMPORTS = (
     "pipeline.training.variant_training",
     "mlflow.store.tracking.sqlalchemy_store",
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,9 @@ def train_command(toy: Path, out: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(toy: Path) -> dict[str, bytes]:
+def whole(toy: Path, disks: SmallDisks) -> dict[str, bytes]:
     """What a training leaves when nothing disturbs it."""
-    subprocess.run(train_command(toy, toy / "whole"), cwd=ROOT, check=True)
+    assert disks.runner.run(train_command(toy, toy / "whole")) == 0
     return contents(toy / "whole")
 
 

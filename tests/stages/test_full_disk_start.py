@@ -1,20 +1,19 @@
 """The demo's drawing, detection, pretraining and its record on a disk that is really full."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from mlflow import MlflowClient
 
-from tests.conftest import ROOT
+from tests.small_dataset import SmallDataset, contents, read_settings, write_settings
 from tests.small_disk import SmallDisks
-from tests.small_world import SmallWorld, contents
 from tests.stages.test_full_disk_results import IMPORTS, on_small_disk, run_on_small_disk
 from tests.toy_dataset import write_toy_dataset
+
+pytestmark = pytest.mark.slow
 
 # The stage with a detector that finds people anywhere; its weights are any file.
 DETECTION = """
@@ -23,13 +22,13 @@ from pipeline.people import people_detector
 from pipeline.core.command import run
 from pipeline.stages.detect_people import main
 
-def people(still):
-    draws = np.random.default_rng(list(still.tobytes()[:1000])).random((40, 3))
+def people(frame):
+    draws = np.random.default_rng(list(frame.tobytes()[:1000])).random((40, 3))
     corners = draws[:, :2] / 2
     return np.column_stack([corners, corners + 0.25, draws[:, 2]])
 
-def detect(detector, stills, *_):
-    return [people(still) for still in stills]
+def detect(detector, frames, *_):
+    return [people(frame) for frame in frames]
 
 people_detector.detect = detect
 people_detector.load_detector = lambda *_: None
@@ -48,15 +47,15 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisks]:
 def test_a_drawing_leaves_no_mirror_and_is_whole_when_there_is_room(
     tmp_path: Path, disks: SmallDisks
 ) -> None:
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings = read_settings()
     settings["draw_world"] |= {
         "ava_train_videos": 1, "ava_val_videos": 1, "ava_seconds": 4,
         "kinetics_train_clips": 1, "kinetics_val_clips": 1, "kinetics_seconds": 3,
     }  # fmt: skip
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    write_settings(tmp_path / "params.yaml", settings)
     command = [sys.executable, "-m", "pipeline.stages.draw_world"]
     command += ["--params", str(tmp_path / "params.yaml"), "--mirror"]
-    subprocess.run([*command, str(tmp_path / "whole/mirror")], cwd=ROOT, check=True)
+    assert disks.runner.run([*command, str(tmp_path / "whole/mirror")]) == 0
 
     first, second = run_on_small_disk(
         disks, [*command, str(tmp_path / "disk/out/mirror")], tmp_path, 100, 0
@@ -69,24 +68,24 @@ def test_a_drawing_leaves_no_mirror_and_is_whole_when_there_is_room(
 def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
     tmp_path: Path, disks: SmallDisks
 ) -> None:
-    world = SmallWorld(tmp_path / "world")
+    world = SmallDataset(tmp_path / "world")
     built = tmp_path / "built"
     for stage in ("download_annotations", "list_clips", "download", "download_2"):
         world.run(stage, built, built, disks.runner)
     for stage in ("cut_clips", "extract_frames"):
         world.run(stage, built, built, disks.runner)
-    settings = yaml.safe_load(world.params.read_text())
+    settings = read_settings(world.params)
     for subset in settings["datasets"]["tiny"]["subsets"]:
         subset["proposals"] = "detect"
     settings["detect_people"]["weights"] = str(world.params)
-    (tmp_path / "detect.yaml").write_text(yaml.safe_dump(settings))
+    write_settings(tmp_path / "detect.yaml", settings)
 
     def command(out: Path) -> list[str]:
         _, _, _, *flags = world.command("detect_people", built, out)
         flags[flags.index("--params") + 1] = str(tmp_path / "detect.yaml")
         return [sys.executable, "-c", DETECTION, *flags]
 
-    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True)
+    assert disks.runner.run(command(tmp_path / "whole")) == 0
 
     first, second = run_on_small_disk(disks, command(tmp_path / "disk/out"), tmp_path, 24, 0)
 
@@ -95,11 +94,11 @@ def test_a_detection_keeps_its_batches_and_goes_on_when_there_is_room(
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy(tmp_path_factory: pytest.TempPathFactory, disks: SmallDisks) -> Path:
     """Labelled clips, and what a pretraining makes of them when nothing disturbs it."""
     folder = tmp_path_factory.mktemp("toy")
     write_toy_dataset(folder)
-    subprocess.run(pretrain_command(folder, folder / "whole"), cwd=ROOT, check=True)
+    assert disks.runner.run(pretrain_command(folder, folder / "whole")) == 0
     return folder
 
 

@@ -11,20 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_world import SmallWorld, contents
+from tests.small_dataset import SmallDataset, contents
 from tests.stage_runner import MODULES, StageRunner
 
 KILLS = 20  # of each of five
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/task").exists(),
-    reason="forks only where it can be seen that none is unsafe",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not Path("/proc/self/task").exists(),
+        reason="forks only where it can be seen that none is unsafe",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
-    return SmallWorld(tmp_path_factory.mktemp("kills"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> SmallDataset:
+    return SmallDataset(tmp_path_factory.mktemp("kills"))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageRunner]:
 
 
 @pytest.fixture(scope="module")
-def whole(world: SmallWorld, runner: StageRunner) -> Path:
+def whole(world: SmallDataset, runner: StageRunner) -> Path:
     """The folder of what every stage makes undisturbed."""
     folder = world.folder / "whole"
     world.build(folder, runner)
@@ -44,7 +47,7 @@ def whole(world: SmallWorld, runner: StageRunner) -> Path:
 
 @pytest.mark.parametrize("stage", [*MODULES, "download_2"])
 def test_a_killed_stage_ends_with_the_bytes_of_an_undisturbed_one(
-    world: SmallWorld, whole: Path, runner: StageRunner, tmp_path: Path, stage: str
+    world: SmallDataset, whole: Path, runner: StageRunner, tmp_path: Path, stage: str
 ) -> None:
     draw = random.Random(f"5 {stage}")
     out = tmp_path / "out"

@@ -2,16 +2,15 @@
 What every rule file uses: the checked settings, the folders, and which code a stage runs.
 """
 
-import shlex
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(workflow.basedir))
 
-from pipeline.core.source_code import code
-from pipeline.settings.params import load_params
-from pipeline.sampling import Sampling
 from pipeline.core.locks import clear_stale_lock
+from pipeline.core.source_code import code
+from pipeline.sampling import Sampling
+from pipeline.settings.params import load_params
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -28,14 +27,17 @@ LOCK = f"locks/{PARAMS.dataset}.csv"
 if workflow.is_main_process:
     ALIVE = clear_stale_lock(Path(".snakemake"))
 
-# Jobs end when the Snakemake that started them is gone, and they run the interpreter that runs
-# Snakemake, whether or not its environment is activated. In huge pages, which glibc asks for only
+# Jobs end when the Snakemake that started them is gone. They run the interpreter that runs
+# Snakemake, whether or not its environment is activated, and find this project also where Python
+# does not look in the working folder (PYTHONSAFEPATH). In huge pages, which glibc asks for only
 # when told to at the start, a training takes about a tenth less.
 shell.executable("bash")
-shell.prefix(
+PROGRAMS, ROOT = str(Path(sys.executable).parent), str(workflow.basedir)
+shell.prefix(  # which Snakemake formats with the names above
     "set -euo pipefail; export AVA_PARENT=$PPID"
     " GLIBC_TUNABLES=${{GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}}"
-    f" PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+    " PATH={PROGRAMS:q}:$PATH"
+    " PYTHONPATH={ROOT:q}${{PYTHONPATH:+:$PYTHONPATH}}; "
 )
 
 

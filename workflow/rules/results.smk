@@ -55,7 +55,15 @@ rule record:
     log:
         f"{LOGS}/record/all.log",
     localrule: True
+    params:
+        logs=LOGS,
     message:
         "Record the build in DVC"
     shell:
-        "python -m pipeline.stages.record {output.stamp} > {log} 2>&1; cat {log} >&2"
+        """
+        python -m pipeline.stages.record \\
+            --logs {params.logs:q} \\
+            --stamp {output.stamp:q} \\
+            > {log:q} 2>&1
+        cat {log:q} >&2
+        """

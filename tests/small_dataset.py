@@ -1,6 +1,6 @@
-"""A few real videos on a mirror, annotated, and the command of each data stage that works on them.
+"""Datasets of a few seconds for tests: the project's own settings, cut down, and files to match.
 
-Stages can run with their outputs in any folder: on a small disk, or where they are killed.
+Settings are always derived from params.yaml, so that a new key needs no edit in any test.
 """
 
 import csv
@@ -10,14 +10,16 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 from tests.counter_videos import write_video
 from tests.stage_runner import StageRunner
 
-VIDEOS = {"a": ["one", "two", "three"], "b": ["four", "five"]}  # of each part
+Settings = dict[str, Any]
+VIDEOS = {"a": ["one", "two", "three"], "b": ["four", "five"]}  # of each subset
 ARCHIVED = ("three", "five")
 NUM_FRAMES = 180  # of each video, 30 a second
 SECONDS = (1, 2, 3, 4)
@@ -33,8 +35,48 @@ STAGES = (
 )
 
 
-class SmallWorld:
-    """What the stages read, below `folder`."""
+def read_settings(path: Path = ROOT / "params.yaml") -> Settings:
+    """Return the content of a settings file: the project's own, if no other is named."""
+    settings: Settings = read_yaml(path.read_text())
+    return settings
+
+
+def read_yaml(text: str) -> Any:
+    """Return what a YAML text says."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def write_settings(path: Path, settings: Settings) -> Path:
+    """Write a settings file, with the keys in their order; return its path."""
+    text = io.StringIO()
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.width = 1000
+    writer.sort_base_mapping_type_on_output = False
+    writer.dump(settings, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.getvalue())
+    return path
+
+
+def with_dataset(name: str = "tiny", **changes: object) -> Settings:
+    """Return the project's settings with one more dataset, which is to be built: the demo, changed.
+
+    Its trainings start from published checkpoints that are nowhere, unless `pretrained` is changed.
+    """
+    settings = read_settings()
+    demo = settings["datasets"]["demo"]
+    nowhere = {start: {"checkpoint": "/none.pth"} for start in demo["pretrained"]}
+    settings["dataset"] = name
+    settings["datasets"][name] = {**demo, "pretrained": nowhere, **changes}
+    return settings
+
+
+class SmallDataset:
+    """A few real videos on a mirror, annotated, and the command of each data stage that reads them.
+
+    Stages can run with their outputs in any folder: on a small disk, or where they are killed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,8 +94,7 @@ class SmallWorld:
                 archive.addfile(member, io.BytesIO(content))
                 (self.mirror / f"{name}.mp4").unlink()
         self._write_annotations()
-        self.params = folder / "params.yaml"
-        self.params.write_text(yaml.safe_dump(self._settings()))
+        self.params = write_settings(folder / "params.yaml", self._settings())
 
     def _write_annotations(self) -> None:
         texts = {"classes.pbtxt": 'item { name: "stand" id: 12 }', "paths.txt": ""}
@@ -69,34 +110,22 @@ class SmallWorld:
         # Something of size, so that a small disk is too small for the annotations as well.
         (self.published / "notes.txt").write_text("".join(f"{n}\n" for n in range(8_000)))
 
-    def _settings(self) -> dict[str, object]:
-        settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    def _settings(self) -> Settings:
         sources = [
             {"kind": "files", "list": "names.txt", "url": "{mirror}"},
             {"kind": "archives", "list": "paths.txt"},
         ]
-        settings["dataset"] = "tiny"
-        settings["datasets"]["tiny"] = {
-            **settings["datasets"]["demo"],
-            "num_shards": 1,
-            "class_list": "classes.pbtxt",
-            "annotation_files": [{"url": str(path)} for path in sorted(self.published.iterdir())],
-            "subsets": [
-                {
-                    "name": subset,
-                    "split": split,
-                    "ground_truth": f"{subset}.csv",
-                    "sources": sources,
-                }
-                | {"proposals": f"{subset}_people.csv"}
-                for subset, split in (("a", "train"), ("b", "val_ava"))
-            ],
-            "pretrained": {
-                name: {"checkpoint": "/none.pth"}
-                for name in settings["datasets"]["demo"]["pretrained"]
-            },
-        }
-        return settings  # type: ignore[no-any-return]
+        subsets = [
+            {"name": subset, "split": split, "ground_truth": f"{subset}.csv"}
+            | {"sources": sources, "proposals": f"{subset}_people.csv"}
+            for subset, split in (("a", "train"), ("b", "val_ava"))
+        ]
+        return with_dataset(
+            num_shards=1,
+            class_list="classes.pbtxt",
+            annotation_files=[{"url": str(path)} for path in sorted(self.published.iterdir())],
+            subsets=subsets,
+        )
 
     def build(self, folder: Path, runner: StageRunner) -> None:
         """Run all stages, undisturbed."""
@@ -114,12 +143,12 @@ class SmallWorld:
         assert code == 0, log.read_text()[-2000:]
 
     def command(self, stage: str, read: Path, write: Path, split: str = "train") -> list[str]:
-        """The stage's command line; `download_2` is the download of the second round.
+        """The stage's command line; `download_2` is the download of the second pass.
 
         Args:
             read: folder of what earlier stages left.
             write: folder for what this one makes.
-            split: whose people are detected.
+            split: whose persons are detected.
         """
         own = {
             "download_annotations": {"mirror": self.mirror, "raw": write / "raw"},

@@ -1,0 +1,156 @@
+"""The section of a dataset in params.yaml: its files, its subsets and what trainings start from."""
+
+from itertools import groupby
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Positive = Annotated[int, Field(gt=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, scored as one
+
+
+class Section(BaseModel):
+    """Unknown keys and wrong types are errors; "3" is not a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class AnnotationFile(Section):
+    url: str = Field(description="Address or local path; archives are unpacked")
+    name: str | None = Field(None, description="File name to keep, if not the address's own")
+    sha256: Sha256 | None = Field(None, description="Hash that the file must have")
+
+
+class FilesSource(Section):
+    kind: Literal["files"] = Field(description="Single files of one folder on the web")
+    list: str = Field(description="File among the raw annotations: one file name per line")
+    url: str = Field(description="Address of the folder that holds the files")
+
+
+class FolderSource(Section):
+    kind: Literal["folder"] = Field(description="A local folder")
+    path: str = Field(description="Path of the folder")
+    trimmed: bool = Field(
+        False,
+        description="Whether a file named by a video's id alone holds one clip, not the video",
+    )
+
+
+class ArchivesSource(Section):
+    kind: Literal["archives"] = Field(description="tar.gz archives on the web")
+    list: str = Field(description="File among the raw annotations: one archive address per line")
+    keep: Literal["seconds", "whole"] = Field(
+        "seconds", description="What is stored of a clip: the seconds that are needed, or all of it"
+    )
+
+
+class YouTubeSource(Section):
+    kind: Literal["youtube"] = Field(description="YouTube, or another site that yt-dlp knows")
+    url: str = Field(
+        "https://www.youtube.com/watch?v={video_id}",
+        description="Address of a video, with {video_id} in it",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _names_the_video(cls, value: str) -> str:
+        if "{video_id}" not in value:
+            raise ValueError(f"url {value!r}, expected one with {{video_id}} in it")
+        return value
+
+
+Source = Annotated[
+    FilesSource | FolderSource | ArchivesSource | YouTubeSource, Field(discriminator="kind")
+]
+
+
+class Subset(Section):
+    """Videos that are annotated together: their ground truth, sources and person boxes."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the subset")
+    split: str = Field(
+        pattern=r"^(train|val[a-z0-9_]*)$", description="Split that it belongs to: train or val..."
+    )
+    ground_truth: str = Field(description="File of boxes and actions among the raw annotations")
+    excluded: str | None = Field(None, description="File of keyframes that evaluation leaves out")
+    proposals: str = Field(description="File of person boxes among the raw annotations, or detect")
+    span_seconds: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        None, description="First and last annotated second, where all videos share them"
+    )
+    clip_list: str | None = Field(None, description="csv of labelled clips, as of Kinetics")
+    sources: list[Source] = Field(
+        min_length=1, description="Sources in order; later ones only for clips still missing"
+    )
+
+    @model_validator(mode="after")
+    def _span(self) -> Self:
+        if self.span_seconds is not None:
+            if self.clip_list is not None:
+                raise ValueError("found both span_seconds and clip_list, expected one or neither")
+            if not 0 <= self.span_seconds[0] < self.span_seconds[1]:
+                raise ValueError(f"span_seconds {self.span_seconds}, expected [start, later end]")
+        return self
+
+    @property
+    def rounds(self) -> list[list[Source]]:
+        """Return the sources of each download pass: archives apart from others.
+
+        A later pass is for what those before lack. No shard knows what the archives of another one
+        hold: what is left for the next source only the tables of all shards tell.
+        """
+        grouped = groupby(self.sources, key=lambda source: source.kind == "archives")
+        return [list(sources) for _, sources in grouped]
+
+
+class Pretrained(Section):
+    """A backbone to start from: a published checkpoint, or one to train on clip labels."""
+
+    sampling: str | None = Field(
+        None, description="Frames x interval, if trained with another than the pretrain section's"
+    )
+    checkpoint: str | None = Field(None, description="Path or address of a published checkpoint")
+    sha256: Sha256 | None = Field(None, description="Hash that the checkpoint must have")
+    labels: list[str] | None = Field(None, description="Kinetics classes to train on; []: all")
+    clips_per_label: Positive | None = Field(None, description="Clips of each of these classes")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.checkpoint is None) == (self.labels is None):
+            raise ValueError("expected either checkpoint or labels (with clips_per_label)")
+        if self.labels is not None and self.clips_per_label is None:
+            raise ValueError("labels given, expected clips_per_label beside it")
+        return self
+
+
+class Dataset(Section):
+    """Where a dataset comes from, and what differs for it."""
+
+    synthetic: bool = Field(
+        description="Whether draw_world makes it; {mirror} is then a local server"
+    )
+    num_shards: Positive = Field(description="Shards that its clips are divided into, one job each")
+    class_list: str = Field(description="File of the action classes among the raw annotations")
+    annotation_files: list[AnnotationFile] = Field(description="Published files to download")
+    subsets: list[Subset] = Field(min_length=1, description="Its subsets, at least train and val")
+    pretrained: dict[str, Pretrained] = Field(
+        min_length=1, description="Name to a backbone to start from"
+    )
+    settings: dict[str, dict[str, object]] = Field(
+        description="Stage to the values that differ here"
+    )
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [subset.name for subset in self.subsets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"subsets: found names {names}, expected each once")
+        splits = {subset.split for subset in self.subsets}
+        if "train" not in splits or len(splits) < 2:
+            raise ValueError(f"subsets: found splits {sorted(splits)}, expected train and val...")
+        if JOINT_SPLIT in splits and len(splits) > 2:
+            raise ValueError(
+                f"subsets: found splits {sorted(splits)}, expected none of several validation "
+                f"splits to be called {JOINT_SPLIT}, the name of all of them together"
+            )
+        return self
