@@ -39,7 +39,7 @@ class OtherClips:
         self._other = dict(zip(clips, [*clips[1:], clips[0]], strict=True))
 
     def decode_into(
-        self, stills: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64], _: range
+        self, stills: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64]
     ) -> None:
         other = self._other[clip]
         first, last = self._frames.first_frame(other), self._frames.last_frame(other)
@@ -81,7 +81,7 @@ def test_frames_of_another_clip_give_chance() -> None:
     path = Path(RESULTS / "variants" / "more_frames" / "model.pt")
     load_weights(model, read_weights(path), str(path))
     own = validation_keyframes(PARAMS, settings, DATA / "index", frames)["val_ava"]
-    clips = sorted(set(own.index.clip))
+    clips = sorted(set(own.index.clip.to_pylist()))
     swapped = validation_keyframes(PARAMS, settings, DATA / "index", OtherClips(frames, clips))
 
     scores = validate(model, {"val_ava": swapped["val_ava"]}, PARAMS, RAW, workers=0)

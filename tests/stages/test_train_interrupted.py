@@ -76,7 +76,7 @@ def test_stopped_at_a_random_step_it_ends_in_the_same_bytes(
 
 @pytest.fixture(scope="module")
 def team_params(toy: Path) -> Path:
-    """Six clips in passes of one; the learning rate is small, so that rounding stays rounding."""
+    """Six clips in micro-batches of one; a small learning rate, so that rounding stays rounding."""
     changes = {"batch_size": 6, "micro_batch_size": 1, "learning_rate": 1e-4, "dropout": 0.2}
     changes |= {"epochs": 16, "validate_every": 16, "save_every_minutes": 1e-9}
     return with_training(toy, toy / "team.yaml", **changes)
@@ -118,7 +118,7 @@ def test_a_stopped_team_can_be_requeued(
     assert outputs(tmp_path) == outputs(team)
 
 
-def test_more_processes_than_passes_are_refused(toy: Path, tmp_path: Path) -> None:
+def test_more_processes_than_micro_batches_are_refused(toy: Path, tmp_path: Path) -> None:
     params = with_training(toy, tmp_path / "params.yaml", batch_size=2, micro_batch_size=2)
 
     refused = subprocess.run(
