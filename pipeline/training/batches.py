@@ -131,7 +131,7 @@ class Batches(Dataset[Batch], ABC, Generic[Key]):
 
 
 def frame_bytes(sizes: npt.NDArray[np.integer]) -> int:
-    """Return the bytes of a frame into which each of the sizes fits ([N, 2] width, height)."""
+    """Return the bytes of a frame that is as large as the largest of [N, 2] width, height."""
     width, height = sizes.max(axis=0).tolist()
     return int(3 * width * height)
 

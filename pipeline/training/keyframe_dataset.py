@@ -18,6 +18,7 @@ from pipeline.training.batches import (
     Example,
     ExampleKey,
     FrameSource,
+    Key,
     Persons,
     frame_bytes,
 )
@@ -28,13 +29,46 @@ from pipeline.training.transforms import Crop, crop_boxes, random_crop, whole_fr
 CHOICE_OF_BOXES = 1  # purpose of a random generator
 
 
-class TrainingKeyframes(Batches[ExampleKey]):
-    """Keyframes with labelled persons, randomly cropped.
+class _Keyframes(Batches[Key]):
+    """What training and evaluation share.
 
     Args:
         index: the keyframes.
         frames: where their frames are stored.
         sampling: which frames around a keyframe are used.
+        min_score: proposals below it are left out.
+    """
+
+    def __init__(
+        self, index: KeyframeIndex, frames: FrameSource, sampling: Sampling, min_score: float
+    ) -> None:
+        super().__init__(frames)
+        self.index, self._sampling, self._min_score = index, sampling, min_score
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def clip_bytes(self) -> int:
+        return frame_bytes(self.index.size) * self._sampling.num_frames
+
+    def proposals(self, row: int) -> Boxes:
+        """Return [N, 4] boxes of detected persons, fractions of the frame."""
+        return self.index.proposals(row, self._min_score)
+
+    def _example(
+        self, row: int, crop: Crop, jitter: npt.NDArray[np.int64] | None = None
+    ) -> Example:
+        index = self.index
+        keyframe, last = int(index.frame[row]), int(index.last_frame[row])
+        numbers = self._sampling.numbers(keyframe, last, jitter)
+        return Example(row, index.clip[row].as_py(), numbers, index.stored_size(row), crop)
+
+
+class TrainingKeyframes(_Keyframes[ExampleKey]):
+    """Keyframes with labelled persons, randomly cropped.
+
+    Args:
+        index, frames, sampling: as for `_Keyframes`.
         seed: of crops, jitter and the choice of boxes.
         short_side_px: lowest and highest length of the shorter side after resizing.
         crop_px: side of the square crop.
@@ -53,30 +87,23 @@ class TrainingKeyframes(Batches[ExampleKey]):
         max_boxes: int,
         min_proposal_score: float,
     ) -> None:
-        super().__init__(frames)
-        self.index, self._sampling = index, sampling
+        super().__init__(index, frames, sampling, min_proposal_score)
         self._seed, self._short_side, self._crop = seed, short_side_px, crop_px
-        self._max_boxes, self._min_score = max_boxes, min_proposal_score
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def clip_bytes(self) -> int:
-        return frame_bytes(self.index.size) * self._sampling.num_frames
+        self._max_boxes = max_boxes
 
     def example(self, key: ExampleKey, /) -> Example:
-        generator, row = key.generator(self._seed), key.position
+        generator = key.generator(self._seed)
         low, high = self._sampling.jitter_range
         jitter = generator.integers(low, high + 1, self._sampling.num_frames)
-        size = self.index.stored_size(row)
+        size = self.index.stored_size(key.position)
         crop = random_crop(size, self._short_side, self._crop, generator)
-        return _example(self.index, row, self._sampling, crop, jitter)
+        return self._example(key.position, crop, jitter)
 
     def persons(self, keys: Sequence[ExampleKey], examples: Sequence[Example], /) -> Persons:
         """Return the labelled persons and the proposals that match them, with their labels."""
         index, rows = self.index, [key.position for key in keys]
         ground_truth, num_ground_truth = _padded([index.ground_truth(row) for row in rows])
-        proposals, _ = _padded([index.proposals(row, self._min_score) for row in rows])
+        proposals, _ = _padded([self.proposals(row) for row in rows])
         boxes = _cropped_boxes(np.concatenate([ground_truth, proposals], axis=1), examples)
         first_proposal = ground_truth.shape[1]
 
@@ -94,15 +121,13 @@ class TrainingKeyframes(Batches[ExampleKey]):
         return _persons(sampled.keyframe, sampled.boxes, labels)
 
 
-class EvaluationKeyframes(Batches[int]):
+class EvaluationKeyframes(_Keyframes[int]):
     """All keyframes with their detected persons, neither cropped nor flipped.
 
     A keyframe's key is its position in the index.
 
     Args:
-        index: the keyframes.
-        frames: where their frames are stored.
-        sampling: which frames around a keyframe are used.
+        index, frames, sampling: as for `_Keyframes`.
         short_side_px: length of the shorter side after resizing.
         min_proposal_score: proposals below it are left out.
     """
@@ -115,19 +140,11 @@ class EvaluationKeyframes(Batches[int]):
         short_side_px: int,
         min_proposal_score: float,
     ) -> None:
-        super().__init__(frames)
-        self.index, self._sampling = index, sampling
-        self._short_side, self._min_score = short_side_px, min_proposal_score
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def clip_bytes(self) -> int:
-        return frame_bytes(self.index.size) * self._sampling.num_frames
+        super().__init__(index, frames, sampling, min_proposal_score)
+        self._short_side = short_side_px
 
     def example(self, row: int, /) -> Example:
-        crop = whole_frame(self.index.stored_size(row), self._short_side)
-        return _example(self.index, row, self._sampling, crop)
+        return self._example(row, whole_frame(self.index.stored_size(row), self._short_side))
 
     def persons(self, rows: Sequence[int], examples: Sequence[Example], /) -> Persons:
         """Return the detected persons, without labels."""
@@ -136,10 +153,6 @@ class EvaluationKeyframes(Batches[int]):
         keyframe, person = np.nonzero(np.arange(boxes.shape[1]) < numbers[:, None])
         no_labels = np.zeros((len(keyframe), 0), np.float32)
         return _persons(keyframe, boxes[keyframe, person], no_labels)
-
-    def proposals(self, row: int) -> Boxes:
-        """Return [N, 4] boxes that are scored, fractions of the frame."""
-        return self.index.proposals(row, self._min_score)
 
     def batches(self, batch_size: int) -> list[list[int]]:
         """Return positions by batch; a batch has frames of one size, so nothing is padded."""
@@ -151,17 +164,6 @@ class EvaluationKeyframes(Batches[int]):
             for rows in groups.values()
             for start in range(0, len(rows), batch_size)
         ]
-
-
-def _example(
-    index: KeyframeIndex,
-    row: int,
-    sampling: Sampling,
-    crop: Crop,
-    jitter: npt.NDArray[np.int64] | None = None,
-) -> Example:
-    numbers = sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
-    return Example(row, index.clip[row].as_py(), numbers, index.stored_size(row), crop)
 
 
 def _padded(lists: list[Boxes]) -> tuple[Boxes, npt.NDArray[np.int64]]:
