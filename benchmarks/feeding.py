@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from benchmarks.made_frames import KEYFRAME, NUM_FRAMES, write_clips
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch
+from pipeline.training.batches import Batch, ExampleKey
 from pipeline.training.hardware import set_up
-from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
-from pipeline.training.prefetch import prepared
-from pipeline.training.transforms import random_view
+from pipeline.training.keyframe_dataset import TrainingKeyframes
+from pipeline.training.prefetch import load_batches
+from pipeline.training.transforms import random_crop
 from pipeline.video.frame_store import FrameStore
 
 TURNS = 31  # many, as little disturbs what takes a tenth of a second
@@ -37,7 +37,7 @@ SHORT_SIDE, CROP = (256, 320), 256
 SAMPLING = Sampling.parse("8x8")
 NUMBERS = SAMPLING.numbers(KEYFRAME, NUM_FRAMES)  # without jitter
 PLACES = [
-    [Place(number, (number * BATCH + clip) % NUM_CLIPS) for clip in range(BATCH)]
+    [ExampleKey(number, (number * BATCH + clip) % NUM_CLIPS) for clip in range(BATCH)]
     for number in range(BATCHES)
 ]
 
@@ -48,18 +48,19 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         index = write_clips(folder, NUM_CLIPS, WIDTH, HEIGHT)
+        clips = index.clip.to_pylist()
         store = FrameStore(folder / "store")
         dataset = Clocked(index, store, SAMPLING, 0, SHORT_SIDE, CROP, 32, 0.9)
-        coded = {clip: list(store.jpegs(clip, NUMBERS)) for clip in index.clip}
+        coded = {clip: list(store.jpegs(clip, NUMBERS)) for clip in clips}
         files = folder / "files"
-        plain = PlainBatches(files, index.clip)
+        plain = PlainBatches(files, clips)
         measured = in_turn(
             {
                 "ours": cpu_seconds(lambda: make_each_clip(dataset)),
                 "plain": cpu_seconds(lambda: make_each_clip(plain)),
                 "decoding": cpu_seconds(lambda: [decode_ours(store, clip) for clip in coded]),
                 "bare": cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()]),
-                "OpenCV": cpu_seconds(lambda: plain_decoding(files, index.clip)),
+                "OpenCV": cpu_seconds(lambda: plain_decoding(files, clips)),
             },
             TURNS,
         )
@@ -88,9 +89,9 @@ def rows() -> Iterator[Row]:
 class Clocked(TrainingKeyframes):
     """Says in the place of a batch's positions when its making began, in CPU s of the process."""
 
-    def made(self, keys: Sequence[Place], memory: torch.Tensor | None = None) -> Batch:
+    def make(self, keys: Sequence[ExampleKey], memory: torch.Tensor | None = None) -> Batch:
         start = time.process_time_ns()
-        return super().made(keys, memory)._replace(positions=[start])
+        return super().make(keys, memory)._replace(positions=[start])
 
 
 class PlainBatches(Dataset[tuple[int, torch.Tensor]]):
@@ -99,7 +100,7 @@ class PlainBatches(Dataset[tuple[int, torch.Tensor]]):
     def __init__(self, files: Path, clips: Sequence[str]) -> None:
         self._files, self._clips = files, clips
 
-    def __getitem__(self, places: Sequence[Place]) -> tuple[int, torch.Tensor]:
+    def __getitem__(self, places: Sequence[ExampleKey]) -> tuple[int, torch.Tensor]:
         start = time.process_time_ns()
         cv2.setNumThreads(1)
         draw = np.random.default_rng(places[0].epoch)
@@ -108,7 +109,7 @@ class PlainBatches(Dataset[tuple[int, torch.Tensor]]):
 
 
 def starts_of_ours(dataset: Clocked) -> list[int]:
-    return [batch.positions[0] for batch in prepared(dataset, PLACES, 1, torch.device("cpu"))]
+    return [batch.positions[0] for batch in load_batches(dataset, PLACES, 1, torch.device("cpu"))]
 
 
 def starts_of_plain(batches: PlainBatches) -> list[int]:
@@ -137,7 +138,7 @@ def plain_sample(folder: Path, draw: np.random.Generator) -> np.ndarray:
     low, high = SAMPLING.jitter_range
     jitter = draw.integers(low, high + 1, SAMPLING.num_frames)
     stills = plain_stills(folder, SAMPLING.numbers(KEYFRAME, NUM_FRAMES, jitter))
-    view = random_view((WIDTH, HEIGHT), SHORT_SIDE, CROP, draw)
+    view = random_crop((WIDTH, HEIGHT), SHORT_SIDE, CROP, draw)
     shown = []
     for still in stills:
         resized = cv2.resize(still, (view.width, view.height), interpolation=cv2.INTER_LINEAR)

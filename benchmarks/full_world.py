@@ -1,7 +1,7 @@
 """The files of `ava_kinetics` at its real size or a share of it, annotations and tables only.
 
 At the real size the Kinetics validation rows and list are the real ones where AVA_REFERENCE_DIR has
-them; Kinetics training rows are whole videos of them, drawn again under new names. All else is
+them; Kinetics training rows are whole videos of them, repeated under new names. All else is
 made.
 """
 
@@ -28,7 +28,7 @@ Random = np.random.Generator
 
 
 def write_annotations(raw: Path, seed: int = 0, share: float | None = None) -> None:
-    """Write the raw annotation files that the dataset's parts name.
+    """Write the raw annotation files that the dataset's subsets name.
 
     Args:
         share: of the real numbers of videos and clips; None: all, with the real rows if there.
@@ -103,8 +103,8 @@ def _write_train(raw: Path, val_rows: str, size: float, random: Random) -> None:
     groups = list(by_video.values())
     lines, clips = [], ["label,youtube_id,time_start,time_end,split\n"]
     num_clips, num_listed = round(size * TRAIN_CLIPS), round(size * LISTED_CLIPS)
-    for number, drawn in enumerate(random.integers(len(groups), size=num_clips).tolist()):
-        video, group = f"t{number:010d}", groups[drawn]
+    for number, chosen in enumerate(random.integers(len(groups), size=num_clips).tolist()):
+        video, group = f"t{number:010d}", groups[chosen]
         lines += [f"{video},{rest}" for rest in group]
         start = max(int(float(group[0].partition(",")[0])) - 4, 0)
         clips.append(f"class {number % 700},{video},{start},{start + 10},train\n")

@@ -85,4 +85,4 @@ def made_index(clips: list[str], width: int, height: int) -> KeyframeIndex:
         "labels": [[[12, 80]] * PEOPLE] * len(clips),
         "proposals": np.concatenate([boxes, sure], axis=2).reshape(len(clips), -1).tolist(),
     }
-    return KeyframeIndex(pa.table(columns, schema=INDEX_SCHEMA), "made frames")
+    return KeyframeIndex(pa.table(columns, schema=INDEX_SCHEMA))

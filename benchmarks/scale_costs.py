@@ -19,8 +19,9 @@ from benchmarks.made_files import NUM_VIDEOS, write_files
 from benchmarks.made_frames import made_index, write_clips
 from pipeline.sampling import Sampling
 from pipeline.stages.record import DATA_STAGES
+from pipeline.training.batches import ExampleKey
 from pipeline.training.hardware import set_up
-from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
+from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.video.frame_store import FrameStore
 from tests.small_dataset import read_settings
 
@@ -132,7 +133,7 @@ def workers(folder: Path) -> Iterator[Curve]:
     """Data-loading processes that share one index, and share the same samples."""
     sizes = [1, 3, 10]
     index = made_index([f"clip{number:06d}" for number in range(NUM_KEYFRAMES)], 340, 256)
-    once = len(index._map) / GIB  # in this process, in all that is measured here
+    once = index.path.stat().st_size / GIB  # in this process, in all that is measured here
     idle = [full_scale.memory_of_workers(None, size) for size in sizes]
     reading = [full_scale.memory_of_workers(index, size) for size in sizes]
     memory = [once + more - less for more, less in zip(reading, idle, strict=True)]
@@ -251,8 +252,8 @@ def _sample_seconds(dataset: TrainingKeyframes, num_workers: int) -> float:
 
 def _load(dataset: TrainingKeyframes, samples: range, spent) -> None:  # type: ignore[no-untyped-def]
     set_up(threads=1, deterministic=True)
-    dataset[[Place(0, 0)]]  # opens the store and loads what is loaded once
+    dataset[[ExampleKey(0, 0)]]  # opens the store and loads what is loaded once
     start = time.process_time()
     for number in samples:
-        dataset[[Place(1 + number // len(dataset), number % len(dataset))]]
+        dataset[[ExampleKey(1 + number // len(dataset), number % len(dataset))]]
     spent.put(time.process_time() - start)

@@ -20,11 +20,11 @@ from benchmarks.rows import Row, compared, report
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch
+from pipeline.training.batches import Batch, ExampleKey
 from pipeline.training.hardware import in_precision, set_up
-from pipeline.training.keyframe_dataset import Place, TrainingKeyframes
+from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.training.losses import action_loss
-from pipeline.training.prefetch import prepared
+from pipeline.training.prefetch import load_batches
 from pipeline.training.schedule import make_optimizer, update
 from pipeline.video.frame_store import FrameStore
 
@@ -82,12 +82,12 @@ def fed_batches(
     """Batches as training gets them, of all keyframes in turn."""
     places = [
         [
-            Place(epoch, position=(epoch * MICRO_BATCH_SIZE + clip) % len(dataset))
+            ExampleKey(epoch, position=(epoch * MICRO_BATCH_SIZE + clip) % len(dataset))
             for clip in range(MICRO_BATCH_SIZE)
         ]
         for epoch in range(number)
     ]
-    return prepared(dataset, places, workers, device)
+    return load_batches(dataset, places, workers, device)
 
 
 def training_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]:
@@ -99,7 +99,7 @@ def training_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]
     def train(batches: Iterable[Batch], number: int) -> None:
         for done, batch in zip(range(1, number + 1), batches, strict=False):
             with in_precision("auto", device):
-                logits = model(batch.shown(), batch.boxes)
+                logits = model(batch.model_input(), batch.boxes)
             loss = action_loss(logits.float(), batch.labels).mean
             loss.backward()  # type: ignore[no-untyped-call]
             if done % PER_STEP == 0:

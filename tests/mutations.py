@@ -120,8 +120,8 @@ MUTATIONS = [
     Mutation(
         "boxes keep their place under a flip",
         "training/transforms.py",
-        "view[:, 4:6], view[:, 6] > 0",
-        "view[:, 4:6], view[:, 6] > 1",
+        "values[:, 4:6], values[:, 6] > 0",
+        "values[:, 4:6], values[:, 6] > 1",
         DATA,
     ),
     Mutation(
@@ -139,7 +139,7 @@ MUTATIONS = [
         DATA,
     ),
     Mutation(
-        "running figures of the last pass",
+        "running figures of the last micro-batch",
         "training/global_step.py",
         "summed += buffer",
         "summed.copy_(buffer)",

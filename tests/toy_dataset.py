@@ -89,7 +89,7 @@ def _write_params(path: Path, train: Mapping[str, Any], splits: Splits) -> None:
 
 
 def use_toy_data(dataset: dict[str, Any], splits: Splits = SPLITS) -> None:
-    """Have a dataset's section of params.yaml read the toy's annotations, one part a split."""
+    """Have a dataset's section of params.yaml read the toy's annotations, one subset a split."""
     dataset["class_list"] = "classes.pbtxt"
     names = {"train": "ava_train", "val_ava": "ava_val", "val_kinetics": "kinetics_val"}
     kept = [
@@ -104,10 +104,10 @@ def use_toy_data(dataset: dict[str, Any], splits: Splits = SPLITS) -> None:
 
 def _jpeg(clip: str, number: int, width: int, height: int) -> bytes:
     """A square that moves to the right over grey, in the clip's own colour."""
-    picture = np.full((height, width, 3), 90, np.uint8)
+    image = np.full((height, width, 3), 90, np.uint8)
     left = (number // 2) % (width - 10)
-    picture[10:20, left : left + 10] = [200, 40 * "abc".index(clip[-1]), 30]
-    return encode_rgb(picture, quality=90)
+    image[10:20, left : left + 10] = [200, 40 * "abc".index(clip[-1]), 30]
+    return encode_rgb(image, quality=90)
 
 
 def _keyframe(clip: str, second: float) -> dict[str, Any]:

@@ -18,9 +18,9 @@ def within_limit(found: Boxes, limit: int) -> Bools:
     starts = starts_of_runs(found.keyframe)
     if len(starts) > len(np.unique(found.keyframe[starts])):
         order = np.argsort(found.keyframe, kind="stable")
-        kept = np.empty(len(found), dtype=bool)
-        kept[order] = within_limit(found.take(order), limit)
-        return kept
+        in_file_order: Bools = np.empty(len(found), dtype=bool)
+        in_file_order[order] = within_limit(found.take(order), limit)
+        return in_file_order
     length = np.diff(starts, append=len(found))
     last = _last_scores(found.score, starts, length, limit)
     last_of_row = np.repeat(last, length)

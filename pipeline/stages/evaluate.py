@@ -1,4 +1,4 @@
-"""Run a trained variant over the validation splits and score what it finds."""
+"""Run a trained variant over the validation splits and score its detections."""
 
 import argparse
 from pathlib import Path
@@ -8,11 +8,21 @@ from pipeline.core.command import parser, run
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
+    from pipeline.settings.params import load_params
     from pipeline.training.gpus import leased_gpus
-    from pipeline.training.variant_evaluation import evaluate
+    from pipeline.training.variant_evaluation import evaluate_variant
 
     with leased_gpus(1):
-        evaluate(args)
+        evaluate_variant(
+            params=load_params(args.params),
+            variant=args.variant,
+            model=args.model,
+            raw=args.raw,
+            index=args.index,
+            frames=args.frames,
+            out=args.out,
+            summary=args.summary,
+        )
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

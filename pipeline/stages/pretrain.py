@@ -1,4 +1,4 @@
-"""Get the weights that detectors start from: train them on clip labels, or fetch published ones."""
+"""Train the weights that detectors start from on clip labels, or fetch published ones."""
 
 import argparse
 from functools import partial
@@ -9,20 +9,30 @@ from pipeline.core.command import add_lock_flags, parser, run
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
+    from pipeline.core.source_code import code_digest
     from pipeline.download.data_lock import lock_of
     from pipeline.settings.params import load_params
-    from pipeline.training.launch import run_in_processes
-    from pipeline.training.pretraining import record, train_on_labels, use_checkpoint
+    from pipeline.training.pretraining import train_on_labels, use_checkpoint
+    from pipeline.training.processes import run_in_processes
 
     params = load_params(args.params)
     known = params.data.pretrained
     if args.name not in known:
         raise ValueError(f"--name: found {args.name!r}, expected one of {list(known)}")
-    if known[args.name].checkpoint is None:
-        work = partial(train_on_labels, args, params)
-        run_in_processes("pipeline.stages.pretrain", args.processes, argv, work)
-    else:
-        record(args, params, use_checkpoint(args.name, params, args.model, lock_of(args)))
+    outputs = {"name": args.name, "model": args.model, "summary": args.summary}
+    if known[args.name].checkpoint is not None:
+        use_checkpoint(params=params, **outputs, lock=lock_of(args))
+        return
+    work = partial(
+        train_on_labels,
+        params=params,
+        **outputs,
+        clips=args.clips,
+        frames=args.frames,
+        state=args.state,
+        code=code_digest("pretrain"),
+    )
+    run_in_processes("pipeline.stages.pretrain", args.processes, argv, work)
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -31,8 +41,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("--clips", type=Path, required=True, help="the clip table")
     flags.add_argument("--frames", type=Path, required=True, help="folder of the stored frames")
     flags.add_argument("--model", type=Path, required=True, help="weights to write")
-    flags.add_argument("--processes", type=int, default=1, help="that share the work, one per GPU")
-    flags.add_argument("--state", type=Path, help="where an interrupted training is kept")
+    flags.add_argument("--processes", type=int, default=1, help="that share the work, one GPU each")
+    flags.add_argument("--state", type=Path, help="where an interrupted training is saved")
     add_lock_flags(flags)
     return flags.parse_args(argv)
 

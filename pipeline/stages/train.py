@@ -9,10 +9,26 @@ from pipeline.core.command import parser, run
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
-    from pipeline.training.launch import run_in_processes
-    from pipeline.training.variant_training import run_training
+    from pipeline.core.source_code import code_digest
+    from pipeline.settings.params import load_params
+    from pipeline.training.processes import run_in_processes
+    from pipeline.training.variant_training import train_variant
 
-    work = partial(run_training, args)
+    work = partial(
+        train_variant,
+        params=load_params(args.params),
+        variant=args.variant,
+        raw=args.raw,
+        index=args.index,
+        frames=args.frames,
+        pretrained=args.pretrained,
+        model=args.model,
+        best=args.best,
+        history=args.history,
+        state=args.state,
+        summary=args.summary,
+        code=code_digest("train"),
+    )
     run_in_processes("pipeline.stages.train", args.processes, argv, work)
 
 
@@ -26,8 +42,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("--model", type=Path, required=True, help="last epoch's weights, to write")
     flags.add_argument("--best", type=Path, required=True, help="best epoch's weights, to write")
     flags.add_argument("--history", type=Path, required=True, help="table of epochs to write")
-    flags.add_argument("--processes", type=int, default=1, help="that share the work, one per GPU")
-    flags.add_argument("--state", type=Path, help="where an interrupted training is kept")
+    flags.add_argument("--processes", type=int, default=1, help="that share the work, one GPU each")
+    flags.add_argument("--state", type=Path, help="where an interrupted training is saved")
     return flags.parse_args(argv)
 
 

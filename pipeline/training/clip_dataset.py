@@ -12,13 +12,19 @@ import pandas as pd
 import torch
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batches, Example, FrameSource, People, still_bytes
-from pipeline.training.keyframe_dataset import Place
-from pipeline.training.transforms import random_view
+from pipeline.training.batches import (
+    Batches,
+    Example,
+    ExampleKey,
+    FrameSource,
+    Persons,
+    frame_bytes,
+)
+from pipeline.training.transforms import random_crop
 
 
 class ClipSource(FrameSource, Protocol):
-    """What this dataset needs of the frame store."""
+    """The part of the frame store that this dataset needs."""
 
     def __contains__(self, clip: object) -> bool: ...
 
@@ -27,12 +33,17 @@ class ClipSource(FrameSource, Protocol):
     def size(self, clip: str) -> tuple[int, int]: ...
 
 
-class LabelledClips(Batches[Place]):
-    """Random stretches of labelled clips under random views.
+class LabelledClips(Batches[ExampleKey]):
+    """Random spans of labelled clips, randomly cropped.
 
     Args:
-        clips: names of the clips, class_ids: the class of each, 0, 1, ...
+        clips: names of the clips.
+        class_ids: the class of each, 0, 1, ...
+        frames: where their frames are stored.
+        sampling: which frames of a span are used.
+        seed: of spans and crops.
         short_side_px: lowest and highest length of the shorter side after resizing.
+        crop_px: side of the square crop.
     """
 
     def __init__(
@@ -54,48 +65,51 @@ class LabelledClips(Batches[Place]):
         return len(self.clips)
 
     def clip_bytes(self) -> int:
-        """What the stills of an example take at most."""
         sizes = np.array([self._stored.size(clip) for clip in self.clips])
-        return still_bytes(sizes) * self._sampling.num_frames
+        return frame_bytes(sizes) * self._sampling.num_frames
 
-    def example(self, place: Place, /) -> Example:
-        draw = place.draw(self._seed)
-        clip = self.clips[place.position]
-        numbers = stretch(self._stored.numbers(clip), self._sampling, draw)
+    def example(self, key: ExampleKey, /) -> Example:
+        generator = key.generator(self._seed)
+        clip = self.clips[key.position]
+        numbers = random_span(self._stored.numbers(clip), self._sampling, generator)
         size = self._stored.size(clip)
-        view = random_view(size, self._short_side, self._crop, draw)
-        return Example(place.position, clip, numbers, size, view)
+        crop = random_crop(size, self._short_side, self._crop, generator)
+        return Example(key.position, clip, numbers, size, crop)
 
-    def people(self, places: Sequence[Place], _examples: Sequence[Example], /) -> People:
-        """Nobody in particular; a label for each clip."""
-        labels = torch.tensor([self._class_ids[place.position] for place in places])
-        return People(torch.zeros(0, 5), labels)
+    def persons(self, keys: Sequence[ExampleKey], _examples: Sequence[Example], /) -> Persons:
+        """Return no boxes, and the class of each clip as its label."""
+        labels = torch.tensor([self._class_ids[key.position] for key in keys])
+        return Persons(torch.zeros(0, 5), labels)
 
 
-def stretch(
-    stored: npt.NDArray[np.int32], sampling: Sampling, draw: np.random.Generator
+def random_span(
+    stored: npt.NDArray[np.int32], sampling: Sampling, generator: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """[T] stored frames of a random stretch; where frames lack, the next stored one stands in.
+    """Return [T] frame numbers of a random span; a frame that is not stored becomes the next one.
 
     Args:
         stored: numbers of the clip's stored frames, ascending.
+        sampling: which frames of a span are used.
+        generator: draws where the span lies.
     """
     first, last = int(stored[0]), int(stored[-1])
     low, high = first - int(sampling.offsets[0]), last - int(sampling.offsets[-1])
-    centre = int(draw.integers(low, high + 1)) if low <= high else (first + last) // 2
+    centre = int(generator.integers(low, high + 1)) if low <= high else (first + last) // 2
     wanted = sampling.numbers(centre, last)
-    nearest = np.minimum(np.searchsorted(stored, wanted), len(stored) - 1)
-    return stored[nearest].astype(np.int64)
+    next_stored = np.minimum(np.searchsorted(stored, wanted), len(stored) - 1)
+    return stored[next_stored].astype(np.int64)
 
 
 def choose_clips(
     clips: pd.DataFrame, labels: Sequence[str], clips_per_label: int, frames: ClipSource
 ) -> pd.DataFrame:
-    """Clips to pretrain on: of each label the first few that have frames, none from validation.
+    """Choose the first clips of each label that have frames, none of them from validation.
 
     Args:
         clips: the clip table.
         labels: classes to take; none means all.
+        clips_per_label: how many clips of a class are taken at most.
+        frames: where the frames are stored.
 
     Returns: clip and label, sorted by both.
     """

@@ -1,17 +1,6 @@
-"""One step of the optimizer on a global batch, however many passes and processes share its work.
+"""The gradient of one step, added up over its micro-batches and over all processes."""
 
-A global batch is cut into passes of a few clips. A pass goes through the network at once: it is
-what batch norm and dropout see, as one card's share in the published run. Processes take whole
-passes in turn, so that the gradient is a function of the batch, the passes and the seed, and the
-number of processes changes it only by the rounding of sums:
-
-    gradient      sum over all passes, divided by the number of terms in the loss of all of them
-    batch norm    running figures move once a step, towards the mean of the passes' figures
-    dropout       drawn from (seed, epoch, step, pass)
-"""
-
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,80 +9,71 @@ from pipeline.training.losses import LossSum
 from pipeline.training.processes import Processes
 
 
-@dataclass(frozen=True)
-class Summed:
-    """What the processes agree on after a step.
+class Finished(NamedTuple):
+    """What the processes agree on after a step."""
 
-    Attributes:
-        loss: mean over the terms of all passes; not finite when any pass broke.
-        stop: whether any process was told to stop.
+    loss: float  # mean over the terms of all micro-batches; not finite if one of them broke
+    stop: bool  # whether any process was asked to stop
+
+
+class GlobalStep:
+    """Sums of one step; `add` each micro-batch of this process, then `finish`.
+
+    Every micro-batch starts from the buffers (running figures of batch norms) from before the step.
     """
 
-    loss: float
-    stop: bool
+    def __init__(self, model: nn.Module) -> None:
+        self._model, self._buffers = model, list(model.buffers())
+        self._before = [each.clone() for each in self._buffers]
+        self._after = [torch.zeros_like(each, dtype=_summable(each)) for each in self._buffers]
+        self._num_micro_batches, self._num_terms, self._total = 0, 0, 0.0
 
-
-def share_of(num_passes: int, processes: Processes) -> range:
-    """The passes of a step that this process takes."""
-    return range(processes.rank, num_passes, processes.size)
-
-
-def accumulate(
-    model: nn.Module,
-    losses: Iterable[Callable[[], LossSum]],
-    processes: Processes,
-    stop: bool = False,
-) -> Summed:
-    """Leave the gradient of the whole batch in the parameters of every process.
-
-    Args:
-        losses: computes the loss of each pass that this process takes.
-        stop: whether this process was told to stop.
-    """
-    buffers = list(model.buffers())
-    before = [each.clone() for each in buffers]
-    after = [torch.zeros_like(each, dtype=_summable(each)) for each in buffers]
-    num_passes, terms, total = 0, 0, 0.0
-    for loss in losses:
-        for buffer, value in zip(buffers, before, strict=True):
-            buffer.copy_(value)
-        found = loss()
-        found.total.backward()  # type: ignore[no-untyped-call]
-        num_passes, terms = num_passes + 1, terms + found.num_terms
-        total += found.total.item()
-        for summed, buffer in zip(after, buffers, strict=True):
+    def add(self, loss: LossSum) -> None:
+        """Add a micro-batch to the gradients and sums."""
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        self._num_micro_batches += 1
+        self._num_terms += loss.num_terms
+        self._total += loss.total.item()
+        for summed, buffer, before in zip(self._after, self._buffers, self._before, strict=True):
             summed += buffer
-    figures = torch.tensor([num_passes, terms, total, float(stop)], dtype=torch.float64)
-    _sum_over(processes, model, after, figures)
-    num_passes, terms = int(figures[0]), int(figures[1])
-    for buffer, summed in zip(buffers, after, strict=True):
-        buffer.copy_(summed / num_passes)
-    for parameter in model.parameters():
-        if parameter.grad is not None:
-            parameter.grad /= max(terms, 1)
-    return Summed(float(figures[2]) / max(terms, 1), bool(figures[3] > 0))
+            buffer.copy_(before)
+
+    def finish(self, processes: Processes, stop: bool = False) -> Finished:
+        """Leave the gradient of the global batch in the parameters of every process.
+
+        Args:
+            processes: that share the step.
+            stop: whether this process was asked to stop.
+        """
+        figures = torch.tensor(
+            [self._num_micro_batches, self._num_terms, self._total, float(stop)],
+            dtype=torch.float64,
+        )
+        if processes.size > 1:
+            self._sum_over(processes, figures)
+        num_micro_batches, num_terms = int(figures[0]), int(figures[1])
+        for buffer, summed in zip(self._buffers, self._after, strict=True):
+            buffer.copy_(summed / num_micro_batches)
+        for parameter in self._model.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= max(num_terms, 1)
+        return Finished(float(figures[2]) / max(num_terms, 1), bool(figures[3] > 0))
+
+    def _sum_over(self, processes: Processes, figures: Tensor) -> None:
+        """Add up gradients, buffers and figures over the processes, one message per kind."""
+        parameters = [each for each in self._model.parameters() if each.requires_grad]
+        for parameter in parameters:  # a process without a micro-batch in this step adds nothing
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        _sum_flat(processes, [each.grad for each in parameters if each.grad is not None])
+        _sum_flat(processes, self._after)
+        on_device = figures.to(parameters[0].device)
+        processes.sum(on_device)
+        figures.copy_(on_device)
 
 
 def _summable(buffer: Tensor) -> torch.dtype:
     return buffer.dtype if buffer.is_floating_point() else torch.float64  # counts stay exact
-
-
-def _sum_over(
-    processes: Processes, model: nn.Module, buffers: list[Tensor], figures: Tensor
-) -> None:
-    """Add up gradients, buffers and figures over the processes, one message per kind."""
-    if processes.size == 1:
-        return
-    parameters = [each for each in model.parameters() if each.requires_grad]
-    for parameter in parameters:  # a process without a pass in this step adds nothing
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    _sum_flat(processes, [each.grad for each in parameters if each.grad is not None])
-    _sum_flat(processes, buffers)
-    device = parameters[0].device
-    moved = figures.to(device)
-    processes.sum(moved)
-    figures.copy_(moved)
 
 
 def _sum_flat(processes: Processes, tensors: list[Tensor]) -> None:
@@ -101,6 +81,6 @@ def _sum_flat(processes: Processes, tensors: list[Tensor]) -> None:
         return
     flat = torch.cat([each.flatten() for each in tensors])
     processes.sum(flat)
-    parts = torch.split(flat, [each.numel() for each in tensors])
-    for each, part in zip(tensors, parts, strict=True):
-        each.copy_(part.view_as(each))
+    pieces = torch.split(flat, [each.numel() for each in tensors])
+    for each, piece in zip(tensors, pieces, strict=True):
+        each.copy_(piece.view_as(each))

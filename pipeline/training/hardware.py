@@ -1,21 +1,26 @@
-"""The device, its precision and its memory: set once, before a model is made."""
+"""The device, its precision and its memory: set once, before a model is built."""
 
 import ctypes
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from pipeline.settings.sections import Precision
+from pipeline.settings.sections import Optimisation, Precision
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def set_up(threads: int, deterministic: bool, local_rank: int = 0) -> torch.device:
     """Fix the number of threads, on which sums of floats depend; return the device to use.
 
     Args:
+        threads: of this process.
         deterministic: have a GPU repeat its bits, at some cost; a CPU always does.
         local_rank: number of this process on its machine, which is the number of its GPU.
     """
@@ -35,10 +40,29 @@ def set_up(threads: int, deterministic: bool, local_rank: int = 0) -> torch.devi
     return device
 
 
-def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Run the network's products in bfloat16, or leave float32 alone; sums and losses stay float32.
+def prepared_model(
+    build: Callable[[], Model], settings: Optimisation, local_rank: int = 0
+) -> Model:
+    """Return a model on the device that it trains on, with weights from the settings' seed.
 
     Args:
+        build: makes the model; its backbone is called `backbone`.
+        settings: of the optimisation.
+        local_rank: as for `set_up`.
+    """
+    device = set_up(settings.threads, settings.deterministic, local_rank)
+    torch.manual_seed(settings.seed)
+    model = build().to(device)
+    if settings.compile:
+        compile_backbone(model.get_submodule("backbone"), device)
+    return model
+
+
+def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Run matrix products in bfloat16, or keep float32; sums and losses stay float32.
+
+    Args:
+        device: where the network runs.
         precision: `auto` is bfloat16 where the device multiplies it faster than float32.
     """
     if not takes_bfloat16(precision, device):
@@ -47,12 +71,12 @@ def in_precision(precision: Precision, device: torch.device) -> AbstractContextM
 
 
 def takes_bfloat16(precision: Precision, device: torch.device) -> bool:
-    """Whether `in_precision` has products run in bfloat16."""
-    return precision == "bfloat16" or (precision == "auto" and _likes_bfloat16(device))
+    """Return whether `in_precision` runs products in bfloat16."""
+    return precision == "bfloat16" or (precision == "auto" and _prefers_bfloat16(device))
 
 
 def compile_backbone(backbone: nn.Module, device: torch.device) -> None:
-    """Have kernels generated for a backbone at its first use, which takes minutes.
+    """Generate kernels for a backbone at its first use, which takes minutes.
 
     On a GPU they run as CUDA graphs where shapes allow it. The names of the weights stay.
 
@@ -73,7 +97,7 @@ def compile_backbone(backbone: nn.Module, device: torch.device) -> None:
     backbone.compile(dynamic=False, mode="reduce-overhead" if device.type == "cuda" else None)
 
 
-def _likes_bfloat16(device: torch.device) -> bool:
+def _prefers_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())

@@ -1,6 +1,6 @@
-"""Run a detector over a split's keyframes and collect what it finds, as AVA wants it."""
+"""Run a detector over a split's keyframes and return its detections as AVA's tables have them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,11 @@ from pipeline.models.fast_conv import for_inference
 from pipeline.settings.sections import Precision
 from pipeline.training.hardware import in_precision, takes_bfloat16
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
-from pipeline.training.prefetch import prepared
+from pipeline.training.prefetch import load_batches
 from pipeline.training.processes import Processes
 
 BOX = ["x1", "y1", "x2", "y2"]
-Found = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def detect(
@@ -29,25 +29,30 @@ def detect(
     precision: Precision = "float32",
     processes: Processes = Processes(),  # noqa: B008 frozen
 ) -> pd.DataFrame:
-    """Detections of all keyframes, sorted by keyframe, box and action.
+    """Return the detections of all keyframes, sorted by keyframe, box and action.
 
-    Batches hold stills of one size, so a result does not depend on its neighbours in the batch.
+    Batches hold frames of one size, so a result does not depend on its neighbours in the batch.
 
     Args:
+        model: on its device; stays in the mode it is in.
+        keyframes: to run on.
+        batch_size: keyframes of a batch.
         min_score: actions at or below are left out.
         what: shown with the progress.
+        workers: processes that make batches; 0 makes them in this process.
+        precision: of the network.
         processes: share the batches; the first one gets all rows, the others none.
 
-    Returns: video_id, timestamp, x1, y1, x2, y2 (fractions of the still), action_id, score.
+    Returns: video_id, timestamp, x1, y1, x2, y2 (fractions of the frame), action_id, score.
     """
     device = next(model.parameters()).device
     network = for_inference(model, takes_bfloat16(precision, device))
-    batches = keyframes.batches(batch_size)[processes.rank :: processes.size]
+    batches = processes.share(keyframes.batches(batch_size))
     with in_precision(precision, device):
-        rows = list(_rows(network, keyframes, batches, min_score, what, workers, device))
-    found = [row for part in processes.gather(rows) for row in part]
+        own = list(_detections(network, keyframes, batches, min_score, what, workers, device))
+    pieces = [piece for each in processes.gather(own) for piece in each]
     row, box, action, score = (
-        np.concatenate([part[column] for part in found]) if found else np.zeros(0, np.int64)
+        np.concatenate([piece[column] for piece in pieces]) if pieces else np.zeros(0, np.int64)
         for column in range(4)
     )
     order = np.lexsort((action, box, row))
@@ -58,7 +63,7 @@ def detect(
         corners[start:stop] = keyframes.proposals(int(row[start]))[box[start:stop]]
     return pd.DataFrame(
         {
-            "video_id": np.array(index.video_id, object)[row],
+            "video_id": index.video_id.to_numpy(zero_copy_only=False)[row],
             "timestamp": index.timestamp[row],
             **{name: corners[:, side] for side, name in enumerate(BOX)},
             "action_id": action.astype(np.int64),
@@ -67,31 +72,31 @@ def detect(
     ).astype({"video_id": "str"})
 
 
-def _rows(
+def _detections(
     model: ActionDetector,
     keyframes: EvaluationKeyframes,
-    batches: list[list[int]],
+    batches: Sequence[list[int]],
     min_score: float,
     what: str,
     workers: int,
     device: torch.device,
-) -> Iterator[Found]:
-    """Keyframe, box within the keyframe, action and score of each detection, batch by batch."""
-    stream = prepared(keyframes, batches, workers, device)
+) -> Iterator[Columns]:
+    """Yield keyframe, box within the keyframe, action and score of the detections of each batch."""
+    stream = load_batches(keyframes, batches, workers, device)
     for batch in track(stream, what, unit="batch", total=len(batches)):
         with torch.inference_mode():
-            logits = model(batch.shown(), batch.boxes)
+            logits = model(batch.model_input(), batch.boxes)
         scores = logits.float().sigmoid().cpu().numpy()
-        place = batch.boxes[:, 0].long().cpu().numpy()
-        first = np.searchsorted(place, place)  # where the box's keyframe starts in the batch
+        clip = batch.boxes[:, 0].long().cpu().numpy()
+        first = np.searchsorted(clip, clip)  # first box of the same keyframe
         scores[:, 0] = 0  # no action has id 0
         box, action = np.nonzero(scores > min_score)
-        rows = np.array(batch.positions)[place[box]]
+        rows = np.array(batch.positions)[clip[box]]
         yield rows, box - first[box], action, scores[box, action]
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Start and end of each stretch of equal values."""
+    """Yield start and end of each run of equal values."""
     if len(values):
         edges = (np.flatnonzero(np.diff(values)) + 1).tolist()
         yield from zip([0, *edges], [*edges, len(values)], strict=True)

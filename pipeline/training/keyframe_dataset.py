@@ -1,47 +1,79 @@
-"""Keyframes as training examples: stills, boxes and labels, made from the index and the frames.
+"""Keyframes as examples: frames, boxes and labels, made from the index and the frame store.
 
 What a keyframe looks like in training is a function of (seed, epoch, position), never of workers,
-batches or what was drawn before.
+batches or earlier examples.
 
-T stills  N boxes  B keyframes of a batch
+T frames  N boxes  B keyframes of a batch
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batches, Example, FrameSource, People, still_bytes
+from pipeline.training.batches import (
+    Batches,
+    Example,
+    ExampleKey,
+    FrameSource,
+    Key,
+    Persons,
+    frame_bytes,
+)
 from pipeline.training.keyframe_index import Boxes, KeyframeIndex
 from pipeline.training.targets import sample_boxes
-from pipeline.training.transforms import random_view, view_boxes, whole_view
+from pipeline.training.transforms import Crop, crop_boxes, random_crop, whole_frame
 
-CHOICE_OF_BOXES = 1  # purpose of a draw
-
-
-class Place(NamedTuple):
-    """One visit of one keyframe in training."""
-
-    epoch: int
-    position: int  # row of the dataset
-
-    def draw(self, seed: int, *purpose: int) -> np.random.Generator:
-        """What is random about it; another stream for each purpose."""
-        words = [seed, *self, *purpose]
-        if seed < 2**32:  # NumPy takes words as they are in a third of the time
-            return np.random.default_rng(np.array(words, np.uint32))
-        return np.random.default_rng(words)
+CHOICE_OF_BOXES = 1  # purpose of a random generator
 
 
-class TrainingKeyframes(Batches[Place]):
-    """Keyframes with people under random views.
+class _Keyframes(Batches[Key]):
+    """What training and evaluation share.
 
     Args:
+        index: the keyframes.
+        frames: where their frames are stored.
+        sampling: which frames around a keyframe are used.
+        min_score: proposals below it are left out.
+    """
+
+    def __init__(
+        self, index: KeyframeIndex, frames: FrameSource, sampling: Sampling, min_score: float
+    ) -> None:
+        super().__init__(frames)
+        self.index, self._sampling, self._min_score = index, sampling, min_score
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def clip_bytes(self) -> int:
+        return frame_bytes(self.index.size) * self._sampling.num_frames
+
+    def proposals(self, row: int) -> Boxes:
+        """Return [N, 4] boxes of detected persons, fractions of the frame."""
+        return self.index.proposals(row, self._min_score)
+
+    def _example(
+        self, row: int, crop: Crop, jitter: npt.NDArray[np.int64] | None = None
+    ) -> Example:
+        index = self.index
+        keyframe, last = int(index.frame[row]), int(index.last_frame[row])
+        numbers = self._sampling.numbers(keyframe, last, jitter)
+        return Example(row, index.clip[row].as_py(), numbers, index.stored_size(row), crop)
+
+
+class TrainingKeyframes(_Keyframes[ExampleKey]):
+    """Keyframes with labelled persons, randomly cropped.
+
+    Args:
+        index, frames, sampling: as for `_Keyframes`.
+        seed: of crops, jitter and the choice of boxes.
         short_side_px: lowest and highest length of the shorter side after resizing.
-        max_boxes: people of one keyframe that train.
+        crop_px: side of the square crop.
+        max_boxes: boxes of one keyframe that train.
+        min_proposal_score: proposals below it are left out.
     """
 
     def __init__(
@@ -55,47 +87,50 @@ class TrainingKeyframes(Batches[Place]):
         max_boxes: int,
         min_proposal_score: float,
     ) -> None:
-        super().__init__(frames)
-        self.index, self._sampling = index, sampling
+        super().__init__(index, frames, sampling, min_proposal_score)
         self._seed, self._short_side, self._crop = seed, short_side_px, crop_px
-        self._max_boxes, self._min_score = max_boxes, min_proposal_score
+        self._max_boxes = max_boxes
 
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def clip_bytes(self) -> int:
-        """What the stills of an example take at most."""
-        return still_bytes(self.index.size) * self._sampling.num_frames
-
-    def example(self, place: Place, /) -> Example:
-        draw, row, index = place.draw(self._seed), place.position, self.index
+    def example(self, key: ExampleKey, /) -> Example:
+        generator = key.generator(self._seed)
         low, high = self._sampling.jitter_range
-        jitter = draw.integers(low, high + 1, self._sampling.num_frames)
-        size = index.stored_size(row)
-        view = random_view(size, self._short_side, self._crop, draw)
-        numbers = frame_numbers(index, row, self._sampling, jitter)
-        return Example(row, index.clip[row], numbers, size, view)
+        jitter = generator.integers(low, high + 1, self._sampling.num_frames)
+        size = self.index.stored_size(key.position)
+        crop = random_crop(size, self._short_side, self._crop, generator)
+        return self._example(key.position, crop, jitter)
 
-    def people(self, places: Sequence[Place], examples: Sequence[Example], /) -> People:
-        """The labelled people and the proposals that match them, with their labels."""
-        index, rows = self.index, [place.position for place in places]
-        ground_truth, num_ground_truth = _filled_up([index.ground_truth(row) for row in rows])
-        proposals, _ = _filled_up([index.proposals(row, self._min_score) for row in rows])
-        boxes = _boxes_in_view(np.concatenate([ground_truth, proposals], axis=1), examples)
-        people = ground_truth.shape[1]
+    def persons(self, keys: Sequence[ExampleKey], examples: Sequence[Example], /) -> Persons:
+        """Return the labelled persons and the proposals that match them, with their labels."""
+        index, rows = self.index, [key.position for key in keys]
+        ground_truth, num_ground_truth = _padded([index.ground_truth(row) for row in rows])
+        proposals, _ = _padded([self.proposals(row) for row in rows])
+        boxes = _cropped_boxes(np.concatenate([ground_truth, proposals], axis=1), examples)
+        first_proposal = ground_truth.shape[1]
 
         def seed(keyframe: int) -> int:
-            return int(places[keyframe].draw(self._seed, CHOICE_OF_BOXES).integers(2**63))
+            return int(keys[keyframe].generator(self._seed, CHOICE_OF_BOXES).integers(2**63))
 
         sampled = sample_boxes(
-            boxes[:, :people], num_ground_truth, boxes[:, people:], self._max_boxes, seed
+            boxes[:, :first_proposal],
+            num_ground_truth,
+            boxes[:, first_proposal:],
+            self._max_boxes,
+            seed,
         )
         labels = index.labels(np.array(rows)[sampled.keyframe], sampled.person)
-        return _people(sampled.keyframe, sampled.boxes, labels)
+        return _persons(sampled.keyframe, sampled.boxes, labels)
 
 
-class EvaluationKeyframes(Batches[int]):
-    """All keyframes, whole and unflipped, with the detected people; their key is the position."""
+class EvaluationKeyframes(_Keyframes[int]):
+    """All keyframes with their detected persons, neither cropped nor flipped.
+
+    A keyframe's key is its position in the index.
+
+    Args:
+        index, frames, sampling: as for `_Keyframes`.
+        short_side_px: length of the shorter side after resizing.
+        min_proposal_score: proposals below it are left out.
+    """
 
     def __init__(
         self,
@@ -105,35 +140,22 @@ class EvaluationKeyframes(Batches[int]):
         short_side_px: int,
         min_proposal_score: float,
     ) -> None:
-        super().__init__(frames)
-        self.index, self._sampling = index, sampling
-        self._short_side, self._min_score = short_side_px, min_proposal_score
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def clip_bytes(self) -> int:
-        """What the stills of an example take at most."""
-        return still_bytes(self.index.size) * self._sampling.num_frames
+        super().__init__(index, frames, sampling, min_proposal_score)
+        self._short_side = short_side_px
 
     def example(self, row: int, /) -> Example:
-        size, index = self.index.stored_size(row), self.index
-        view = whole_view(size, self._short_side)
-        return Example(row, index.clip[row], frame_numbers(index, row, self._sampling), size, view)
+        return self._example(row, whole_frame(self.index.stored_size(row), self._short_side))
 
-    def people(self, rows: Sequence[int], examples: Sequence[Example], /) -> People:
-        """The detected people, without labels."""
-        proposals, numbers = _filled_up([self.proposals(row) for row in rows])
-        boxes = _boxes_in_view(proposals, examples)
+    def persons(self, rows: Sequence[int], examples: Sequence[Example], /) -> Persons:
+        """Return the detected persons, without labels."""
+        proposals, numbers = _padded([self.proposals(row) for row in rows])
+        boxes = _cropped_boxes(proposals, examples)
         keyframe, person = np.nonzero(np.arange(boxes.shape[1]) < numbers[:, None])
-        return _people(keyframe, boxes[keyframe, person], np.zeros((len(keyframe), 0), np.float32))
-
-    def proposals(self, row: int) -> Boxes:
-        """[N, 4] boxes that are scored, fractions of the still."""
-        return self.index.proposals(row, self._min_score)
+        no_labels = np.zeros((len(keyframe), 0), np.float32)
+        return _persons(keyframe, boxes[keyframe, person], no_labels)
 
     def batches(self, batch_size: int) -> list[list[int]]:
-        """Positions grouped so that each batch has one size of stills: nothing needs padding."""
+        """Return positions by batch; a batch has frames of one size, so nothing is padded."""
         groups: dict[tuple[int, int], list[int]] = {}
         for row in range(len(self)):
             groups.setdefault(self.index.stored_size(row), []).append(row)
@@ -144,31 +166,21 @@ class EvaluationKeyframes(Batches[int]):
         ]
 
 
-def frame_numbers(
-    index: KeyframeIndex,
-    row: int,
-    sampling: Sampling,
-    jitter: npt.NDArray[np.int64] | None = None,
-) -> npt.NDArray[np.int64]:
-    """[T] stored frames that are looked at around a keyframe."""
-    return sampling.numbers(int(index.frame[row]), int(index.last_frame[row]), jitter)
-
-
-def _filled_up(lists: list[Boxes]) -> tuple[Boxes, npt.NDArray[np.int64]]:
-    """[B, N, 4] boxes of each keyframe, and how many of them there are [B]; behind them zeros."""
+def _padded(lists: list[Boxes]) -> tuple[Boxes, npt.NDArray[np.int64]]:
+    """Return [B, N, 4] boxes of each keyframe, zeros behind them, and [B] how many there are."""
     numbers = np.array([len(boxes) for boxes in lists])
     together = np.zeros((len(lists), numbers.max(), 4))
-    for place, boxes in enumerate(lists):
-        together[place, : len(boxes)] = boxes
+    for keyframe, boxes in enumerate(lists):
+        together[keyframe, : len(boxes)] = boxes
     return together, numbers
 
 
-def _boxes_in_view(fractions: Boxes, examples: Sequence[Example]) -> npt.NDArray[np.float32]:
-    return view_boxes(fractions, [each.size for each in examples], [e.view for e in examples])
+def _cropped_boxes(fractions: Boxes, examples: Sequence[Example]) -> npt.NDArray[np.float32]:
+    return crop_boxes(fractions, [each.size for each in examples], [e.crop for e in examples])
 
 
-def _people(
+def _persons(
     keyframe: npt.NDArray[np.int64], boxes: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
-) -> People:
-    placed = np.concatenate([keyframe[:, None].astype(np.float32), boxes], axis=1)
-    return People(torch.from_numpy(placed), torch.from_numpy(labels))
+) -> Persons:
+    indexed = np.concatenate([keyframe[:, None].astype(np.float32), boxes], axis=1)
+    return Persons(torch.from_numpy(indexed), torch.from_numpy(labels))

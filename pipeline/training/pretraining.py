@@ -1,14 +1,11 @@
-"""Weights that detectors start from: trained on clip labels, or published ones, checked."""
+"""The weights that detectors start from: trained on clip labels, or published and checked."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
-import torch
 from torch import nn
 
 from pipeline.clips import read_clips
-from pipeline.core.source_code import code_digest
 from pipeline.core.summaries import write_summary
 from pipeline.core.tracking import tracked_run, version_of
 from pipeline.download.data_lock import DataLock, fetch_locked
@@ -21,14 +18,12 @@ from pipeline.settings.params import Params
 from pipeline.settings.sections import Pretrain, Pretrained
 from pipeline.training.batches import Batch
 from pipeline.training.clip_dataset import LabelledClips, choose_clips
-from pipeline.training.hardware import compile_backbone, in_precision, set_up
+from pipeline.training.hardware import in_precision, prepared_model
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, class_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
 from pipeline.video.frame_store import FrameStore
-
-Counts = dict[str, float]
 
 CLASSIFIER_STRIDE = 2  # a classifier halves its map once more than a detector; the weights fit both
 
@@ -36,7 +31,18 @@ CLASSIFIER_STRIDE = 2  # a classifier halves its map once more than a detector; 
 def labelled_clips(
     name: str, source: Pretrained, settings: Pretrain, clips: pd.DataFrame, frames: FrameStore
 ) -> tuple[LabelledClips, list[str]]:
-    """The clips to train on, and the labels they carry; ValueError when no clip has frames."""
+    """Return the clips to train on and their labels.
+
+    Args:
+        name: of the backbone, for messages.
+        source: chooses labels and clips.
+        settings: of pretraining.
+        clips: the clip table.
+        frames: where the frames are stored.
+
+    Raises:
+        ValueError: no clip has frames.
+    """
     assert source.labels is not None
     assert source.clips_per_label is not None
     chosen = choose_clips(clips, source.labels, source.clips_per_label, frames)
@@ -55,50 +61,68 @@ def labelled_clips(
     return examples, labels
 
 
-def train_on_labels(args: argparse.Namespace, params: Params, processes: Processes) -> None:
-    """Train a classifier of labelled clips, whose backbone detectors start from."""
-    source, settings = params.data.pretrained[args.name], params.pretrain
-    clips, frames = read_clips(args.clips), FrameStore(args.frames)
-    examples, labels = labelled_clips(args.name, source, settings, clips, frames)
-    device = set_up(settings.threads, settings.deterministic, processes.local_rank)
-    torch.manual_seed(settings.seed)
-    body = backbone(settings.backbone, CLASSIFIER_STRIDE)
-    model = ClipRecognizer(body, len(labels), settings.dropout).to(device)
-    if settings.compile:
-        compile_backbone(model.backbone, device)
+def train_on_labels(
+    processes: Processes,
+    *,
+    params: Params,
+    name: str,
+    clips: Path,
+    frames: Path,
+    model: Path,
+    state: Path | None,
+    summary: Path | None,
+    code: str,
+) -> None:
+    """Train a classifier of labelled clips, whose backbone detectors start from.
+
+    Args:
+        processes: that share the training; the first one writes the results.
+        params: the settings.
+        name: a name in the dataset's `pretrained`.
+        clips: the clip table.
+        frames: folder of the stored frames.
+        model: weights to write.
+        state: where an interrupted training is saved.
+        summary: where to write the counts.
+        code: digest of the source code that decides the result.
+    """
+    source, settings = params.data.pretrained[name], params.pretrain
+    examples, labels = labelled_clips(name, source, settings, read_clips(clips), FrameStore(frames))
+
+    def build() -> ClipRecognizer:
+        body = backbone(settings.backbone, CLASSIFIER_STRIDE)
+        return ClipRecognizer(body, len(labels), settings.dropout)
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
-        with in_precision(settings.precision, device):
-            logits = model(batch.shown())
+        with in_precision(settings.precision, batch.clips.device):
+            logits = model(batch.model_input())
         return class_loss(logits.float(), batch.labels)
 
-    task = Task(
-        f"pretrain {args.name}",
-        examples,
-        len(examples),
-        loss,
-        lambda position: examples.clips[position],
-        lambda model, epoch: {},
-    )
+    recognizer = prepared_model(build, settings, processes.local_rank)
     values = {**params.stage_values("pretrain"), "pretrained": source.model_dump()}
-    decisive = {**values, "code": code_digest("pretrain")}
-    files = [args.clips, *sorted(args.frames.glob("*.parquet"))]
-    state = SavedState(
-        args.state, digest(decisive, files), settings.save_every_minutes, processes.is_first
-    )
-    trained = train(task, model, settings, state, processes)
+    fingerprint = digest({**values, "code": code}, [clips, *sorted(frames.glob("*.parquet"))])
+    saved = SavedState(state, fingerprint, settings.save_every_minutes, processes.is_first)
+    task = Task(f"pretrain {name}", examples, loss, lambda position: examples.clips[position])
+    trained = train(task, recognizer, settings, saved, processes)
     if not processes.is_first:
         return
     sampling = source.sampling or settings.sampling
     meta = {"backbone": settings.backbone, "labels": labels, "sampling": sampling}
-    write_weights(args.model, model.state_dict(), meta)
-    state.discard()
+    write_weights(model, recognizer.state_dict(), meta)
+    saved.discard()
     counts = {"clips": float(len(examples)), "labels": float(len(labels))}
-    record(args, params, {**counts, "loss": float(trained.history[-1]["loss"])})
+    _record(params, name, model, summary, {**counts, "loss": trained.history[-1]["loss"]})
 
 
 def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience, lock: DataLock) -> Path:
-    """The published file: where it lies, or downloaded beside `model`."""
+    """Return the path of the published file; an address is downloaded beside `model`.
+
+    Args:
+        source: names the file and its hash.
+        model: beside which the file is downloaded.
+        patience: how often a download is tried.
+        lock: hashes of downloaded files.
+    """
     address = str(source.checkpoint)
     if "://" not in address:
         return Path(address)
@@ -107,8 +131,18 @@ def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience, lock: 
     return target
 
 
-def use_checkpoint(name: str, params: Params, model: Path, lock: DataLock) -> Counts:
-    """Check a published checkpoint against our backbone and keep its weights."""
+def use_checkpoint(
+    *, params: Params, name: str, model: Path, summary: Path | None, lock: DataLock
+) -> None:
+    """Check a published checkpoint against the backbone and keep its weights.
+
+    Args:
+        params: the settings.
+        name: a name in the dataset's `pretrained`.
+        model: weights to write.
+        summary: where to write the counts.
+        lock: hashes of downloaded files.
+    """
     source = params.data.pretrained[name]
     patience = Patience(params.download.timeout_seconds, params.download.attempts)
     path = fetch_checkpoint(source, model, patience, lock)
@@ -117,18 +151,17 @@ def use_checkpoint(name: str, params: Params, model: Path, lock: DataLock) -> Co
     write_weights(model, weights, {"backbone": params.pretrain.backbone, "source": path.name})
     if path.parent == model.parent and path.name.startswith("."):
         path.unlink()
-    return {"tensors": float(len(weights))}
+    _record(params, name, model, summary, {"tensors": float(len(weights))})
 
 
-def record(args: argparse.Namespace, params: Params, counts: Counts) -> None:
-    """Show the backbone in MLflow and leave its summary."""
+def _record(
+    params: Params, name: str, model: Path, summary: Path | None, counts: dict[str, float]
+) -> None:
+    """Log the backbone in MLflow and write its summary."""
     run = tracked_run(
-        params.dataset,
-        f"pretrain {args.name}",
-        version_of([args.model]),
-        {"stage": "pretrain"},
+        params.dataset, f"pretrain {name}", version_of([model]), {"stage": "pretrain"}
     )
     run.params(params.stage_values("pretrain"))
     run.metrics(counts)
     run.finish()
-    write_summary(args.summary, counts)
+    write_summary(summary, counts)

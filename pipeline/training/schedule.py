@@ -12,11 +12,13 @@ WARMUP_START = 0.1  # share of the full rate that the first iteration gets
 def learning_rate(
     iteration: int, iterations_per_epoch: int, epochs: int, warmup_epochs: int, full_rate: float
 ) -> float:
-    """Linear warm-up from a tenth, then half a cosine to zero.
+    """Return the rate of a linear warm-up from a tenth, then half a cosine to zero.
 
     Args:
         iteration: 0 is the first.
-        iterations_per_epoch, epochs, warmup_epochs: the length of the run and of its warm-up.
+        iterations_per_epoch: steps of an epoch.
+        epochs: length of the run.
+        warmup_epochs: length of its warm-up.
         full_rate: reached at the last warm-up iteration and at the first one after it.
 
     Source: measured from mmengine's LinearLR and CosineAnnealingLR, both by iteration.
@@ -32,15 +34,16 @@ def learning_rate(
 def make_optimizer(
     parameters: Iterable[nn.Parameter], kind: str, momentum: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """The published SGD, or AdamW for trainings too short for it. The rate is set later.
+    """Return the published SGD, or AdamW for trainings too short for it; `update` sets the rate.
 
     Args:
+        parameters: to train.
         kind: `sgd` or `adamw`.
         momentum: of the gradient's mean; AdamW keeps its usual 0.999 for the squares.
         weight_decay: acts on every parameter, batch norms and biases too.
     """
     trained = list(parameters)
-    # Fused: all of a weight's arithmetic in one pass over its memory.
+    # Fused: all of a weight's arithmetic while it is read once.
     if kind == "adamw":
         return torch.optim.AdamW(
             trained, lr=0.0, betas=(momentum, 0.999), weight_decay=weight_decay, fused=True
@@ -53,9 +56,15 @@ def make_optimizer(
 def update(
     optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], rate: float, clip_norm: float
 ) -> float:
-    """Clip the gradients' total norm, take one step at `rate`, forget the gradients.
+    """Clip the gradients' total norm, take one step at `rate`, drop the gradients.
 
-    Returns: the norm before clipping; not finite when the batch broke the model.
+    Args:
+        optimizer: of the parameters.
+        parameters: whose gradients count.
+        rate: learning rate of the step.
+        clip_norm: highest total norm of the gradients.
+
+    Returns: the norm before clipping; not finite if the batch broke the model.
     """
     gradients = [weight.grad for weight in parameters if weight.grad is not None]
     norm = nn.utils.get_total_norm(gradients)

@@ -1,4 +1,4 @@
-"""Stop a training at any step and go on as if nothing had happened.
+"""The saved state of a training: stop at any step, resume with the same bits.
 
 Randomness is a function of (seed, epoch, step), so a state needs no random generators: weights,
 optimizer and position are all there is.
@@ -32,10 +32,11 @@ class Position:
     """How far a training has come.
 
     Attributes:
-        epoch, step: the next step to take; both count from 0.
+        epoch: of the next step, counted from 0.
+        step: the next step of the epoch, counted from 0.
         losses: of the epoch's steps so far.
         history: rows of history.csv of the epochs before.
-        best_score: highest mAP of the epochs before, below any when none was validated.
+        best_score: highest mAP of the epochs before, minus infinity if none was validated.
         best_weights: the weights that reached it first.
     """
 
@@ -48,7 +49,12 @@ class Position:
 
 
 def digest(settings: Mapping[str, Any], files: Iterable[Path]) -> str:
-    """Hash of all that decides a training: its state is good for the very same one only."""
+    """Return a hash of everything that decides a training, to which its state belongs.
+
+    Args:
+        settings: values, also that of the source code.
+        files: whose content counts.
+    """
     total = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for path in files:
         with path.open("rb") as file:
@@ -57,15 +63,16 @@ def digest(settings: Mapping[str, Any], files: Iterable[Path]) -> str:
 
 
 class SavedState:
-    """The file that a training leaves behind every few minutes and when it is told to stop.
+    """The file in which a training is saved every few minutes and when it is asked to stop.
 
     Args:
-        path: None: nothing is kept.
+        path: of the file; None: nothing is saved.
         belongs_to: `digest` of the training; a file of another one is ignored.
+        every_minutes: time between two saves.
         writes: whether this process is the one that writes the file; all of them read it.
 
     Attributes:
-        told_to_stop: a signal came; the training stops after the step it is in.
+        stop_requested: a signal came; the training stops after the current step.
     """
 
     def __init__(
@@ -75,11 +82,11 @@ class SavedState:
         self._writes, self._saved = writes, time.monotonic()
         self._before: dict[int, Any] = {}
         self._between_epochs = False
-        self.told_to_stop = False
+        self.stop_requested = False
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._note)
+            self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
@@ -92,7 +99,7 @@ class SavedState:
             signal.signal(number, handler)
 
     def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
-        """Restore what an interrupted run saved; the beginning when there is nothing to restore."""
+        """Restore an interrupted training; return the beginning if there is nothing to restore."""
         if self._path is None or not self._path.is_file():
             return Position()
         saved = torch.load(self._path, map_location="cpu", weights_only=True)
@@ -113,10 +120,15 @@ class SavedState:
         stop: bool,
         is_last: bool = False,
     ) -> None:
-        """Save if it is time to; save and exit if any process was asked to stop.
+        """Save if it is time; save and exit if any process was asked to stop.
 
         Args:
-            is_last: of its epoch; what follows, validation, may be long, so the state is saved.
+            model: after the step.
+            optimizer: after the step.
+            position: of the next step.
+            stop: whether any process was asked to stop.
+            is_last: whether the epoch ends; validation, which follows, may be long, so the state is
+                saved before it.
         """
         late = time.monotonic() - self._saved > self._every_minutes * 60
         if self._path is not None and self._writes and (late or stop or is_last):
@@ -133,21 +145,21 @@ class SavedState:
 
     @contextmanager
     def between_epochs(self) -> Iterator[None]:
-        """Within this the state on disk is whole: a signal stops the training at once."""
+        """Let a signal stop the training at once: the state on disk is complete here."""
         self._between_epochs = True
-        if self.told_to_stop:
+        if self.stop_requested:
             self._stop()
         yield
         self._between_epochs = False
 
     def discard(self) -> None:
-        """The training is over and its model written."""
+        """Delete the file; the training is over and its model written."""
         if self._path is not None and self._writes:
             self._path.unlink(missing_ok=True)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        # Within a step nothing may be saved: wait for its end.
-        self.told_to_stop = True
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # A step that has begun cannot be saved: wait for its end.
+        self.stop_requested = True
         if self._between_epochs:
             self._stop()
 

@@ -1,7 +1,6 @@
 """Which boxes of keyframes train the head, and with which labels.
 
-B keyframes  G ground truth boxes  P proposals; where a keyframe has fewer, boxes without area
-follow
+B keyframes  G ground truth boxes  P proposals; in keyframes with fewer, empty boxes follow
 
 Ground truth boxes come first and always count. A proposal counts when it overlaps a ground truth
 box by an IoU of 0.9 or more. Proposals below that would carry no label and never reach the loss, so
@@ -24,15 +23,15 @@ UNASSIGNED = -1
 
 
 class Sampled(NamedTuple):
-    """Boxes that train, keyframe by keyframe, each one's ground truth boxes first."""
+    """The boxes that train, by keyframe, the ground truth boxes of each first."""
 
-    keyframe: npt.NDArray[np.int64]  # [N] place in the batch
+    keyframe: npt.NDArray[np.int64]  # [N] index in the batch
     boxes: Boxes  # [N, 4]
     person: npt.NDArray[np.int64]  # [N] ground truth box of the keyframe whose labels it takes
 
 
 def overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
-    """[..., N, M] intersection over union; 0 where both boxes are empty.
+    """Return [..., N, M] intersection over union; 0 where both boxes are empty.
 
     Kept in float32, as in the original: 9000 / 10000 then reaches the threshold of 0.9.
     """
@@ -46,17 +45,17 @@ def overlaps(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float32]:
 
 
 def assign(ground_truth: Boxes, proposals: Boxes) -> npt.NDArray[np.int64]:
-    """Ground truth box that each proposal stands for.
+    """Assign proposals to ground truth boxes.
 
     Every proposal takes the ground truth box it overlaps most. Then each ground truth box in turn
-    takes the
-    proposals that overlap it best, even where these overlap an earlier box more: no person is left
-    without its best proposal.
+    takes the proposals that overlap it best, even where these overlap an earlier box more: no
+    person is left without its best proposal.
 
     Args:
-        ground truth: [..., G, 4], proposals: [..., P, 4] in the same units.
+        ground_truth: [..., G, 4]
+        proposals: [..., P, 4] in the same units.
 
-    Returns: [..., P] positions in `ground truth`, or UNASSIGNED.
+    Returns: [..., P] positions in `ground_truth`, or UNASSIGNED.
     """
     if not ground_truth.shape[-2] or not proposals.shape[-2]:
         return np.full(proposals.shape[:-1], UNASSIGNED)
@@ -76,25 +75,26 @@ def sample_boxes(
     max_boxes: int,
     seed: Callable[[int], int],
 ) -> Sampled:
-    """Boxes that train, and the ground truth box each takes its labels from.
+    """Return the boxes that train, and the ground truth box each takes its labels from.
 
     Args:
-        ground truth: [B, G, 4], of which the first `num_ground_truth` [B] count; proposals: [B, P,
-            4].
-        max_boxes: a random choice of this many is kept where a keyframe has more; ground truth
-            boxes too may go.
-        seed: of the choice for a place in the batch, below 2**63; asked for only there.
+        ground_truth: [B, G, 4]
+        num_ground_truth: [B] how many of the first ground truth boxes of each keyframe count.
+        proposals: [B, P, 4]
+        max_boxes: if a keyframe has more, a random choice of this many is kept; ground truth boxes
+            may be dropped, too.
+        seed: returns the seed of that choice, below 2**63, by the index in the batch.
     """
     assigned = assign(ground_truth, proposals)
-    people = np.arange(ground_truth.shape[1])
-    kept = np.concatenate([people < num_ground_truth[:, None], assigned != UNASSIGNED], axis=1)
+    persons = np.arange(ground_truth.shape[1])
+    kept = np.concatenate([persons < num_ground_truth[:, None], assigned != UNASSIGNED], axis=1)
     for keyframe in np.flatnonzero(kept.sum(axis=1) > max_boxes):
-        places = np.flatnonzero(kept[keyframe])
+        candidates = np.flatnonzero(kept[keyframe])
         generator = torch.Generator().manual_seed(seed(int(keyframe)))
-        dropped = torch.randperm(len(places), generator=generator)[max_boxes:]
-        kept[keyframe, places[dropped.numpy()]] = False
+        dropped = torch.randperm(len(candidates), generator=generator)[max_boxes:]
+        kept[keyframe, candidates[dropped.numpy()]] = False
     boxes = np.concatenate([ground_truth, proposals], axis=1)
-    person = np.concatenate([np.broadcast_to(people, ground_truth.shape[:2]), assigned], axis=1)
+    person = np.concatenate([np.broadcast_to(persons, ground_truth.shape[:2]), assigned], axis=1)
     return Sampled(np.nonzero(kept)[0], boxes[kept], person[kept])
 
 

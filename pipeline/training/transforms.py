@@ -1,9 +1,9 @@
-"""Show a keyframe's stills to the network: resize, crop, flip, normalise; boxes go along.
+"""Turn decoded frames into model input: resize, crop, flip, normalise; boxes go along.
 
-The work is split: a loader's worker decides what of a still is seen (`View`) and where its boxes
-go; the device that trains resamples the pixels, for a whole batch at once.
+The work is split: a worker chooses the `Crop` and moves the boxes; the device that trains resamples
+the pixels, for a whole batch at once.
 
-T stills  H, W stored pixels  Y, X pixels of the view  B clips
+T frames  H, W stored pixels  Y, X pixels of the crop  B clips
 
 Source: mmaction2's Resize, RandomRescale, RandomCrop and Flip, with their rounding.
 """
@@ -24,113 +24,117 @@ MEAN = (123.675, 116.28, 103.53)  # of ImageNet's pixels, RGB
 STD = (58.395, 57.12, 57.375)
 
 
-class View(NamedTuple):
-    """What is cut out of a resized still, in pixels."""
+class Crop(NamedTuple):
+    """The part of a resized frame that the network sees, in pixels."""
 
-    width: int  # of the whole still after resizing
+    width: int  # of the whole frame after resizing
     height: int
-    left: int  # what is kept of it
+    left: int  # upper left corner of the crop
     top: int
     crop_width: int
     crop_height: int
-    flip: bool  # whether left and right are swapped at last
+    flip: bool  # whether left and right are swapped after cropping
 
 
 def resized(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Width and height when the shorter side becomes `short_side`; halves are rounded up."""
+    """Return width and height when the shorter side is `short_side`; halves are rounded up."""
     scale = short_side / min(width, height)
     return int(width * scale + 0.5), int(height * scale + 0.5)
 
 
-def whole_view(size: tuple[int, int], short_side: int) -> View:
-    """The whole still, as in evaluation; `size` is the stored width and height."""
+def whole_frame(size: tuple[int, int], short_side: int) -> Crop:
+    """Return the crop that keeps everything; `size` is the stored width and height."""
     width, height = resized(*size, short_side)
-    return View(width, height, 0, 0, width, height, flip=False)
+    return Crop(width, height, 0, 0, width, height, flip=False)
 
 
-def random_view(
-    size: tuple[int, int], short_side: tuple[int, int], crop: int, draw: np.random.Generator
-) -> View:
-    """A random scale, place and direction, as in training.
+def random_crop(
+    size: tuple[int, int], short_side: tuple[int, int], crop: int, generator: np.random.Generator
+) -> Crop:
+    """Return a crop with random scale, position and flip.
 
     Args:
         size: stored width and height.
         short_side: lowest and highest length of the shorter side, both included.
         crop: side of the square that is kept.
+        generator: draws scale, left, top and flip, in this order.
     """
-    width, height = resized(*size, int(draw.integers(short_side[0], short_side[1] + 1)))
-    # As in the original, the last place of all is never drawn.
-    left = int(draw.integers(0, max(width - crop, 1)))
-    top = int(draw.integers(0, max(height - crop, 1)))
-    return View(width, height, left, top, crop, crop, flip=bool(draw.random() < 0.5))
+    width, height = resized(*size, int(generator.integers(short_side[0], short_side[1] + 1)))
+    # As in the original, the last possible position is never drawn.
+    left = int(generator.integers(0, max(width - crop, 1)))
+    top = int(generator.integers(0, max(height - crop, 1)))
+    return Crop(width, height, left, top, crop, crop, flip=bool(generator.random() < 0.5))
 
 
-def source_pixels(sizes: Sequence[tuple[int, int]], views: Sequence[View]) -> tuple[Floats, Floats]:
-    """Where in stored stills the columns and rows of their views lie: bilinear resizing, cropping
-    and flipping in one.
+def source_pixels(sizes: Sequence[tuple[int, int]], crops: Sequence[Crop]) -> tuple[Floats, Floats]:
+    """Return where in stored frames the columns and rows of crops lie.
+
+    Bilinear resizing, cropping and flipping become one resampling this way.
 
     Args:
         sizes: [B] stored width and height.
-        views: [B] of one crop_width and crop_height.
+        crops: [B] of one crop_width and crop_height.
 
-    Returns: [B, crop_width] and [B, crop_height], in pixels of the stored stills, inside them.
+    Returns: [B, crop_width] and [B, crop_height], in pixels of the stored frames, inside them.
     """
     stored = np.array(sizes).T[..., None]
-    width, height, left, top, crop_width, crop_height, flip = np.array(views).T[..., None]
-    columns = _source_places(stored[0], width, left + np.arange(crop_width[0, 0]))
+    width, height, left, top, crop_width, crop_height, flip = np.array(crops).T[..., None]
+    columns = _source_positions(stored[0], width, left + np.arange(crop_width[0, 0]))
     mirrored = flip[:, 0] > 0
     columns[mirrored] = columns[mirrored, ::-1]
-    return columns, _source_places(stored[1], height, top + np.arange(crop_height[0, 0]))
+    return columns, _source_positions(stored[1], height, top + np.arange(crop_height[0, 0]))
 
 
-def _source_places(
-    stored: npt.NDArray[np.int64], whole: npt.NDArray[np.int64], shown: npt.NDArray[np.int64]
+def _source_positions(
+    stored: npt.NDArray[np.int64], whole: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64]
 ) -> Floats:
-    """Where pixels `shown` of stills resized to `whole` lie in the `stored` ones."""
-    exact = (shown + 0.5) * (stored / whole) - 0.5
-    places: Floats = np.minimum(np.maximum(exact, 0), stored - 1).astype(np.float32)
-    return places
+    """Return where pixels of frames resized to `whole` lie in the `stored` ones."""
+    exact = (pixels + 0.5) * (stored / whole) - 0.5
+    positions: Floats = np.minimum(np.maximum(exact, 0), stored - 1).astype(np.float32)
+    return positions
 
 
-def view_clips(clips_BTHWC: Tensor, columns_BX: Tensor, rows_BY: Tensor) -> Tensor:
-    """Stored stills under their views, all clips of a batch at once.
+def crop_clips(clips_BTHWC: Tensor, columns_BX: Tensor, rows_BY: Tensor) -> Tensor:
+    """Resample the crops of all clips of a batch at once.
 
     Args:
-        clips_BTHWC: [B, T, H, W, 3] uint8; smaller stills lie in the upper left corner.
-        columns_BX, rows_BY: `source_pixels` of each clip.
+        clips_BTHWC: [B, T, H, W, 3] uint8; smaller frames lie in the upper left corner.
+        columns_BX: [B, X] columns from `source_pixels`.
+        rows_BY: [B, Y] rows from `source_pixels`.
 
-    Returns: [B, T, 3, Y, X] grey levels as float32, not rounded; less than one from OpenCV's, which
-    weighs in 11 bits and keeps whole levels.
+    Returns: [B, T, 3, Y, X] grey levels 0..255 as float32, not rounded. They differ by less than
+    one from OpenCV's, which weighs in 11 bits and keeps whole levels.
     """
     num_frames, height, width = clips_BTHWC.shape[1:4]
     planes = clips_BTHWC.permute(0, 1, 4, 2, 3).flatten(1, 2).float()
     across, down = (2 * columns_BX + 1) / width - 1, (2 * rows_BY + 1) / height - 1
     shape = len(clips_BTHWC), down.shape[1], across.shape[1]
     grid = torch.stack([across[:, None].expand(shape), down[:, :, None].expand(shape)], dim=-1)
-    seen = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
-    return seen.view(len(seen), num_frames, 3, *shape[1:])
+    crops = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
+    return crops.view(len(crops), num_frames, 3, *shape[1:])
 
 
-def view_boxes(
-    fractions: npt.NDArray[np.floating], sizes: Sequence[tuple[int, int]], views: Sequence[View]
+def crop_boxes(
+    fractions: npt.NDArray[np.floating], sizes: Sequence[tuple[int, int]], crops: Sequence[Crop]
 ) -> Boxes:
-    """Boxes in pixels of their views.
+    """Return boxes in pixels of their crops, clipped to them.
 
-    They are clipped to them; one that lies outside stays, without area, and gets all-zero features.
+    A box outside its crop stays, without area, and gets all-zero features.
 
     Args:
         fractions: [B, N, 4] of the stored width and height.
         sizes: [B] stored width and height.
+        crops: [B]
 
     Returns: [B, N, 4].
     """
-    stored_px, view = np.array(sizes), np.array(views)
-    whole, corner, crop, flip = view[:, :2], view[:, 2:4], view[:, 4:6], view[:, 6] > 0
+    stored_px, values = np.array(sizes), np.array(crops)
+    whole, corner, crop, flip = values[:, :2], values[:, 2:4], values[:, 4:6], values[:, 6] > 0
     # float32 step by step, as the original: a box that is exactly on a threshold stays on it.
     stored = (fractions * _both_corners(stored_px).astype(fractions.dtype)).astype(np.float32)
     boxes: Boxes = stored * _both_corners(whole / stored_px)
     boxes -= _both_corners(corner)
-    uncropped = (crop == whole).all(axis=1, keepdims=True)  # such a view clips nothing
+    uncropped = (crop == whole).all(axis=1, keepdims=True)  # a whole frame clips nothing
     first, last = np.where(uncropped, -np.inf, [0, 0]), np.where(uncropped, np.inf, crop - 1)
     boxes = np.minimum(np.maximum(boxes, _both_corners(first)), _both_corners(last))
     widths = crop[flip, :1, None].astype(np.float32)
@@ -139,12 +143,12 @@ def view_boxes(
 
 
 def _both_corners(pairs: npt.NDArray[np.number]) -> Floats:
-    """[B, 1, 4] of x and y [B, 2], for each corner of every box."""
+    """Return [B, 1, 4] of x and y [B, 2], for each corner of every box."""
     return np.tile(pairs, 2)[:, None].astype(np.float32)
 
 
 def normalise(clips_BTCHW: Tensor) -> Tensor:
-    """[B, 3, T, H, W] of grey levels; its memory runs B, T, H, W, C, as the network likes it."""
+    """Return [B, 3, T, H, W] of grey levels; memory runs B, T, H, W, C: fast for the network."""
     mean, std = (
         torch.tensor(each, device=clips_BTCHW.device)[:, None, None] for each in (MEAN, STD)
     )

@@ -1,6 +1,5 @@
-"""The evaluation of one trained variant, from its flags to its files."""
+"""Evaluate one trained variant and write its files."""
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,14 +11,14 @@ from pipeline.core.summaries import write_summary
 from pipeline.evaluation.errors import PROTOCOL, ErrorAnalysis, analyse_errors, write_errors
 from pipeline.evaluation.metrics import Scores, score_split, write_metrics
 from pipeline.models.checkpoints import load_weights, read_meta, read_weights
-from pipeline.settings.params import Params, load_params
+from pipeline.settings.params import Params
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import EvaluationKeyframes
 from pipeline.training.state import digest
 from pipeline.training.variant_run import RUN_KEY, log_evaluation, variant_run
 from pipeline.training.variants import (
+    detect_splits,
     detector_of,
-    find_actions,
     split_tables,
     validation_keyframes,
 )
@@ -32,7 +31,14 @@ def score(
     params: Params,
     raw: Path,
 ) -> tuple[dict[str, dict[str, Scores]], dict[str, ErrorAnalysis]]:
-    """Scores by split and protocol, and errors by split; several splits also count as one."""
+    """Return scores by split and protocol, and errors by split; several splits also count as one.
+
+    Args:
+        detections: by split.
+        keyframes: by split.
+        params: names the annotation files.
+        raw: folder of the annotation files.
+    """
     classes = read_class_list(raw / params.data.class_list)
     tables = split_tables(detections, keyframes, params, raw)
     scores = {split: score_split(each, classes) for split, each in tables.items()}
@@ -43,47 +49,65 @@ def score(
     return scores, errors
 
 
-def write_found(detections: Mapping[str, pd.DataFrame], out: Path) -> None:
-    """Write `detections.parquet` with all splits, and `detections/<split>.csv` as AVA has it."""
-    named = [found.assign(split=split) for split, found in detections.items()]
-    table = pd.concat(named, ignore_index=True)
-    table.insert(0, "split", table.pop("split"))
+def write_detection_files(detections: Mapping[str, pd.DataFrame], out: Path) -> None:
+    """Write `detections.parquet` with all splits, and `detections/<split>.csv` in AVA's format."""
+    named = [table.assign(split=split) for split, table in detections.items()]
+    together = pd.concat(named, ignore_index=True)
+    together.insert(0, "split", together.pop("split"))
     with written(out / "detections.parquet") as temporary:
-        table.to_parquet(temporary, index=False)
+        together.to_parquet(temporary, index=False)
     with written_folder(out / "detections") as folder:
-        for split, found in detections.items():
-            write_detections(folder / f"{split}.csv", found)
+        for split, table in detections.items():
+            write_detections(folder / f"{split}.csv", table)
 
 
-def evaluate(args: argparse.Namespace) -> None:
-    """Detect, score and write; see the flags."""
-    params = load_params(args.params)
-    settings = params.train(args.variant)
+def evaluate_variant(
+    *,
+    params: Params,
+    variant: str,
+    model: Path,
+    raw: Path,
+    index: Path,
+    frames: Path,
+    out: Path,
+    summary: Path | None,
+) -> None:
+    """Run a trained detector over the validation splits and score its detections.
+
+    Args:
+        params: the settings.
+        variant: a name in `variants`.
+        model: its trained weights.
+        raw: folder of the annotation files.
+        index: folder of the keyframe indexes.
+        frames: folder of the stored frames.
+        out: folder of the variant's results.
+        summary: where to write the counts.
+    """
+    settings, section = params.train(variant), params.evaluate
     device = set_up(settings.threads, settings.deterministic)
-    model = detector_of(settings)
-    load_weights(model, read_weights(args.model), str(args.model))
-    model.to(device)
-    keyframes = validation_keyframes(params, settings, args.index, FrameStore(args.frames))
+    detector = detector_of(settings)
+    load_weights(detector, read_weights(model), str(model))
+    detector.to(device)
+    keyframes = validation_keyframes(params, settings, index, FrameStore(frames))
 
-    detections = find_actions(
-        model, keyframes, params.evaluate, f"evaluate {args.variant} on", settings.workers
-    )
-    scores, errors = score(detections, keyframes, params, args.raw)
+    what = f"evaluate {variant} on"
+    detections = detect_splits(detector, keyframes, section, what, settings.workers)
+    scores, errors = score(detections, keyframes, params, raw)
 
-    write_found(detections, args.out)
-    classes = read_class_list(args.raw / params.data.class_list)
-    resamples = params.evaluate.bootstrap_resamples
-    metrics = write_metrics(args.out, args.variant, scores, classes, resamples)
-    write_errors(args.out / "errors.json", errors, classes)
-    fingerprint = read_meta(args.model).get(RUN_KEY) or digest({}, [args.model])
-    tracked = variant_run(params.dataset, args.variant, fingerprint)
-    index = [args.index / f"{split}.parquet" for split in keyframes]
-    log_evaluation(tracked, metrics, args.out, index, settings.epochs)
+    write_detection_files(detections, out)
+    classes = read_class_list(raw / params.data.class_list)
+    metrics = write_metrics(out, variant, scores, classes, section.bootstrap_resamples)
+    write_errors(out / "errors.json", errors, classes)
+    fingerprint = read_meta(model).get(RUN_KEY) or digest({}, [model])
+    tracked = variant_run(params.dataset, variant, fingerprint)
+    files = [index / f"{split}.parquet" for split in keyframes]
+    log_evaluation(tracked, metrics, out, files, settings.epochs)
     write_summary(
-        args.summary,
+        summary,
         {
             "keyframes": sum(len(examples) for examples in keyframes.values()),
-            "detections": sum(len(found) for found in detections.values()),
+            "detections": sum(len(table) for table in detections.values()),
             "mAP": float(str(metrics["mAP"])) if metrics["mAP"] is not None else float("nan"),
         },
     )

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,8 @@ RUN_KEY = "tracked_run"  # in a model's meta: the fingerprint of its training
 
 
 def variant_run(dataset: str, variant: str, fingerprint: str) -> TrackedRun:
-    """The run that a variant's training and evaluation share."""
+    """Return the run that a variant's training and evaluation share."""
     return tracked_run(dataset, variant, fingerprint, {"variant": variant, "stage": "train"})
-
-
-def epochs_to(run: TrackedRun) -> Callable[[int, Mapping[str, float]], None]:
-    """What a training calls after each epoch, to have it shown at once."""
-
-    def measured(epoch: int, values: Mapping[str, float]) -> None:
-        run.metrics(values, step=epoch)
-
-    return measured
 
 
 def log_evaluation(
@@ -34,6 +25,7 @@ def log_evaluation(
     """Log scores with their intervals, tables of classes and errors, a chart, the model.
 
     Args:
+        run: of the variant.
         metrics: content of metrics.json.
         results: folder of the variant.
         data: index files, whose hash is the version of the data.
@@ -47,8 +39,8 @@ def log_evaluation(
     run.figure(_chart(classes), "figures/per_class_ap.png")
     errors = json.loads((results / "errors.json").read_text(encoding="utf-8"))
     run.metrics(_perfect_boxes(errors), step)
-    for part, name in (("groups", "error_groups.json"), ("confused", "confused_actions.json")):
-        if columns := _columns(errors, part):
+    for table, name in (("groups", "error_groups.json"), ("confused", "confused_actions.json")):
+        if columns := _columns(errors, table):
             run.table(columns, name)
     for name in ("per_class_ap.csv", "errors.json", "metrics.json", "history.csv"):
         run.artifact(results / name)
@@ -58,7 +50,7 @@ def log_evaluation(
 
 
 def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """`val_ava/official` and its ends `..._low`, `..._high` from the nested protocols."""
+    """Return `val_ava/official` and its interval `..._low`, `..._high` from nested protocols."""
     flat: dict[str, float] = {}
     for split, protocols in metrics["protocols"].items():
         for protocol, scores in protocols.items():
@@ -72,30 +64,31 @@ def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _perfect_boxes(errors: Mapping[str, Any]) -> dict[str, float]:
-    """`val_ava/perfect_boxes`: the mAP that true boxes would give."""
+    """Return `val_ava/perfect_boxes`: the mAP that ground truth boxes would give."""
     values = {split: each["perfect_boxes"]["mAP"] for split, each in errors.items()}
     return {f"{split}/perfect_boxes": value for split, value in values.items() if value is not None}
 
 
-def _columns(errors: Mapping[str, Any], part: str) -> dict[str, list[Any]]:
-    """A list of the error analysis as columns, with the split in front."""
-    rows = [{"split": split, **row} for split, each in errors.items() for row in each[part]]
+def _columns(errors: Mapping[str, Any], table: str) -> dict[str, list[Any]]:
+    """Return a table of the error analysis as columns, the split first."""
+    rows = [{"split": split, **row} for split, each in errors.items() for row in each[table]]
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
 def _chart(classes: pd.DataFrame) -> bytes:
+    """Return a PNG with a bar for each class, of the first split and protocol."""
     from matplotlib.figure import Figure
 
     first = classes.iloc[0]
-    shown = classes[
+    bars = classes[
         (classes["split"] == first["split"]) & (classes["protocol"] == first["protocol"])
     ].dropna(subset="AP")
-    shown = shown.sort_values("AP")
-    figure = Figure(figsize=(7, 1 + 0.25 * len(shown)), layout="constrained")
+    bars = bars.sort_values("AP")
+    figure = Figure(figsize=(7, 1 + 0.25 * len(bars)), layout="constrained")
     axes = figure.subplots()
-    axes.barh([re.sub(r" \(.*", "", name) for name in shown["action"]], shown["AP"])
+    axes.barh([re.sub(r" \(.*", "", name) for name in bars["action"]], bars["AP"])
     axes.set_xlim(0, 1)
     axes.set_xlabel(f"average precision, {first['split']}, {first['protocol']}")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    return picture.getvalue()
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=110)
+    return image.getvalue()

@@ -1,4 +1,4 @@
-"""From a variant's settings to its network, its data and its scores."""
+"""The network of a variant, its validation data and its scores."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipeline.training.processes import Processes
 
 
 def detector_of(settings: Train) -> ActionDetector:
-    """The network that the settings describe, with fresh weights."""
+    """Return the network that the settings describe, with fresh weights."""
 
     def body() -> Backbone:
         return backbone(settings.backbone)
@@ -40,10 +40,13 @@ def detector_of(settings: Train) -> ActionDetector:
 def validation_keyframes(
     params: Params, settings: Train, index: Path, frames: FrameSource
 ) -> dict[str, EvaluationKeyframes]:
-    """The keyframes of each validation split.
+    """Return the keyframes of each validation split.
 
     Args:
+        params: names the splits.
+        settings: of the variant.
         index: folder of the index files.
+        frames: where the frames are stored.
     """
     sampling = Sampling.parse(settings.sampling)
     return {
@@ -60,9 +63,9 @@ def validation_keyframes(
 
 
 def keyframe_table(index: KeyframeIndex) -> pd.DataFrame:
-    """video_id and timestamp of the keyframes that could be had."""
-    table = pd.DataFrame({"video_id": index.video_id, "timestamp": index.timestamp})
-    return table.astype({"video_id": "str", "timestamp": "float64"})
+    """Return video_id and timestamp of the available keyframes."""
+    video_id = pd.Series(index.video_id.to_pylist(), dtype="str")
+    return pd.DataFrame({"video_id": video_id, "timestamp": index.timestamp})
 
 
 def split_tables(
@@ -71,21 +74,23 @@ def split_tables(
     params: Params,
     raw: Path,
 ) -> dict[str, SplitTables]:
-    """What each validation split is scored on, and all of them together where there are several.
+    """Return the tables that each split is scored on; several splits also count as one.
 
     Args:
-        detections: by split, as `detect` gives them.
+        detections: by split, from `detect`.
+        keyframes: by split.
+        params: names the annotation files.
         raw: folder of the annotation files.
     """
     tables = {}
-    for split, found in detections.items():
+    for split, detected in detections.items():
         ground_truth, exclusions = read_split_ground_truth(raw, params.subsets(split))
-        had = keyframe_table(keyframes[split].index)
-        tables[split] = SplitTables(found, ground_truth, exclusions, had)
+        available = keyframe_table(keyframes[split].index)
+        tables[split] = SplitTables(detected, ground_truth, exclusions, available)
     return with_joint(tables)
 
 
-def find_actions(
+def detect_splits(
     model: ActionDetector,
     keyframes: Mapping[str, EvaluationKeyframes],
     section: Evaluate,
@@ -93,7 +98,16 @@ def find_actions(
     workers: int,
     processes: Processes = Processes(),  # noqa: B008 frozen
 ) -> dict[str, pd.DataFrame]:
-    """Detections of each split; `what` stands before its name in the progress."""
+    """Return the detections of each split.
+
+    Args:
+        model: on its device.
+        keyframes: by split.
+        section: settings of the evaluation.
+        what: shown with the progress, before the split's name.
+        workers: processes that make batches.
+        processes: share the batches; the first one gets all detections.
+    """
     return {
         split: detect(
             model,
@@ -117,12 +131,21 @@ def validate(
     workers: int,
     processes: Processes = Processes(),  # noqa: B008 frozen
 ) -> dict[str, float]:
-    """Official mAP of each split and of all together, on the keyframes that could be had."""
+    """Return the official mAP of each split and of all together, on the available keyframes.
+
+    Args:
+        model: on its device.
+        keyframes: by split.
+        params: names the annotation files.
+        raw: folder of the annotation files.
+        workers: processes that make batches.
+        processes: share the work; all get the scores.
+    """
     classes = read_class_list(raw / params.data.class_list)
-    detections = find_actions(model, keyframes, params.evaluate, "validate", workers, processes)
+    detections = detect_splits(model, keyframes, params.evaluate, "validate", workers, processes)
 
     def score() -> dict[str, float]:
         tables = split_tables(detections, keyframes, params, raw)
         return {split: score_available(each, classes).mAP for split, each in tables.items()}
 
-    return processes.first_makes(score)
+    return processes.from_first(score)

@@ -39,12 +39,12 @@ class OtherClips:
         self._other = dict(zip(clips, [*clips[1:], clips[0]], strict=True))
 
     def decode_into(
-        self, frames: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64]
+        self, stills: npt.NDArray[np.uint8], clip: str, numbers: npt.NDArray[np.int64]
     ) -> None:
         other = self._other[clip]
         first, last = self._frames.first_frame(other), self._frames.last_frame(other)
         shown = self._frames.decode(other, np.clip(numbers, first, last))
-        frames[:] = [cv2.resize(frame, self._frames.size(clip)) for frame in shown]
+        stills[:] = [cv2.resize(still, self._frames.size(clip)) for still in shown]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_frames_of_another_clip_give_chance() -> None:
     path = Path(RESULTS / "variants" / "more_frames" / "model.pt")
     load_weights(model, read_weights(path), str(path))
     own = validation_keyframes(PARAMS, settings, DATA / "index", frames)["val_ava"]
-    clips = sorted(set(own.index.clip))
+    clips = sorted(set(own.index.clip.to_pylist()))
     swapped = validation_keyframes(PARAMS, settings, DATA / "index", OtherClips(frames, clips))
 
     scores = validate(model, {"val_ava": swapped["val_ava"]}, PARAMS, RAW, workers=0)

@@ -6,7 +6,7 @@ import torch
 
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
-from pipeline.training.global_step import accumulate
+from pipeline.training.global_step import GlobalStep
 from pipeline.training.losses import action_loss
 from pipeline.training.processes import Processes
 from pipeline.training.schedule import make_optimizer, update
@@ -79,9 +79,9 @@ def test_three_steps_equal_the_original_in_float64(name: str) -> None:
     boxes, labels = batch()
 
     for step in range(3):
-        losses = [lambda: action_loss(detector(clip_BCTHW, boxes), labels, gamma)]
-        summed = accumulate(detector, losses, Processes())
-        assert summed.loss == pytest.approx(table["losses"][step], rel=1e-9)
+        total = GlobalStep(detector)
+        total.add(action_loss(detector(clip_BCTHW, boxes), labels, gamma))
+        assert total.finish(Processes()).loss == pytest.approx(table["losses"][step], rel=1e-9)
         if step == 0:
             assert gradients_match(detector, name)
         norm = update(optimizer, parameters, 0.1, 40)

@@ -17,7 +17,7 @@ from tests.toy_dataset import write_toy_dataset
 
 IMPORTS = (
     "pipeline.report.files",
-    "pipeline.training.launch",
+    "pipeline.training.processes",
     "pipeline.training.pretraining",
     "pipeline.training.variant_evaluation",
     "pipeline.training.variant_training",

@@ -96,13 +96,13 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     with pytest.raises(SystemExit) as stopped:
         train.main(arguments(toy, tmp_path / "subsets"))
     assert stopped.value.code == REQUEUE
-    assert not (tmp_path / "parts/model.pt").exists()
+    assert not (tmp_path / "subsets/model.pt").exists()
 
     train.main(arguments(toy, tmp_path / "subsets"))
 
     assert len(steps) == 6
     assert outputs(tmp_path / "subsets") == outputs(plain)
-    assert not (tmp_path / "parts/state.pt").exists()
+    assert not (tmp_path / "subsets/state.pt").exists()
 
 
 def test_a_state_of_other_settings_is_not_used(toy: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_state_of_other_settings_is_not_used(toy: Path, tmp_path: Path) -> Non
     train.main(arguments(toy, tmp_path / "other", params=saving))
     (tmp_path / "subsets").mkdir()
     foreign = {"belongs_to": "another training"}
-    torch.save(foreign, tmp_path / "parts/state.pt")
+    torch.save(foreign, tmp_path / "subsets/state.pt")
 
     train.main(arguments(toy, tmp_path / "subsets", params=changed))
 

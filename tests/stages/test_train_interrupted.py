@@ -1,4 +1,4 @@
-"""Trainings that are killed or told to stop, alone or in a team, go on to equal bits."""
+"""Trainings that are killed or asked to stop, alone or in a team, go on to equal bits."""
 
 import os
 import random
@@ -62,9 +62,11 @@ def test_stopped_at_a_random_step_it_ends_in_the_same_bytes(
     toy: Path, tmp_path: Path, params: Path, whole: Path, attempt: int, number: signal.Signals
 ) -> None:
     step = random.Random(f"{attempt} {number}").randrange(1, STEPS)
-    told = {**os.environ, "STEP": str(step), "SIGNAL": str(int(number))}
+    environment = {**os.environ, "STEP": str(step), "SIGNAL": str(int(number))}
     flags = arguments(toy, tmp_path, params=params)
-    stopped = subprocess.run([sys.executable, "-c", KILLED_AFTER, *flags], check=False, env=told)
+    stopped = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER, *flags], check=False, env=environment
+    )
     assert stopped.returncode == (REQUEUE if number == signal.SIGTERM else -signal.SIGKILL)
     assert not (tmp_path / "model.pt").exists()
 
@@ -76,7 +78,7 @@ def test_stopped_at_a_random_step_it_ends_in_the_same_bytes(
 
 @pytest.fixture(scope="module")
 def team_params(toy: Path) -> Path:
-    """Six clips in passes of one; the learning rate is small, so that rounding stays rounding."""
+    """Six clips in micro-batches of one; a small learning rate, so that rounding stays rounding."""
     changes = {"batch_size": 6, "micro_batch_size": 1, "learning_rate": 1e-4, "dropout": 0.2}
     changes |= {"epochs": 16, "validate_every": 16, "save_every_minutes": 1e-9}
     return with_training(toy, toy / "team.yaml", **changes)
@@ -118,7 +120,7 @@ def test_a_stopped_team_can_be_requeued(
     assert outputs(tmp_path) == outputs(team)
 
 
-def test_more_processes_than_passes_are_refused(toy: Path, tmp_path: Path) -> None:
+def test_more_processes_than_micro_batches_are_refused(toy: Path, tmp_path: Path) -> None:
     params = with_training(toy, tmp_path / "params.yaml", batch_size=2, micro_batch_size=2)
 
     refused = subprocess.run(
@@ -134,13 +136,13 @@ def test_a_signal_between_epochs_stops_at_once(
 ) -> None:
     validated: list[int] = []
 
-    def told(*args: object) -> dict[str, float]:
+    def interrupted(*args: object) -> dict[str, float]:
         validated.append(1)
         signal.raise_signal(signal.SIGTERM)
         raise AssertionError("went on after the signal")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.training.variant_training.validate", told)
+        patched.setattr("pipeline.training.variant_training.validate", interrupted)
         with pytest.raises(SystemExit) as stopped:
             train.main(arguments(toy, tmp_path, params=params))
     assert stopped.value.code == REQUEUE

@@ -1,6 +1,6 @@
 """One process of a team that trains a small detector; `torchrun` starts it for a test.
 
-Usage: team_member.py OUT BATCH_SIZE CLIPS_PER_PASS EPOCHS still|trained. Writes OUT/<rank>.json:
+Usage: team_member.py OUT BATCH_SIZE MICRO_BATCH_SIZE EPOCHS still|trained. Writes OUT/<rank>.json:
 the loss of each step, the examples this process saw in each epoch, and a digest of the weights.
 With `still`, batch norm is in evaluation mode and nothing is dropped, so that clips do not mix.
 """
@@ -18,13 +18,12 @@ from torch import Tensor, nn
 from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.settings.params import load_params
-from pipeline.training.batches import Batch, Batches, Example, People
-from pipeline.training.keyframe_dataset import Place
+from pipeline.training.batches import Batch, Batches, Example, ExampleKey, Persons
 from pipeline.training.loop import Task, train
 from pipeline.training.losses import LossSum, action_loss
 from pipeline.training.processes import joined
 from pipeline.training.state import SavedState
-from pipeline.training.transforms import whole_view
+from pipeline.training.transforms import whole_frame
 
 NUM_EXAMPLES = 11
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,37 +32,40 @@ ROOT = Path(__file__).resolve().parents[2]
 class Noise:
     """A frame store whose clips are seeds."""
 
-    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
+    def decode_into(self, frames: np.ndarray, clip: str, numbers: np.ndarray) -> None:
         draw = np.random.default_rng(json.loads(clip))
-        stills[:] = draw.integers(0, 256, stills.shape, dtype=np.uint8)
+        frames[:] = draw.integers(0, 256, frames.shape, dtype=np.uint8)
 
 
-class Squares(Batches[Place]):
+class Squares(Batches[ExampleKey]):
     """Noise with one to three people; remembers what it was asked for."""
 
     def __init__(self) -> None:
         super().__init__(Noise())
         self.seen: dict[int, list[int]] = {}
 
+    def __len__(self) -> int:
+        return NUM_EXAMPLES
+
     def clip_bytes(self) -> int:
         return 2 * 32 * 32 * 3
 
-    def example(self, place: Place, /) -> Example:
-        self.seen.setdefault(place.epoch, []).append(place.position)
-        clip, size = json.dumps(place), (32, 32)
-        return Example(place.position, clip, np.arange(2), size, whole_view(size, 32))
+    def example(self, key: ExampleKey, /) -> Example:
+        self.seen.setdefault(key.epoch, []).append(key.position)
+        clip, size = json.dumps(key), (32, 32)
+        return Example(key.position, clip, np.arange(2), size, whole_frame(size, 32))
 
-    def people(self, places: Sequence[Place], _examples: Sequence[Example], /) -> People:
+    def persons(self, keys: Sequence[ExampleKey], _examples: Sequence[Example], /) -> Persons:
         boxes, labels = [], []
-        for number, place in enumerate(places):
-            draw = np.random.default_rng(place)
-            people = 1 + place.position % 3  # terms differ between processes
+        for number, key in enumerate(keys):
+            draw = np.random.default_rng(key)
+            people = 1 + key.position % 3  # terms differ between processes
             corners = np.sort(draw.uniform(0, 32, (people, 2, 2)), axis=1).reshape(people, 4)
             boxes.append(np.concatenate([np.full((people, 1), number), corners], axis=1))
             labels.append(draw.random((people, 81)) < 0.1)
             labels[-1][:, 7] = True
         together = np.concatenate(boxes), np.concatenate(labels)
-        return People(*(torch.from_numpy(each.astype(np.float32)) for each in together))
+        return Persons(*(torch.from_numpy(each.astype(np.float32)) for each in together))
 
 
 class FrozenNorm(nn.Module):
@@ -109,14 +111,14 @@ def main(out: Path, batch_size: int, micro_batch_size: int, epochs: int, norm: s
     examples, losses = Squares(), list[float]()
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
-        return action_loss(model(batch.shown(), batch.boxes), batch.labels)
+        return action_loss(model(batch.model_input(), batch.boxes), batch.labels)
 
     class Noted(SavedState):
         def after_step(self, *args: object) -> None:
             losses.append(args[2].losses[-1])
 
     with joined() as processes:
-        task = Task("team", examples, NUM_EXAMPLES, loss, str, lambda model, epoch: {})
+        task = Task("team", examples, loss, str)
         train(task, model, settings, Noted(None, "", 1e9), processes)
         weights = b"".join(value.numpy().tobytes() for value in model.state_dict().values())
         found = {"losses": losses, "seen": examples.seen}

@@ -1,17 +1,17 @@
-"""Batches hold the frames of their examples."""
+"""Batches hold the decoded frames of their clips."""
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.training.batches import Batch, Example, People, read_batch
-from pipeline.training.transforms import View, random_view, whole_view
+from pipeline.training.batches import Batch, Example, Persons, read_batch
+from pipeline.training.transforms import Crop, random_crop, whole_frame
 from pipeline.video.frame_store import FrameStore
 from pipeline.video.frame_store_writer import FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 
 SIZES = {"wide": (340, 192), "square": (200, 200), "tall": (170, 300)}
-UNMATCHED = People(torch.zeros(0, 5), torch.zeros(0, 81))
+NO_PERSONS = Persons(torch.zeros(0, 5), torch.zeros(0, 81))
 
 
 @pytest.fixture(scope="module")
@@ -26,31 +26,33 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     return FrameStore(folder)
 
 
-def batch_of(views: dict[str, View], store: FrameStore, memory: torch.Tensor | None) -> Batch:
+def batch_of(
+    crops: dict[str, Crop], frames: FrameStore, memory: torch.Tensor | None = None
+) -> Batch:
     examples = [
-        Example(number, clip, np.array([1, 2]), SIZES[clip], view)
-        for number, (clip, view) in enumerate(views.items())
+        Example(number, clip, np.array([1, 2]), SIZES[clip], crop)
+        for number, (clip, crop) in enumerate(crops.items())
     ]
-    return read_batch(examples, UNMATCHED, store, memory)
+    return read_batch(examples, NO_PERSONS, frames, memory)
 
 
 @pytest.mark.parametrize("clips", [["wide"], ["square"], ["tall"], list(SIZES)])
-def test_model_input_does_not_depend_on_what_was_in_the_memory(
+def test_the_model_input_does_not_depend_on_what_was_in_the_memory(
     store: FrameStore, clips: list[str]
 ) -> None:
     draw = np.random.default_rng(0)
     for _ in range(12):
-        views = {clip: random_view(SIZES[clip], (96, 200), 96, draw) for clip in clips}
-        expected = batch_of(views, store, None).shown()
+        crops = {clip: random_crop(SIZES[clip], (96, 200), 96, draw) for clip in clips}
+        expected = batch_of(crops, store).model_input()
         for before in (0, 255):
             memory = torch.full((3 * 2 * 340 * 300 * 3,), before, dtype=torch.uint8)
-            assert torch.equal(batch_of(views, store, memory).shown(), expected)
+            assert torch.equal(batch_of(crops, store, memory).model_input(), expected)
 
 
-def test_frames_of_one_size_are_decoded_into_their_batch(store: FrameStore) -> None:
-    memory = torch.empty(2 * 192 * 340 * 3, dtype=torch.uint8)
+def test_frames_are_decoded_into_the_given_memory(store: FrameStore) -> None:
+    memory = torch.zeros(2 * 192 * 340 * 3, dtype=torch.uint8)
 
-    batch = batch_of({"wide": whole_view(SIZES["wide"], 96)}, store, memory)
+    batch = batch_of({"wide": whole_frame(SIZES["wide"], 96)}, store, memory)
 
     assert batch.clips.shape == (1, 2, 192, 340, 3)
     assert batch.clips.data_ptr() == memory.data_ptr()

@@ -32,7 +32,7 @@ def product_type() -> torch.dtype:
 def test_auto_is_bfloat16_where_it_is_faster(
     monkeypatch: pytest.MonkeyPatch, precision: str, likes: bool, expected: torch.dtype
 ) -> None:
-    monkeypatch.setattr(hardware, "_likes_bfloat16", lambda device: likes)
+    monkeypatch.setattr(hardware, "_prefers_bfloat16", lambda device: likes)
 
     with in_precision(precision, CPU):
         found = product_type()

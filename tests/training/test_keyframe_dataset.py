@@ -9,10 +9,10 @@ import torch
 
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.sampling import Sampling
-from pipeline.training.batches import Batch, Example, People, read_batch
-from pipeline.training.keyframe_dataset import EvaluationKeyframes, Place, TrainingKeyframes
+from pipeline.training.batches import Batch, Example, ExampleKey, Persons, read_batch
+from pipeline.training.keyframe_dataset import EvaluationKeyframes, TrainingKeyframes
 from pipeline.training.keyframe_index import KeyframeIndex
-from pipeline.training.transforms import View, resized, view_boxes, view_clips
+from pipeline.training.transforms import Crop, crop_boxes, crop_clips, resized
 from tests.reference_rule import numbers, uniform
 
 REFERENCE = numbers("data.json")
@@ -26,8 +26,8 @@ CLIPS = {
 
 
 @cache
-def still(clip: str, number: int) -> np.ndarray:
-    """The reference's pictures: 6 x 7 random colours, blown up with their corners in place."""
+def frame(clip: str, number: int) -> np.ndarray:
+    """The reference's images: 6 x 7 random colours, blown up with their corners in key."""
     width, height = CLIPS[clip][1]
     colours = 255 * uniform(f"img:{clip}:{number}", (6, 7, 3))
     rows, columns = np.linspace(0, 5, height), np.linspace(0, 6, width)
@@ -40,8 +40,8 @@ def still(clip: str, number: int) -> np.ndarray:
 
 
 class ReferenceFrames:
-    def decode_into(self, stills: np.ndarray, clip: str, numbers: np.ndarray) -> None:
-        stills[:] = [still(clip, int(number)) for number in numbers]
+    def decode_into(self, frames: np.ndarray, clip: str, numbers: np.ndarray) -> None:
+        frames[:] = [frame(clip, int(number)) for number in numbers]
 
 
 def index_of(records: list[dict]) -> KeyframeIndex:
@@ -66,7 +66,7 @@ def index_of(records: list[dict]) -> KeyframeIndex:
                 "proposals": [number for row in proposals for number in row],
             }
         )
-    return KeyframeIndex(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), "reference")
+    return KeyframeIndex(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA))
 
 
 def record_of(name: str) -> dict:
@@ -79,8 +79,8 @@ def record_of(name: str) -> dict:
 
 
 def grey_levels(batch: Batch) -> np.ndarray:
-    """[B, 3, T, Y, X] of a batch's views."""
-    return view_clips(batch.clips, batch.columns, batch.rows).transpose(1, 2).numpy()
+    """[B, 3, T, Y, X] of a batch's crops."""
+    return crop_clips(batch.clips, batch.columns, batch.rows).transpose(1, 2).numpy()
 
 
 @pytest.mark.parametrize("name", [n for n in REFERENCE["samples"] if n.startswith("test/")])
@@ -90,16 +90,16 @@ def test_evaluation_samples_equal_the_original(name: str) -> None:
 
     batch = EvaluationKeyframes(index, ReferenceFrames(), Sampling(8, 8), 256, 0.9)[[0]]
 
-    stills = grey_levels(batch)[0]
-    assert list(stills.shape) == expected["inputs_shape"]
-    assert abs(stills[:, :, ::16, ::16] - ARRAYS[name]).max() <= 1
+    frames = grey_levels(batch)[0]
+    assert list(frames.shape) == expected["inputs_shape"]
+    assert abs(frames[:, :, ::16, ::16] - ARRAYS[name]).max() <= 1
     # The original's resizing darkens by an eighth of a grey level: it rounds its weights down.
-    assert stills.mean() == pytest.approx(expected["inputs_mean"], abs=0.15)
+    assert frames.mean() == pytest.approx(expected["inputs_mean"], abs=0.15)
     assert abs(batch.boxes[:, 1:].numpy() - expected["proposals"]).max() < 5e-5
 
 
 @pytest.mark.parametrize("name", [n for n in REFERENCE["samples"] if n.startswith("train/")])
-def test_training_views_equal_the_original(name: str) -> None:
+def test_training_crops_equal_the_original(name: str) -> None:
     expected = REFERENCE["samples"][name]
     record, drawn = record_of(name), expected["params"]
     start, size = CLIPS[record["video_id"]]
@@ -107,20 +107,20 @@ def test_training_views_equal_the_original(name: str) -> None:
     low, high = sampling.jitter_range
     jitter = np.full(8, {"low": low, "high": high, "zero": 0}[drawn["off"]])
     width, height = resized(*size, drawn["short"])
-    # The last place that is drawn is one short of the last possible one.
+    # The last position that is drawn is one short of the last possible one.
     left, top = (
-        max(0, side - 256 - 1) if place == "max" else max(0, min(place, side - 256 - 1))
-        for place, side in ((drawn["xcrop"], width), (drawn["ycrop"], height))
+        max(0, side - 256 - 1) if drawn_at == "max" else max(0, min(drawn_at, side - 256 - 1))
+        for drawn_at, side in ((drawn["xcrop"], width), (drawn["ycrop"], height))
     )
-    view = View(width, height, left, top, 256, 256, drawn["flip"] < 0.5)
+    crop = Crop(width, height, left, top, 256, 256, drawn["flip"] < 0.5)
 
     frames = sampling.numbers(30 * (record["timestamp"] - start), 27000, jitter)
-    nobody = People(torch.zeros(0, 5), torch.zeros(0, 81))
-    example = Example(0, record["video_id"], frames, tuple(size), view)
-    shown = grey_levels(read_batch([example], nobody, ReferenceFrames()))[0]
-    (boxes,) = view_boxes(np.array([record["gt_bboxes"]]), [size], [view])
+    no_persons = Persons(torch.zeros(0, 5), torch.zeros(0, 81))
+    example = Example(0, record["video_id"], frames, tuple(size), crop)
+    cropped = grey_levels(read_batch([example], no_persons, ReferenceFrames()))[0]
+    (boxes,) = crop_boxes(np.array([record["gt_bboxes"]]), [size], [crop])
 
-    assert abs(shown[:, :, ::16, ::16] - ARRAYS[name]).max() <= 1
+    assert abs(cropped[:, :, ::16, ::16] - ARRAYS[name]).max() <= 1
     assert abs(boxes - np.array(expected["gt_bboxes"])).max() < 2e-5
 
 
@@ -155,7 +155,7 @@ def test_proposals_are_kept_as_in_the_original(key: str) -> None:
     assert kept.tolist() == expected
 
 
-EPOCH_SHOWING_BOTH = 4  # with seed 3, where the crop contains both people of the first keyframe
+EPOCH_WITH_BOTH = 4  # with seed 3, where the crop contains both people of the first keyframe
 
 
 def training(records: list[dict], seed: int = 3) -> TrainingKeyframes:
@@ -170,18 +170,18 @@ def records() -> list[dict]:
 
 def test_an_example_depends_on_seed_epoch_and_position_only() -> None:
     first, again, other = training(records()), training(records()), training(records(), seed=4)
-    first[[Place(0, 1), Place(5, 0)]]
+    first[[ExampleKey(0, 1), ExampleKey(5, 0)]]
 
-    batch = first[[Place(2, 0)]]
+    batch = first[[ExampleKey(2, 0)]]
 
-    assert all(map(torch.equal, batch.tensors(), again[[Place(2, 0)]].tensors()))
-    for another in (again[[Place(3, 0)]], other[[Place(2, 0)]]):
+    assert all(map(torch.equal, batch.tensors(), again[[ExampleKey(2, 0)]].tensors()))
+    for another in (again[[ExampleKey(3, 0)]], other[[ExampleKey(2, 0)]]):
         assert not torch.equal(batch.clips, another.clips)
         assert not torch.equal(batch.columns, another.columns)
 
 
 def test_each_ground_truth_box_brings_its_labels() -> None:
-    batch = training(records())[[Place(EPOCH_SHOWING_BOTH, 0)]]
+    batch = training(records())[[ExampleKey(EPOCH_WITH_BOTH, 0)]]
 
     actions = [row.nonzero().flatten().tolist() for row in batch.labels]
     # Two people; the first has a proposal that matches it exactly and takes its labels.
@@ -191,34 +191,34 @@ def test_each_ground_truth_box_brings_its_labels() -> None:
 def test_a_batch_tells_its_keyframes_apart() -> None:
     examples = training(records())
 
-    batch = examples[[Place(0, 1), Place(EPOCH_SHOWING_BOTH, 0)]]
+    batch = examples[[ExampleKey(0, 1), ExampleKey(EPOCH_WITH_BOTH, 0)]]
 
     assert batch.positions == [1, 0]
-    assert batch.shown().shape == (2, 3, 4, 64, 64)
+    assert batch.model_input().shape == (2, 3, 4, 64, 64)
     assert batch.boxes[:, 0].tolist() == [0, 0, 1, 1, 1]
 
 
-def test_people_are_the_same_in_every_batch() -> None:
+def test_persons_are_the_same_in_every_batch() -> None:
     examples = training(records())
-    places = [Place(0, 1), Place(EPOCH_SHOWING_BOTH, 0), Place(7, 1)]
+    keys = [ExampleKey(0, 1), ExampleKey(EPOCH_WITH_BOTH, 0), ExampleKey(7, 1)]
 
-    together, alone = examples[places], [examples[[place]] for place in places]
+    together, alone = examples[keys], [examples[[key]] for key in keys]
 
     assert torch.equal(together.labels, torch.cat([each.labels for each in alone]))
     assert torch.equal(together.boxes[:, 1:], torch.cat([each.boxes[:, 1:] for each in alone]))
 
 
-def test_which_boxes_train_where_there_are_too_many_depends_on_the_place_alone() -> None:
+def test_which_boxes_train_where_there_are_too_many_depends_on_the_key_alone() -> None:
     examples = training(records())
     examples._max_boxes = 1
-    places = [Place(epoch, 0) for epoch in range(EPOCH_SHOWING_BOTH, 40)]
+    keys = [ExampleKey(epoch, 0) for epoch in range(EPOCH_WITH_BOTH, 40)]
 
-    together = examples[places]
+    together = examples[keys]
 
-    assert together.boxes[:, 0].tolist() == list(range(len(places)))
+    assert together.boxes[:, 0].tolist() == list(range(len(keys)))
     assert len(together.labels.unique(dim=0)) == 2  # either of the two people
-    for number, place in enumerate(places):
-        alone = examples[[place]]
+    for number, key in enumerate(keys):
+        alone = examples[[key]]
         assert torch.equal(together.boxes[number, 1:], alone.boxes[0, 1:])
         assert torch.equal(together.labels[number], alone.labels[0])
 
@@ -227,21 +227,21 @@ def test_which_boxes_train_where_there_are_too_many_depends_on_the_place_alone()
 def test_a_draw_is_that_of_the_numbers_in_turn(seed: int) -> None:
     expected = np.random.default_rng([seed, 3, 70000]).random(4)
 
-    assert Place(3, 70000).draw(seed).random(4).tolist() == expected.tolist()
-    assert Place(3, 70000).draw(seed, 1).random(4).tolist() != expected.tolist()
+    assert ExampleKey(3, 70000).generator(seed).random(4).tolist() == expected.tolist()
+    assert ExampleKey(3, 70000).generator(seed, 1).random(4).tolist() != expected.tolist()
 
 
-def test_stills_of_several_sizes_are_seen_as_each_alone() -> None:
+def test_frames_of_several_sizes_are_cropped_as_each_alone() -> None:
     examples = training(records())
-    pair = [Place(0, 1), Place(EPOCH_SHOWING_BOTH, 0)]
-    sizes = {examples[[place]].clips.shape for place in pair}
+    pair = [ExampleKey(0, 1), ExampleKey(EPOCH_WITH_BOTH, 0)]
+    sizes = {examples[[key]].clips.shape for key in pair}
 
     together = grey_levels(examples[pair])
 
     assert len(sizes) == 2
-    for number, place in enumerate(pair):
-        # Places are fractions of the padded still in float32.
-        assert abs(together[number] - grey_levels(examples[[place]])[0]).max() < 0.01
+    for number, key in enumerate(pair):
+        # Positions are fractions of the padded frame in float32.
+        assert abs(together[number] - grey_levels(examples[[key]])[0]).max() < 0.01
 
 
 def test_evaluation_batches_hold_one_size_each() -> None:

@@ -1,7 +1,7 @@
 """The index is read once, also by workers that are started anew."""
 
-import contextlib
 import gc
+import pickle
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -34,41 +34,40 @@ def path(tmp_path: Path) -> Path:
 
 
 def labels_of(index: KeyframeIndex, row: int) -> np.ndarray:
-    """[G, 81] of all labelled people of a keyframe."""
-    people = np.arange(len(index.ground_truth(row)))
-    return index.labels(np.full(len(people), row), people)
+    """Return [G, 81] of all labelled persons of a keyframe."""
+    persons = np.arange(len(index.ground_truth(row)))
+    return index.labels(np.full(len(persons), row), persons)
 
 
-def shown(index: KeyframeIndex) -> list[object]:
-    """All that an index tells, as plain values."""
+def content(index: KeyframeIndex) -> list[object]:
+    """Return everything that an index holds, as plain values."""
     rows = range(len(index))
     labels = [[np.flatnonzero(person).tolist() for person in labels_of(index, row)] for row in rows]
     return [
-        list(index.video_id),
-        list(index.clip),
+        index.video_id.to_pylist(),
+        index.clip.to_pylist(),
         *(column.tolist() for column in (index.timestamp, index.frame, index.last_frame)),
         index.size.tolist(),
         [index.ground_truth(row).tolist() for row in rows],
         [index.proposals(row, 0.5).tolist() for row in rows],
         labels,
-        index.where,
     ]
 
 
-def files_mapped() -> set[int]:
-    """Inodes of the files without a name that this process has in its memory."""
+def mapped_files() -> set[str]:
+    """Return the paths of the index files that this process has in its memory."""
     lines = Path("/proc/self/maps").read_text().splitlines()
-    return {int(line.split()[4]) for line in lines if line.endswith("(deleted)")}
+    return {line.split()[5] for line in lines if line.endswith(".arrow")}
 
 
-def tell(index: KeyframeIndex, answers: "Queue[tuple[list[object], set[int]]]") -> None:
-    answers.put((shown(index), files_mapped()))
+def answer(index: KeyframeIndex, answers: "Queue[tuple[list[object], set[str]]]") -> None:
+    answers.put((content(index), mapped_files()))
 
 
 def test_columns_are_those_of_the_file(path: Path) -> None:
     index = read_index(path)
 
-    assert (len(index), list(index.clip)) == (3, ["a", "a", "b_000001_000011"])
+    assert (len(index), index.clip.to_pylist()) == (3, ["a", "a", "b_000001_000011"])
     assert index.timestamp.tolist() == [902.0, 903.0, 1.5]
     assert (index.frame.tolist(), index.last_frame.tolist()) == ([60, 90, 15], [90, 90, 300])
     assert index.size.tolist() == [[8, 6]] * 3
@@ -80,10 +79,10 @@ def test_columns_are_those_of_the_file(path: Path) -> None:
         [[0, 3]],
     ]
     assert index.proposals(2, 0.5).tolist() == [[0, 0, 1, 1]]
-    assert index.proposals(1, 0.5).tolist() == [[0, 0, 1, 1]]  # nobody found: the whole frame
+    assert index.proposals(1, 0.5).tolist() == [[0, 0, 1, 1]]  # no detection: the whole frame
 
 
-def test_labels_are_those_of_the_people_asked_for(path: Path) -> None:
+def test_labels_are_those_of_the_requested_persons(path: Path) -> None:
     labels = read_index(path).labels(np.array([2, 0, 0, 2]), np.array([0, 1, 0, 0]))
 
     assert [np.flatnonzero(row).tolist() for row in labels] == [[3], [14], [12, 80], [3]]
@@ -92,7 +91,7 @@ def test_labels_are_those_of_the_people_asked_for(path: Path) -> None:
 def test_keyframes_without_people_can_be_left_out(path: Path) -> None:
     index = read_index(path, labelled_only=True)
 
-    assert list(index.video_id) == ["a", "b"]
+    assert index.video_id.to_pylist() == ["a", "b"]
     assert index.ground_truth(1).tolist() == [[0, 0, 1, 1]]
 
 
@@ -104,37 +103,36 @@ def test_an_index_without_keyframes_is_read(path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files here")
 def test_a_worker_started_anew_maps_the_same_file(path: Path) -> None:
-    before = files_mapped()
     index = read_index(path)
-    own = files_mapped() - before
     context = get_context("spawn")
     answers = context.Queue()
-    worker = context.Process(target=tell, args=(index, answers))
+    worker = context.Process(target=answer, args=(index, answers))
 
     worker.start()
-    told, mapped = answers.get(timeout=60)
+    found, mapped = answers.get(timeout=60)
     worker.join()
 
-    assert told == shown(index)
-    assert len(own) == 1
-    assert own <= mapped
+    assert found == content(index)
+    assert mapped == {str(index.path)}
+    assert mapped <= mapped_files()
 
 
-def unnamed_files() -> int:
-    """Open files of this process that no folder names; what earlier tests left is let go first."""
-    gc.collect()
-    links = []
-    for descriptor in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # the one that lists them
-            links.append(str(descriptor.readlink()))
-    return sum("deleted" in link for link in links)
-
-
-def test_a_file_is_closed_with_its_index(path: Path) -> None:
-    before = unnamed_files()
+def test_the_file_is_deleted_with_its_index(path: Path) -> None:
     index = read_index(path)
-    assert unnamed_files() > before
+    folder = index.path.parent
+    assert [file.name for file in folder.iterdir()] == ["keyframes.arrow"]
 
     del index
+    gc.collect()
 
-    assert unnamed_files() == before
+    assert not folder.exists()
+
+
+def test_a_workers_copy_leaves_the_file_in_place(path: Path) -> None:
+    index = read_index(path)
+
+    copy = pickle.loads(pickle.dumps(index))
+    del copy
+    gc.collect()
+
+    assert index.path.exists()

@@ -1,15 +1,17 @@
 """Cross-entropy and focal loss against the original, and by hand."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 
-from pipeline.training.losses import LossSum, action_loss, class_loss
+from pipeline.settings.sections import Train
+from pipeline.training.losses import LOSSES, LossSum, action_loss, class_loss
 from tests.reference_rule import numbers
 
 REFERENCE = numbers("losses.npz")
-LOSSES = numbers("assignment.json")["losses"]
+VALUES = numbers("assignment.json")["losses"]
 
 
 @pytest.mark.parametrize("case", ["one_image", "batch", "degenerate"])
@@ -21,7 +23,7 @@ def test_loss_and_gradient_equal_the_original(case: str, name: str, gamma: float
     loss = action_loss(logits, labels, gamma).mean
     loss.backward()
 
-    assert abs(loss.item() - LOSSES[f"{case}.{name}.f64"]) < 1e-12
+    assert abs(loss.item() - VALUES[f"{case}.{name}.f64"]) < 1e-12
     assert abs(logits.grad.numpy() - REFERENCE[f"{case}.{name}.f64.grad"]).max() < 1e-12
 
 
@@ -65,3 +67,16 @@ def test_boxes_without_labels_do_not_train() -> None:
 
     assert loss.item() == 0
     assert logits.grad.abs().sum() == 0
+
+
+def test_every_loss_of_the_settings_is_known() -> None:
+    assert set(LOSSES) == set(get_args(Train.model_fields["loss"].annotation))
+
+
+def test_plain_cross_entropy_takes_no_gamma() -> None:
+    logits, labels = torch.zeros(1, 81), torch.ones(1, 81)
+
+    assert torch.equal(LOSSES["bce"](logits, labels, 2.0).total, action_loss(logits, labels).total)
+    assert torch.equal(
+        LOSSES["focal"](logits, labels, 2.0).total, action_loss(logits, labels, 2.0).total
+    )

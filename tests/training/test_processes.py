@@ -1,4 +1,4 @@
-"""A training is the same however many processes and passes share its batches."""
+"""A training is the same however many processes and micro-batches share its batches."""
 
 import json
 import subprocess
@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.training.global_step import share_of
 from pipeline.training.processes import Processes
 from tests.training.team_member import NUM_EXAMPLES
 
@@ -58,7 +57,7 @@ def test_batch_norm_and_dropout_do_not_depend_on_processes(team: Callable[..., M
 
 
 @pytest.mark.parametrize("micro_batch_size", [1, 6])
-def test_passes_change_no_loss(team: Callable[..., Members], micro_batch_size: int) -> None:
+def test_micro_batches_change_no_loss(team: Callable[..., Members], micro_batch_size: int) -> None:
     other = team(1, micro_batch_size)[0]
 
     assert other["losses"] == pytest.approx(team(1)[0]["losses"], abs=1e-6)
@@ -73,8 +72,8 @@ def test_every_example_is_seen_once_an_epoch(team: Callable[..., Members]) -> No
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_shares_are_all_passes_once(size: int) -> None:
-    shares = [share_of(8, Processes(rank, size)) for rank in range(size)]
+def test_shares_are_all_items_once(size: int) -> None:
+    shares = [Processes(rank, size).share(range(8)) for rank in range(size)]
 
     assert sorted(number for share in shares for number in share) == list(range(8))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -9,17 +9,23 @@ OUTPUT  data/<dataset>/pretrained/<name>.pt
 
 
 def cores_of(settings):
-    """Cores that a training keeps busy: its own, and those of the processes that feed it."""
+    """Return the cores that a training keeps busy: its own and those of its data workers."""
     return settings.threads + settings.workers
 
 
-def starting_from(pretrained):
-    """Variants that wait for a backbone: the one that most wait for is made first."""
+def variants_from(pretrained):
+    """Return the number of variants that start from a backbone.
+
+    The backbone that most variants wait for is made first.
+    """
     return sum(PARAMS.train(variant).pretrained == pretrained for variant in PARAMS.variants)
 
 
-def stills_of(variant):
-    """Stills of a clip: the longest training goes first, so that none is left alone at the end."""
+def frames_per_clip(variant):
+    """Return the frames of a clip.
+
+    The longest training goes first, so that it does not run alone at the end.
+    """
     return Sampling.parse(PARAMS.train(variant).sampling).num_frames
 
 
@@ -35,7 +41,9 @@ rule pretrain:
         model=f"{DATA}/pretrained/{{pretrained}}.pt",
     log:
         f"{LOGS}/pretrain/{{pretrained}}.log",
-    priority: lambda wildcards: starting_from(wildcards.pretrained)
+    benchmark:
+        f"{LOGS}/pretrain/{{pretrained}}.benchmark.tsv"
+    priority: lambda wildcards: variants_from(wildcards.pretrained)
     threads: cores_of(PARAMS.pretrain)
     resources:
         gpu=1,
@@ -49,9 +57,18 @@ rule pretrain:
     message:
         "Pretrain {wildcards.pretrained}"
     shell:
-        "python -m pipeline.stages.pretrain --name {wildcards.pretrained} --clips {input.clips}"
-        " --frames {params.frames} --model {output.model} --processes {resources.gpu}"
-        " --state {params.state} --lock {params.lock} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.pretrain \\
+        --name {wildcards.pretrained:q} \\
+        --clips {input.clips:q} \\
+        --frames {params.frames:q} \\
+        --model {output.model:q} \\
+        --processes {resources.gpu:q} \\
+        --state {params.state:q} \\
+        --lock {params.lock:q} \\
+        --summary {params.summary:q} \\
+        >{log:q} 2>&1
+        """
 
 
 rule all_pretrained:
@@ -73,7 +90,9 @@ rule train:
         history=f"{RESULTS}/variants/{{variant}}/history.csv",
     log:
         f"{LOGS}/train/{{variant}}.log",
-    priority: lambda wildcards: stills_of(wildcards.variant)
+    benchmark:
+        f"{LOGS}/train/{{variant}}.benchmark.tsv"
+    priority: lambda wildcards: frames_per_clip(wildcards.variant)
     threads: lambda wildcards: cores_of(PARAMS.train(wildcards.variant))
     resources:
         gpu=1,  # processes of one training: `--set-resources train:gpu=8`
@@ -86,10 +105,21 @@ rule train:
     message:
         "Train {wildcards.variant}"
     shell:
-        "python -m pipeline.stages.train --variant {wildcards.variant} --raw {input.raw}"
-        " --index {params.index} --frames {params.frames} --pretrained {input.pretrained}"
-        " --model {output.model} --best {output.best} --history {output.history}"
-        " --processes {resources.gpu} --state {params.state} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.train \\
+        --variant {wildcards.variant:q} \\
+        --raw {input.raw:q} \\
+        --index {params.index:q} \\
+        --frames {params.frames:q} \\
+        --pretrained {input.pretrained:q} \\
+        --model {output.model:q} \\
+        --best {output.best:q} \\
+        --history {output.history:q} \\
+        --processes {resources.gpu:q} \\
+        --state {params.state:q} \\
+        --summary {params.summary:q} \\
+        >{log:q} 2>&1
+        """
 
 
 rule evaluate:
@@ -109,6 +139,8 @@ rule evaluate:
         errors=f"{RESULTS}/variants/{{variant}}/errors.json",
     log:
         f"{LOGS}/evaluate/{{variant}}.log",
+    benchmark:
+        f"{LOGS}/evaluate/{{variant}}.benchmark.tsv"
     threads: lambda wildcards: cores_of(PARAMS.train(wildcards.variant))
     resources:
         gpu=1,
@@ -124,6 +156,14 @@ rule evaluate:
     message:
         "Evaluate {wildcards.variant}"
     shell:
-        "python -m pipeline.stages.evaluate --variant {wildcards.variant} --model {params.weights}"
-        " --raw {input.raw} --index {params.index} --frames {params.frames}"
-        " --out {params.results} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.evaluate \\
+        --variant {wildcards.variant:q} \\
+        --model {params.weights:q} \\
+        --raw {input.raw:q} \\
+        --index {params.index:q} \\
+        --frames {params.frames:q} \\
+        --out {params.results:q} \\
+        --summary {params.summary:q} \\
+        >{log:q} 2>&1
+        """
