@@ -51,7 +51,7 @@ class YouTube(Section):
     """How to ask YouTube; decides no byte of what comes."""
 
     cookies: str | None  # a cookies.txt; AVA_YOUTUBE_COOKIES in the environment replaces it
-    at_once: Positive  # videos fetched at once on this machine
+    at_once: Positive  # videos fetched at once by one job
     sleep_seconds: Annotated[float, Field(ge=0)]  # after each video
     sleep_requests_seconds: Annotated[float, Field(ge=0)]  # before each question about one
     videos_per_job: Positive  # the others are left to a later run
@@ -61,7 +61,6 @@ class Download(Section):
     timeout_seconds: PositiveFloat
     attempts: Positive
     connections: Positive  # files fetched at once by one job
-    connections_per_host: Positive  # by all jobs on this machine together
     youtube: YouTube
 
 
@@ -229,8 +228,8 @@ class Subset(Section):
         return self
 
     @property
-    def rounds(self) -> list[list[Source]]:
-        """The sources in rounds, each for what those before lack: archives apart from others.
+    def passes(self) -> list[list[Source]]:
+        """The sources in download passes, each for what those before lack: archives apart.
 
         No shard knows what the archives of another one hold: what is left for the next source only
         the tables of all shards tell.

@@ -9,7 +9,7 @@ from pipeline.core.command import add_lock_flags, parser, run
 
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
-    from pipeline.download.data_lock import lock_of
+    from pipeline.download.data_lock import open_lock
     from pipeline.settings.params import load_params
     from pipeline.training.launch import run_in_processes
     from pipeline.training.pretraining import record, train_on_labels, use_checkpoint
@@ -22,7 +22,8 @@ def main(argv: list[str] | None = None) -> None:
         work = partial(train_on_labels, args, params)
         run_in_processes("pipeline.stages.pretrain", args.processes, argv, work)
     else:
-        record(args, params, use_checkpoint(args.name, params, args.model, lock_of(args)))
+        lock = open_lock(args.lock, args.accept_changed)
+        record(args, params, use_checkpoint(args.name, params, args.model, lock))
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

@@ -12,7 +12,7 @@ from pipeline.core.source_code import code_digest
 from pipeline.core.summaries import write_summary
 from pipeline.core.tracking import tracked_run, version_of
 from pipeline.download.data_lock import DataLock, fetch_locked
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
 from pipeline.models.recognizer import ClipRecognizer
 from pipeline.models.slow_only import backbone
@@ -97,7 +97,9 @@ def train_on_labels(args: argparse.Namespace, params: Params, processes: Process
     record(args, params, {**counts, "loss": float(trained.history[-1]["loss"])})
 
 
-def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience, lock: DataLock) -> Path:
+def fetch_checkpoint(
+    source: Pretrained, model: Path, patience: RetryPolicy, lock: DataLock
+) -> Path:
     """The published file: where it lies, or downloaded beside `model`."""
     address = str(source.checkpoint)
     if "://" not in address:
@@ -110,7 +112,7 @@ def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience, lock: 
 def use_checkpoint(name: str, params: Params, model: Path, lock: DataLock) -> Counts:
     """Check a published checkpoint against our backbone and keep its weights."""
     source = params.data.pretrained[name]
-    patience = Patience(params.download.timeout_seconds, params.download.attempts)
+    patience = RetryPolicy(params.download.timeout_seconds, params.download.attempts)
     path = fetch_checkpoint(source, model, patience, lock)
     weights = read_weights(path)
     load_backbone(backbone(params.pretrain.backbone), weights, str(path))

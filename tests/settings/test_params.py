@@ -170,9 +170,9 @@ def test_archives_among_other_sources_make_rounds(raw: dict[str, Any]) -> None:
 
     params = Params(raw, "params.yaml")
 
-    assert params.batches == [["00", "01"], ["00_2", "01_2"]]
-    assert params.place_of("01_2") == (1, 1)
-    assert params.batches_before("01") == []
-    assert params.batches_before("00_2") == ["00", "01"]
+    assert params.jobs == [["00", "01"], ["00_2", "01_2"]]
+    assert params.pass_and_shard("01_2") == (1, 1)
+    assert params.jobs_before("01") == []
+    assert params.jobs_before("00_2") == ["00", "01"]
     with pytest.raises(ValueError, match="batch: found '00_3', expected one of"):
-        params.place_of("00_3")
+        params.pass_and_shard("00_3")

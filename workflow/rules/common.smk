@@ -41,7 +41,7 @@ shell.prefix(
 
 wildcard_constraints:
     shard=r"\d+",
-    batch=r"\d+(_\d+)?",
+    job=r"\d+(_\d+)?",
     split="|".join(PARAMS.splits),
     variant="|".join(PARAMS.variants),
     pretrained="|".join(PARAMS.data.pretrained),
