@@ -12,16 +12,16 @@ import yaml
 
 from pipeline.clips import COLUMNS, write_clips
 from pipeline.demo.mirror_server import serve
-from pipeline.download.batch_download import download
 from pipeline.download.data_lock import DataLock
-from pipeline.download.download_job import Manners
-from pipeline.download.http_client import Patience
-from pipeline.download.sources import open_round
+from pipeline.download.download_pass import open_pass
+from pipeline.download.http import RetryPolicy
+from pipeline.download.job import download_clips
+from pipeline.download.job_context import DownloadLimits
 from pipeline.download.video_table import clips_there
 from pipeline.settings.sections import Subset, YouTube
 from tests.conftest import ROOT
 
-PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
+POLICY = RetryPolicy(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
 QUICK = YouTube(
     cookies=None, at_once=2, sleep_seconds=0.0, sleep_requests_seconds=0.0, videos_per_job=100
 )
@@ -36,13 +36,13 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.mirror, self.raw = folder, folder / "mirror", folder / "raw"
-        self.out, self.batch = folder / "out", "00"
+        self.out, self.job = folder / "out", "00"
         self.mirror.mkdir(parents=True)
         self.raw.mkdir()
         self.sources: list[dict[str, str]] = []
         self.clips: list[dict[str, object]] = []
         self.lock, self.accept_changed = folder / "locks" / "00.csv", False
-        self.manners = Manners(PATIENCE, 2, 8, QUICK, short_side_px=100)
+        self.limits = DownloadLimits(POLICY, 2, QUICK, short_side_px=100)
 
     def want(
         self,
@@ -91,30 +91,30 @@ class World:
         }
 
     def download(self, shard: int = 0, num_shards: int = 1, number: int = 0) -> dict[str, float]:
-        """Run one job of a round, counted from 0; `rows` and `files` are of the last one."""
-        rounds = Subset.model_validate(self.subset).rounds
+        """Run one job of a pass, counted from 0; `rows` and `files` are of the last one."""
+        passes = Subset.model_validate(self.subset).passes
         names = [f"{each:02d}" for each in range(num_shards)]
-        suffixes = ["", *(f"_{later}" for later in range(2, len(rounds) + 1))]
+        suffixes = ["", *(f"_{later}" for later in range(2, len(passes) + 1))]
         earlier = [self.out / f"{name}{end}.csv" for end in suffixes[:number] for name in names]
-        self.batch = names[shard] + suffixes[number]
+        self.job = names[shard] + suffixes[number]
         clips = self.table
         with serve(self.mirror) as base:
-            return download(
+            return download_clips(
                 clips[~clips["clip"].isin(clips_there(earlier))],
-                {"a": open_round(rounds[number], self.raw)},
+                {"a": open_pass(passes[number], self.raw)},
                 shard,
                 num_shards,
                 self.videos,
                 self.report,
-                manners=self.manners,
+                limits=self.limits,
                 lock=DataLock(self.lock, self.accept_changed),
                 mirror=base,
             )
 
     def download_all(self, num_shards: int = 1) -> dict[str, dict[str, str]]:
-        """Run all rounds of all shards; return the rows of what is there."""
+        """Run all passes of all shards; return the rows of what is there."""
         there: dict[str, dict[str, str]] = {}
-        for number in range(len(Subset.model_validate(self.subset).rounds)):
+        for number in range(len(Subset.model_validate(self.subset).passes)):
             for shard in range(num_shards):
                 self.download(shard, num_shards, number)
                 found = {clip: row for clip, row in self.rows.items() if row["status"] == "ok"}
@@ -129,11 +129,11 @@ class World:
 
     @property
     def videos(self) -> Path:
-        return self.out / self.batch
+        return self.out / self.job
 
     @property
     def report(self) -> Path:
-        return self.out / f"{self.batch}.csv"
+        return self.out / f"{self.job}.csv"
 
     @property
     def rows(self) -> dict[str, dict[str, str]]:
@@ -143,8 +143,8 @@ class World:
     @property
     def files(self) -> dict[str, bytes]:
         """What lies in the folder of videos; nothing may lie in the working folder but notes."""
-        working = self.out / f".{self.batch}.partial"
-        assert all(path.suffix in (".json", ".jsonl") for path in working.rglob("*"))
+        working = self.out / f".{self.job}.partial"
+        assert all(path.suffix in (".jsonl",) for path in working.rglob("*"))
         return {path.name: path.read_bytes() for path in self.videos.iterdir()}
 
 
@@ -169,7 +169,7 @@ def arguments(world: World, params: Path) -> list[str]:
         "params": params,
         "clips": world.folder / "clips.csv",
         "raw": world.raw,
-        "batch": "00",
+        "job": "00",
         "videos": world.videos,
         "report": world.report,
         "earlier": world.out,

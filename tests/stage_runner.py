@@ -22,7 +22,7 @@ LATE = (
     "pipeline.video.shard_extraction",
     "pipeline.annotations.index_files",
     "pipeline.demo.mirror_server",
-    "pipeline.download.shard_download",
+    "pipeline.download.job",
     "pipeline.settings.params",
 )
 THREADS = Path("/proc/self/task")

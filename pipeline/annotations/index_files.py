@@ -45,7 +45,7 @@ def merge_annotations(
     clips, stored = read_clips(inputs.clips), read_stored_frames(inputs.frames)
     lost = lost_clips(
         clips["clip"].drop_duplicates(),
-        read_reports(inputs.videos, params.every_batch),
+        read_reports(inputs.videos, params.every_job),
         read_reports(inputs.cut),
         read_reports(inputs.frames),
         stored,
@@ -65,7 +65,7 @@ def merge_annotations(
             table = with_proposals(pa.concat_tables(tables), proposals)
             _write_index(folder / f"{split}.parquet", table)
     # Where there are no other sources, a clip's row tells of archives already.
-    mixed = [subset for subset in params.data.subsets if len(subset.rounds) > 1]
+    mixed = [subset for subset in params.data.subsets if len(subset.passes) > 1]
     archives = {subset.name: _archive_lists(subset) for subset in mixed}
     covered = coverage_table(clips, lost, pd.concat(of_clips), archives)
     write_coverage(coverage, covered)

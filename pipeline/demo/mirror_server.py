@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -33,6 +33,11 @@ CONTENT_TYPES = {  # everything else is plain bytes, as the real storage hosts s
     ".webm": "video/webm",
     ".zip": "application/zip",
 }
+
+
+def serve_if_given(folder: Path | None) -> AbstractContextManager[str | None]:
+    """Serve `folder` while the block runs, if there is one; None takes the place of its address."""
+    return nullcontext() if folder is None else serve(folder)
 
 
 @contextmanager

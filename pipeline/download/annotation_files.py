@@ -12,7 +12,7 @@ from pipeline.core.atomic import written_folder
 from pipeline.core.progress import Progress
 from pipeline.download.archives import ARCHIVE_SUFFIXES, unpack
 from pipeline.download.data_lock import DataLock, fetch_locked
-from pipeline.download.http_client import Patience, open_client
+from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.sources import is_address
 from pipeline.download.transfer import Transferred, hash_file
 from pipeline.settings.sections import AnnotationFile
@@ -23,32 +23,36 @@ SUMS = "SHA256SUMS"
 def download_annotations(
     files: Iterable[AnnotationFile],
     raw: Path,
-    mirror: str | None,
-    patience: Patience,
+    *,
+    policy: RetryPolicy,
     lock: DataLock,
+    mirror: str | None = None,
 ) -> dict[str, float]:
     """Make the folder `raw` of all annotation files; return counts.
 
     Args:
-        mirror: address that stands for `{mirror}`.
+        files: what to download; names must differ.
+        raw: the folder.
+        policy: how long to bear with a server.
         lock: the hashes of what was downloaded before.
+        mirror: address that stands for `{mirror}`.
 
     Raises:
-        ValueError: a file that cannot be had, is not the pinned or locked one, or does not unpack.
+        ValueError: a file is not available, is not the pinned or locked one, or does not unpack.
     """
     fetched: dict[str, Transferred] = {}
     incoming = raw.with_name(f".{raw.name}.incoming")
     incoming.mkdir(parents=True, exist_ok=True)
     with (
         written_folder(raw) as folder,
-        open_client(patience) as client,
+        open_client(policy) as client,
         Progress(None, "download annotations", "B") as progress,
     ):
         for file in files:
             name = _name(file)
             if name in fetched:
                 raise ValueError(f"annotation_files: found {name} twice, expected each name once")
-            fetched[name] = _fetch(file, incoming / name, mirror, client, patience, lock, progress)
+            fetched[name] = _fetch(file, incoming / name, mirror, client, policy, lock, progress)
             if name.endswith(ARCHIVE_SUFFIXES):
                 _unpack(incoming / name, folder)
             else:
@@ -70,7 +74,7 @@ def _fetch(
     target: Path,
     mirror: str | None,
     client: httpx.Client,
-    patience: Patience,
+    policy: RetryPolicy,
     lock: DataLock,
     progress: Progress,
 ) -> Transferred:
@@ -80,12 +84,12 @@ def _fetch(
         return fetch_locked(
             file.url,
             target,
-            patience,
+            policy,
             lock,
             sha256=file.sha256,
             mirror=mirror,
             client=client,
-            received=progress.advance,
+            on_received=progress.advance,
         )
     except ValueError as error:
         raise ValueError(f"annotation_files: {error}") from None

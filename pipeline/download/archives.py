@@ -1,4 +1,4 @@
-"""Take the files that are wanted out of tar and zip archives that nobody vouches for.
+"""Take the files that are wanted out of tar and zip archives that are not trusted.
 
 Only regular files come out, under the last component of their names, so that no archive can write
 elsewhere. Tar archives are read as a stream and never stored.
@@ -21,7 +21,6 @@ from pipeline.core.disk_space import require_space
 from pipeline.download.tar_stream import (
     BLOCK_BYTES,
     DamagedArchiveError,
-    Place,
     PlainBytes,
     TruncatedArchiveError,
     last_component,
@@ -63,8 +62,6 @@ def keep_members(
     choose: Callable[[str], str | None],
     folder: Path,
     max_member_bytes: int = MAX_MEMBER_BYTES,
-    start: Place | None = None,
-    at_member: Callable[[PlainBytes], None] = lambda plain: None,
 ) -> Iterator[Member]:
     """Read a tar or tar.gz stream to its end; yield each chosen member once it lies in `folder`.
 
@@ -73,16 +70,14 @@ def keep_members(
         choose: from a member's file name (without folders) to the name to keep it under, or None.
             Of several members with one name the first good one counts: `choose` is asked again.
         max_member_bytes: longer members are refused.
-        start: where `chunks` begins, when an earlier reading came so far.
-        at_member: told before every member, when all members before have been yielded.
 
     Raises:
         DamagedArchiveError: wrong checksum or header, or a bomb.
         TruncatedArchiveError: the stream ends before the archive does.
     """
-    plain = PlainBytes(chunks, start)
+    plain = PlainBytes(chunks)
     kept: set[str] = set()
-    for member, path in read_headers(plain, at_member):
+    for member, path in read_headers(plain):
         target = choose(last_component(path))
         if target is None or target in kept:
             continue

@@ -5,9 +5,7 @@ They belong into git: a fresh clone then gets the same bytes or an error. Local 
 locked, they are their owner's to change; nor is the demo's mirror, which this project draws.
 """
 
-import argparse
 import csv
-import fcntl
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -15,13 +13,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import httpx
+from filelock import FileLock, Timeout
 
 from pipeline.core.atomic import written
-from pipeline.download.http_client import Patience, open_client
-from pipeline.download.http_reader import Received
+from pipeline.download.http import RetryPolicy, TransferError, open_client
 from pipeline.download.sources import MIRROR, expand
-from pipeline.download.transfer import Transferred, hash_file, transfer
-from pipeline.download.transfer_error import TransferError
+from pipeline.download.transfer import OnReceived, Transferred, hash_file, transfer
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +55,9 @@ class DataLock:
         files = {address: got for address, got in files.items() if is_lockable(address)}
         if self.path is None or all(self._rows.get(name) == got for name, got in files.items()):
             return
-        with _held(self.path):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # The file beside it is never replaced, as the csv is.
+        with FileLock(self.path.with_name(f".{self.path.name}.held")):
             rows = _read(self.path)
             for address, got in files.items():
                 there = rows.get(address, got)
@@ -83,13 +82,13 @@ UNLOCKED = DataLock(None)
 def fetch_locked(
     address: str,
     target: Path,
-    patience: Patience,
+    policy: RetryPolicy,
     lock: DataLock,
     *,
     sha256: str | None = None,
     mirror: str | None = None,
     client: httpx.Client | None = None,
-    received: Received = lambda size: None,
+    on_received: OnReceived = lambda size: None,
 ) -> Transferred:
     """Have the file of an address at `target`: the one that is pinned, locked, or, new, any.
 
@@ -111,7 +110,7 @@ def fetch_locked(
         got = _usable(target, expected, is_new)
         if got is None:
             got = _fetch(
-                address, target, patience, lock, expected, sha256, mirror, client, received
+                address, target, policy, lock, expected, sha256, mirror, client, on_received
             )
     if sha256 is None:
         lock.add({address: got})
@@ -121,24 +120,24 @@ def fetch_locked(
 def _fetch(
     address: str,
     target: Path,
-    patience: Patience,
+    policy: RetryPolicy,
     lock: DataLock,
     expected: str | None,
     sha256: str | None,
     mirror: str | None,
     client: httpx.Client | None,
-    received: Received,
+    on_received: OnReceived,
 ) -> Transferred:
     try:
-        with nullcontext(client) if client else open_client(patience) as web:
+        with nullcontext(client) if client else open_client(policy) as web:
             return transfer(
                 web,
                 expand(address, mirror),
                 target,
-                patience,
+                policy,
                 sha256=expected,
                 identity=address,
-                received=received,
+                on_received=on_received,
             )
     except TransferError as error:
         why = error.reason
@@ -151,45 +150,27 @@ def is_lockable(address: str) -> bool:
     return "://" in address and MIRROR not in address
 
 
-def lock_of(args: argparse.Namespace) -> DataLock:
-    """The lock that a stage's flags, or for all stages the environment, ask for."""
-    return DataLock(args.lock, args.accept_changed or os.environ.get(ACCEPT, "") not in ("", "0"))
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Keep other jobs from changing a csv; the file beside it is never replaced, as a csv is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.held").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def open_lock(path: Path | None, accept_changed: bool) -> DataLock:
+    """Return the lock of a csv; the environment too may say to take what differs."""
+    return DataLock(path, accept_changed or os.environ.get(ACCEPT, "") not in ("", "0"))
 
 
 @contextmanager
 def _fetching(target: Path) -> Iterator[None]:
-    """Keep other jobs from fetching the same target; the file that is held is gone afterwards."""
+    """Keep other jobs from fetching the same target; no file of the lock stays behind."""
     path = target.with_name(f".{target.name}.held")
-    while True:
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logger.info("%s: another job is fetching it, waiting", target.name)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(path, file.fileno()):
-                continue  # whoever held it has removed it: the next one holds another
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
+    lock = FileLock(path)
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.info("%s: another job is fetching it, waiting", target.name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        # While it is held: whoever waits for it sees that, and takes the next one.
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _version(path: Path) -> tuple[int, int] | None:

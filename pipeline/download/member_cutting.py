@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.atomic import named_when_full, sync
-from pipeline.download.download_journal import CutMember, Fetched
+from pipeline.download.journal import CutMember, Fetched
 from pipeline.download.transfer import hash_file
 from pipeline.video.crash_guard import Guard, guarded
 

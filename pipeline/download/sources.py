@@ -1,30 +1,26 @@
-"""Where the videos of a part may come from: file lists, local folders, archives, YouTube.
+"""What every kind of source shares: the clips wanted, the files found, and the names of both.
 
-A source is recorded as params.yaml and the lists name it, `{mirror}` included: the loopback mirror
-has another port in every run, and results must not.
+Each kind is a class in a file of its own; `download_pass` lists them. A source is recorded as
+params.yaml and the lists name it, `{mirror}` included: the loopback mirror has another port in
+every run, and results must not.
 """
 
-import logging
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.clips import is_safe_name
-from pipeline.settings.sections import ArchivesSource, FilesSource, FolderSource, YouTubeSource
-from pipeline.settings.sections import Source as SourceSection
+from pipeline.download.transfer import Transferred
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from pipeline.download.job_context import FileProgress, JobContext
 
 MIRROR = "{mirror}"
 VIDEO_SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".nut", ".ogv"}
 VIDEO_SUFFIXES |= {".3gp", ".m2ts", ".mts", ".ts", ".webm", ".wmv"}
-
 CLIP_NAME = re.compile(r"(.+)_([0-9]{1,6})_([0-9]{1,6})")
-YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
 @dataclass(frozen=True)
@@ -70,13 +66,27 @@ class Found:
     span: Span | None = None
 
 
-class Source(Protocol):
-    """Files that can be had one by one."""
+class ClipSource(Protocol):
+    """A source that gives clips one by one."""
 
     name: str  # as it is called in the reason for a missing clip
 
     def find(self, want: WantedClip) -> Found | None:
-        """The file of a clip, by the clip's name or else by its video's; None without one."""
+        """Return the file of a clip, by the clip's name or else by its video's; None without one.
+
+        Whether the file is there tells only `fetch`.
+        """
+        ...
+
+    def fetch(
+        self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
+    ) -> Transferred:
+        """Have the file at `target`.
+
+        Raises:
+            TransferError: it cannot be had; `reason` says why.
+            OSError: the disk is full or not writable.
+        """
         ...
 
 
@@ -108,111 +118,6 @@ class NamedFiles:
             return path, want.offset_seconds
         path = self._literal.get(want.video_id)
         return None if path is None else (path, want.start_seconds)
-
-
-class FileList:
-    """A published list of file names or paths, all below one web folder."""
-
-    def __init__(self, raw: Path, source: FilesSource) -> None:
-        self.name = source.list
-        self._url = source.url.rstrip("/")
-        lines = read_lines(raw / source.list)
-        others = [line for line in lines if not is_video(line)]
-        if others:
-            logger.warning(
-                "%s: found %d lines such as %.200r, expected names of videos below %s",
-                source.list,
-                len(others),
-                others[0],
-                source.url,
-            )
-        # Sorted: of two files of one video the same one is taken whatever the list's order.
-        self._files = NamedFiles(sorted(filter(is_video, lines)))
-
-    def find(self, want: WantedClip) -> Found | None:
-        if (found := self._files.find(want)) is None:
-            return None
-        path, offset = found
-        return Found(f"{self._url}/{quote(path)}", Path(path).suffix, offset)
-
-
-class LocalFolder:
-    """Videos that lie in a folder already, at any depth, under their clip's or video's name."""
-
-    def __init__(self, source: FolderSource) -> None:
-        path = Path(source.path)
-        if not path.is_dir():
-            raise ValueError(f"sources: {path}: found no folder, expected one with videos")
-        self.name = f"folder {path}"
-        self._trimmed = source.trimmed
-        self._files = NamedFiles(map(str, _walk(path)))
-
-    def find(self, want: WantedClip) -> Found | None:
-        if (found := self._files.find(want)) is None:
-            return None
-        path, offset = Path(found[0]), found[1]
-        if self._trimmed and path.stem == want.video_id:
-            offset = 0.0
-        return Found(str(path), path.suffix, offset)
-
-
-class VideoSite:
-    """Pages of videos, by their ids; whether there is one tells only asking."""
-
-    name = "youtube"
-
-    def __init__(self, source: YouTubeSource) -> None:
-        self._url = source.url
-        self._any_id = source.url != YouTubeSource.model_fields["url"].default
-
-    def find(self, want: WantedClip) -> Found | None:
-        if not (self._any_id or YOUTUBE_ID.fullmatch(want.video_id)):
-            return None
-        page = self._url.replace("{video_id}", quote(want.video_id))
-        span = Span(want.start_seconds, want.end_seconds)
-        end = "" if span.end == float("inf") else f",{span.end:g}"
-        return Found(f"{page}#t={span.start:g}{end}", ".mp4", 0.0, page, span)
-
-
-@dataclass(frozen=True)
-class Round:
-    """The sources of a part that are asked in one round; one of the two lists is empty.
-
-    Attributes:
-        single: those that give files one by one, in the order in which they are tried.
-        archives: addresses or paths, in the order of their lists.
-        whole: those of them whose clips are kept as they are.
-    """
-
-    single: list[Source]
-    archives: list[str]
-    whole: frozenset[str] = frozenset()
-
-
-def open_round(sources: Iterable[SourceSection], raw: Path) -> Round:
-    """Read the lists and folders of a round's sources.
-
-    Args:
-        raw: folder of the raw annotations, which holds the lists.
-
-    Raises:
-        ValueError: a list or folder is not there.
-    """
-    single: list[Source] = []
-    archives: list[str] = []
-    whole: set[str] = set()
-    for source in sources:
-        if isinstance(source, FilesSource):
-            single.append(FileList(raw, source))
-        elif isinstance(source, ArchivesSource):
-            listed = read_lines(raw / source.list)
-            archives += listed
-            whole.update(listed if source.keep == "whole" else ())
-        elif isinstance(source, YouTubeSource):
-            single.append(VideoSite(source))
-        else:
-            single.append(LocalFolder(source))
-    return Round(single, list(dict.fromkeys(archives)), frozenset(whole))
 
 
 def read_lines(path: Path) -> list[str]:
@@ -257,18 +162,3 @@ def expand(source: str, mirror: str | None) -> str:
     if mirror is None:
         raise ValueError(f"{source}: found {MIRROR} in an address, expected the flag --mirror")
     return source.replace(MIRROR, mirror)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every video below a folder in a fixed order; links are followed, each folder entered once."""
-    entered: set[Path] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = Path(place).resolve()
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders.sort()
-        for name in sorted(names):
-            if is_video(name):
-                yield Path(place, name)

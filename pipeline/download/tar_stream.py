@@ -1,16 +1,13 @@
 """Read a tar or tar.gz archive forwards, once, from any stream of bytes.
 
-Python's tarfile takes a damaged header or a cut-off stream for the end of the archive and checks no
-gzip checksum; here each of them is an error, so that nothing missing passes for complete.
+`gzip` unpacks: it checks every sum and names a cut stream. The headers are walked here, because
+tarfile takes a damaged one for the end and reads sparse maps and pax records without any bound.
 """
 
+import gzip
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
-
-from pipeline.download.gzip_restart import GZIP_WBITS, Inflater, Restart, has_library
+from collections.abc import Iterable, Iterator
 
 MAX_NAME_BYTES = 1 << 16  # long names are read into memory
 # Videos hardly compress; what unpacks to so much more than was read is made to fill the disk.
@@ -39,60 +36,20 @@ class TruncatedArchiveError(ValueError):
     """The archive ends too early; the members before the end are whole."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the reading of an archive can be taken up again.
+class _Stored:
+    """The archive as it is stored, with as much of a file's manners as `gzip` needs."""
 
-    Attributes:
-        header: unpacked bytes before the next member's header.
-        restart: where to begin to unpack; None for a tar that is not packed.
-    """
-
-    header: int
-    restart: Restart | None
-
-    @property
-    def packed(self) -> int:
-        """Offset in the archive of the first byte that is needed."""
-        return self.header if self.restart is None else self.restart.packed
-
-
-class PlainBytes:
-    """The unpacked bytes of a tar archive, read forwards.
-
-    Args:
-        chunks: the archive as it is stored, gzipped or not, in pieces of any size.
-        start: where `chunks` and the reading begin, when not at the archive's first byte.
-    """
-
-    def __init__(self, chunks: Iterable[bytes], start: Place | None = None) -> None:
-        self._rest = memoryview(b"")
-        self._is_packed = False
-        self._inflater: Inflater | None = None
-        if start is None:
-            self.position = 0
-            self._chunks = self._unpacked(chunks)
-            return
-        self.position = start.header if start.restart is None else start.restart.plain
+    def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
-        if start.restart is not None:
-            self._is_packed, self._inflater = True, Inflater(start.restart)
-            self._chunks = _gunzipped(b"", iter(chunks), self._inflater)
-        self.skip_to(start.header)
+        self._rest = memoryview(b"")
+        self.position = 0
 
-    def place(self) -> Place | None:
-        """Where to take up the reading again at the present position; None where that cannot be."""
-        if not self.position:
-            return None  # nothing tells yet whether it is packed
-        if not self._is_packed:
-            return Place(self.position, None)
-        if self._inflater is None or self._inflater.eof:  # another stream follows: rare
-            return None
-        passed = [each for each in self._inflater.restarts if each.plain <= self.position]
-        return Place(self.position, passed[-1]) if passed else None
+    def peek(self, size: int) -> bytes:
+        while len(self._rest) < size and (chunk := next(self._chunks, b"")):
+            self._rest = memoryview(bytes(self._rest) + chunk)
+        return bytes(self._rest[:size])
 
     def read(self, size: int, /) -> bytes:
-        """At least one and at most `size` bytes; nothing only at the end."""
         if not self._rest:
             self._rest = memoryview(next(self._chunks, b""))
         block = bytes(self._rest[:size])
@@ -100,8 +57,41 @@ class PlainBytes:
         self.position += len(block)
         return block
 
+
+class PlainBytes:
+    """The unpacked bytes of a tar archive, read forwards.
+
+    Args:
+        chunks: the archive as it is stored, gzipped or not, in pieces of any size.
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self.position = 0
+        self._stored = _Stored(chunks)
+        start = self._stored.peek(len(GZIP_MAGIC))
+        if len(start) < len(GZIP_MAGIC):
+            raise TruncatedArchiveError("archive ends too early")
+        self._source: _Stored | gzip.GzipFile = self._stored
+        if start == GZIP_MAGIC:
+            self._source = gzip.GzipFile(fileobj=self._stored, mode="rb")  # type: ignore[call-overload]
+
+    def read(self, size: int, /) -> bytes:
+        """Return at least one and at most `size` bytes; nothing only at the end."""
+        try:
+            block = self._source.read(size)
+        except EOFError:
+            raise TruncatedArchiveError("archive ends too early") from None
+        except (zlib.error, gzip.BadGzipFile) as error:
+            # "Error -3 while decompressing data: invalid block type"
+            reason = str(error).removeprefix("Error -3 while decompressing data: ")
+            raise DamagedArchiveError(f"archive is damaged: {reason}") from error
+        self.position += len(block)
+        if self.position > max(RATIO_FROM_BYTES, MAX_RATIO * self._stored.position):
+            raise DamagedArchiveError(f"archive unpacks to more than {MAX_RATIO} times its size")
+        return block
+
     def exactly(self, size: int) -> bytes:
-        """`size` bytes, or none at all at the very end."""
+        """Return `size` bytes, or none at all at the very end."""
         blocks = []
         left = size
         while left > 0 and (block := self.read(left)):
@@ -121,32 +111,9 @@ class PlainBytes:
         while self.read(BLOCK_BYTES):
             pass
 
-    def _unpacked(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Undo gzip when the stream begins like it; a plain tar passes through."""
-        rest = iter(chunks)
-        start = b""
-        for chunk in rest:
-            start += chunk
-            if len(start) >= len(GZIP_MAGIC):
-                break
-        else:
-            raise TruncatedArchiveError("archive ends too early")
-        if start.startswith(GZIP_MAGIC):
-            self._is_packed = True
-            self._inflater = Inflater() if has_library() else None
-            yield from _gunzipped(start, rest, self._inflater)
-        else:
-            yield start
-            yield from rest
 
-
-def read_headers(
-    plain: PlainBytes, at_member: Callable[[PlainBytes], None] = lambda plain: None
-) -> Iterator[tuple[tarfile.TarInfo, str]]:
+def read_headers(plain: PlainBytes) -> Iterator[tuple[tarfile.TarInfo, str]]:
     """Yield each member with its full name; its data is what `plain` gives next.
-
-    Args:
-        at_member: told when the next member's first header comes next.
 
     Raises:
         DamagedArchiveError: wrong checksum or header, or a bomb.
@@ -154,12 +121,7 @@ def read_headers(
     """
     long_name: str | None = None
     long_size: int | None = None
-    while True:
-        if long_name is None and long_size is None:
-            at_member(plain)
-        block = plain.exactly(TAR_BLOCK_BYTES)
-        if not block:
-            return
+    while block := plain.exactly(TAR_BLOCK_BYTES):
         try:
             member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
@@ -185,7 +147,7 @@ def read_headers(
 
 
 def last_component(path: str) -> str:
-    """A member's file name, whatever folders it claims to lie in."""
+    """Return a member's file name, whatever folders it claims to lie in."""
     return path.replace("\\", "/").rpartition("/")[2]
 
 
@@ -222,49 +184,3 @@ def _size(record: str) -> int | None:
 
 def _padded(size: int) -> int:
     return -(-size // TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES
-
-
-class _Unzip(Protocol):
-    """One gzip stream, as `zlib.decompressobj` undoes it."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    @property
-    def unconsumed_tail(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
-def _gunzipped(start: bytes, rest: Iterator[bytes], first: _Unzip | None) -> Iterator[bytes]:
-    """Undo gzip, of one or several streams on end, in pieces of bounded size.
-
-    Args:
-        first: what undoes the first stream.
-    """
-    unzip = first
-    num_packed = num_plain = 0
-    data = start
-    while data or (data := next(rest, b"")):
-        if unzip is None:
-            data = data.lstrip(b"\0")  # padding behind a stream
-            if not data:
-                continue
-            unzip = zlib.decompressobj(wbits=GZIP_WBITS)
-        size = len(data)
-        try:
-            block = unzip.decompress(data, BLOCK_BYTES)
-        except zlib.error as error:
-            # "Error -3 while decompressing data: incorrect data check"
-            reason = str(error).rpartition(": ")[2]
-            raise DamagedArchiveError(f"archive is damaged: {reason}") from error
-        data = unzip.unused_data if unzip.eof else unzip.unconsumed_tail
-        num_packed += size - len(data)
-        num_plain += len(block)
-        if num_plain > max(RATIO_FROM_BYTES, MAX_RATIO * num_packed):
-            raise DamagedArchiveError(f"archive unpacks to more than {MAX_RATIO} times its size")
-        if block:
-            yield block
-        unzip = None if unzip.eof else unzip
-    if unzip is not None:
-        raise TruncatedArchiveError("archive ends too early")

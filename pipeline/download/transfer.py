@@ -1,4 +1,4 @@
-"""Download one address to one file, resumable across broken connections and killed jobs.
+"""Download one address, resumable across broken connections and, into a file, killed jobs.
 
 While it is incomplete a file is called `<name>.part`; `<name>.part.json` beside it says which
 version of which address its bytes belong to. Under its own name a file is always whole.
@@ -6,7 +6,11 @@ version of which address its bytes belong to. Under its own name a file is alway
 
 import hashlib
 import json
+import logging
 import os
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +19,22 @@ import httpx
 
 from pipeline.core.atomic import sync, written
 from pipeline.core.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
-from pipeline.download.http_client import Patience
-from pipeline.download.http_reader import (
-    Attempts,
-    Opened,
-    Opening,
-    Received,
-    StaleError,
-    TransferError,
-    open_at,
-)
+from pipeline.download.http import Opening, RetryPolicy, StaleError, TransferError, open_at
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 64 << 30  # of one file; whoever sends more is wrong, or means to fill the disk
 HTML_STARTS = (b"<!doctype html", b"<html")
+LONGEST_RETRY_AFTER_SECONDS = 120.0  # asked for more, a job leaves the file to a later run
+# Attempts count anew after so many new bytes: an archive of many gigabytes may break off often.
+PROGRESS_BYTES = 1 << 20
+
+OnReceived = Callable[[int], None]  # called with the size of each piece as it arrives
+OnOpened = Callable[[Opening], None]  # called with an answer before its body is read
+
+
+class StoppedError(Exception):
+    """Another thread met an error, or the job is ended: this one need not go on."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +50,119 @@ class Transferred:
     sha256: str
 
 
+def hash_file(path: Path) -> Transferred:
+    """Return size and sha256 of a file that is there already."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Transferred(os.fstat(file.fileno()).st_size, digest)
+
+
+class Attempts:
+    """Counts the failures at one address and waits between them.
+
+    By hand: tenacity counts from the first attempt, here every new megabyte starts the count anew.
+    """
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._failures = self._furthest = 0
+
+    def after(self, error: TransferError, position: int) -> None:
+        """Wait before the next attempt, or raise when there should be none.
+
+        A server that asks for more time than a job has is not asked again: "try later" it is then,
+        which is not final (see `youtube_refusals`).
+
+        Args:
+            error: what went wrong.
+            position: bytes of the file that we have by now.
+        """
+        if position >= self._furthest + PROGRESS_BYTES:
+            self._furthest, self._failures = position, 0
+        self._failures += 1
+        if error.permanent:
+            raise error
+        requested_seconds = error.wait_seconds or 0.0
+        if requested_seconds > LONGEST_RETRY_AFTER_SECONDS:
+            said = f"try later: {error.reason}, asked to wait {requested_seconds:.0f} seconds"
+            raise TransferError(said, wait_seconds=requested_seconds) from error
+        if self._failures >= self._policy.attempts:
+            raise error
+        bound = self._policy.first_wait_seconds * 2.0 ** (self._failures - 1)
+        # Full jitter: jobs that failed together must not all come back together.
+        jitter = random.uniform(0, min(bound, self._policy.longest_wait_seconds))
+        logger.debug("%s; next attempt in %.1f s", error.reason, requested_seconds + jitter)
+        time.sleep(requested_seconds + jitter)
+
+
+def stream(
+    client: httpx.Client,
+    url: str,
+    policy: RetryPolicy,
+    *,
+    on_received: OnReceived = lambda size: None,
+    on_opened: OnOpened = lambda opening: None,
+) -> Iterator[bytes]:
+    """Yield the bytes of an address once and in order, reconnecting where the connection breaks.
+
+    Where the server takes no ranges, what was yielded before is read again and dropped.
+
+    Args:
+        client: from `open_client`.
+        url: the address.
+        policy: how long to bear with the server.
+        on_received, on_opened: called as the body arrives.
+
+    Raises:
+        StaleError: the file changed meanwhile, or nothing tells whether it did.
+        TransferError: given up.
+    """
+    attempts = Attempts(policy)
+    position, validator = 0, None
+    while True:
+        try:
+            with open_at(client, url, position, validator) as opening:
+                if position and (validator is None or opening.validator != validator):
+                    raise StaleError("changed while it was read", permanent=True)
+                validator = opening.validator
+                behind = position - opening.offset
+                on_opened(opening)
+                for chunk in opening.chunks:
+                    on_received(len(chunk))
+                    fresh = chunk[behind:]
+                    behind -= len(chunk) - len(fresh)
+                    position += len(fresh)
+                    if fresh:
+                        yield fresh
+                if opening.total is not None and position != opening.total:
+                    raise TransferError("connection broke off")
+                return
+        except TransferError as error:
+            attempts.after(error, position)
+
+
 def transfer(
     client: httpx.Client,
     url: str,
     target: Path,
-    patience: Patience,
+    policy: RetryPolicy,
     *,
     sha256: str | None = None,
     identity: str | None = None,
-    received: Received = lambda size: None,
-    opened: Opened = lambda opening: None,
+    on_received: OnReceived = lambda size: None,
+    on_opened: OnOpened = lambda opening: None,
 ) -> Transferred:
     """Download `url` to `target`, continuing what an earlier call left behind.
 
     Args:
+        client: from `open_client`.
+        url: the address.
+        target: the file to make.
+        policy: how long to bear with the server.
         sha256: the hash that the file must have, when it is known.
         identity: name of the address that stays the same between runs (a loopback mirror changes
             its port); the address itself by default.
-        received: told the size of each piece as it arrives.
-        opened: told of each answer before its body is read.
+        on_received, on_opened: called as the body arrives.
 
     Raises:
         TransferError: no such file, not the right one, or given up; `reason` says why.
@@ -69,22 +170,15 @@ def transfer(
             next call.
     """
     part = _Part(target, identity or url)
-    attempts = Attempts(patience)
+    attempts = Attempts(policy)
     while True:
         try:
-            continued = _fetch(client, url, part, received, opened)
+            continued = _complete(client, url, part, on_received, on_opened)
             return _finish(part, target, sha256, continued)
         except TransferError as error:
             if isinstance(error, StaleError):
                 part.discard()
             attempts.after(error, part.size)
-
-
-def hash_file(path: Path) -> Transferred:
-    """Size and sha256 of a file that is there already."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Transferred(os.fstat(file.fileno()).st_size, digest)
 
 
 class _Part:
@@ -116,13 +210,9 @@ class _Part:
         """Empty the part and note the version that now begins."""
         # In this order: a kill in between leaves an empty part, which no note can mislabel.
         self.path.write_bytes(b"")
+        note = {"validator": opening.validator, "total": opening.total}
         with written(self._note) as temporary:
-            note = {
-                "identity": self._identity,
-                "validator": opening.validator,
-                "total": opening.total,
-            }
-            temporary.write_text(json.dumps(note), encoding="utf-8")
+            temporary.write_text(json.dumps({"identity": self._identity, **note}), encoding="utf-8")
 
     def discard(self) -> None:
         for path in (self.path, self._note):
@@ -136,7 +226,9 @@ class _Part:
         self.discard()
 
 
-def _fetch(client: httpx.Client, url: str, part: _Part, received: Received, opened: Opened) -> bool:
+def _complete(
+    client: httpx.Client, url: str, part: _Part, on_received: OnReceived, on_opened: OnOpened
+) -> bool:
     """Bring the part to its full length; return whether some of it was there before."""
     validator, total = part.version()
     if validator is not None and total is not None and part.size == total > 0:
@@ -146,14 +238,14 @@ def _fetch(client: httpx.Client, url: str, part: _Part, received: Received, open
             raise TransferError(f"announced as more than {MAX_BYTES} bytes", permanent=True)
         if opening.offset == 0:
             part.begin(opening)
-        opened(opening)
-        _append(part, opening, received)
+        on_opened(opening)
+        _append(part, opening, on_received)
     if opening.total is not None and part.size < opening.total:
         raise TransferError("connection broke off")
     return opening.offset > 0
 
 
-def _append(part: _Part, opening: Opening, received: Received) -> None:
+def _append(part: _Part, opening: Opening, on_received: OnReceived) -> None:
     """Write the body behind what is there; the disk and the bytes that come have their limits."""
     size = checked = opening.offset
     with part.path.open("ab") as file, disk_named(part.path.parent):
@@ -166,7 +258,7 @@ def _append(part: _Part, opening: Opening, received: Received) -> None:
             if size > MAX_BYTES:
                 raise StaleError(f"longer than {MAX_BYTES} bytes", permanent=True)
             file.write(chunk)
-            received(len(chunk))
+            on_received(len(chunk))
             if size - checked >= CHECK_EVERY_BYTES:
                 file.flush()
                 # Where nobody says what is left, so much may come before the next look.

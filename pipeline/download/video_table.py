@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.core.atomic import written
-from pipeline.download.download_journal import Fetched
+from pipeline.download.journal import Fetched
 
 COLUMNS = ("clip", "path", "status", "bytes", "sha256", "source", "offset_seconds", "reason")
 

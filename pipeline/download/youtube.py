@@ -1,6 +1,6 @@
 """Fetch the seconds of a clip from YouTube, or any site that yt-dlp knows, slowly and politely.
 
-The coded pictures are copied, never coded anew. The file starts at the picture before the first
+The encoded frames are copied, never encoded anew. The file starts at the frame before the first
 second, which an edit list hides: its time 0 is the section's start. Only mp4 carries such a list.
 """
 
@@ -14,6 +14,7 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,18 @@ from yt_dlp.utils import YoutubeDLError, download_range_func
 
 from pipeline.core.disk_space import disk_named, require_space
 from pipeline.core.ffmpeg import ffmpeg_binary
-from pipeline.download.host_slots import HostSlots
-from pipeline.download.http_reader import TransferError
+from pipeline.download.http import TransferError
 from pipeline.download.sources import Span
-from pipeline.download.transfer import Transferred, hash_file
+from pipeline.download.transfer import StoppedError, Transferred, hash_file
 from pipeline.download.youtube_refusals import FINAL, reason_for, sort_refusal
 from pipeline.settings.sections import YouTube
 
 logger = logging.getLogger(__name__)
 
 COOKIES = "AVA_YOUTUBE_COOKIES"  # a cookies file; where both are given it replaces the settings'
+POLL_SECONDS = 0.2
 REFUSALS_IN_A_ROW = 5  # so many "try later" mean us, not the videos
-ROOM_BYTES_PER_SECOND = 500_000  # 4 Mbit a second, more than pictures of 340 px take
+ROOM_BYTES_PER_SECOND = 500_000  # 4 Mbit a second, more than frames of 340 px take
 ROOM_BYTES = 64 << 20  # for a video whose length nobody has told yet
 LEAST_BYTES = 1 << 20  # with less left after a failure the disk is why
 NO_ROOM = re.compile(r"no space left|disk quota exceeded|errno (27|28|122)\b", re.IGNORECASE)
@@ -49,8 +50,7 @@ class YouTubeReader:
     Args:
         settings: pauses, limits and cookies.
         timeout_seconds: silence that counts as a broken connection.
-        short_side_px: the smallest pictures with at least this short side are chosen.
-        slots: counts the connections of all jobs on this machine.
+        short_side_px: the smallest frames with at least this short side are chosen.
         stopped: ends the pauses.
     """
 
@@ -59,12 +59,12 @@ class YouTubeReader:
         settings: YouTube,
         timeout_seconds: float,
         short_side_px: int,
-        slots: HostSlots,
         stopped: threading.Event,
     ) -> None:
         self._settings, self._timeout_seconds = settings, timeout_seconds
         self._short_side_px = short_side_px
-        self._slots, self._stopped = slots, stopped
+        self._stopped = stopped
+        self._slots = threading.BoundedSemaphore(settings.at_once)
         self._lock = threading.Lock()
         self._num_asked = self._num_refusals = 0
 
@@ -77,7 +77,7 @@ class YouTubeReader:
             DiskFullError: the section does not fit, or did not.
         """
         seconds = span.end - span.start
-        with self._slots.slot(httpx.URL(url)), disk_named(target.parent):
+        with self._slot(), disk_named(target.parent):
             wanted = seconds * ROOM_BYTES_PER_SECOND if seconds < float("inf") else ROOM_BYTES
             require_space(target.parent, round(wanted))
             self._check_limits()
@@ -94,6 +94,17 @@ class YouTubeReader:
         with self._lock:
             self._num_refusals = 0
         return hash_file(target)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Hold one of the job's few connections; wait until one is free."""
+        while not self._slots.acquire(timeout=POLL_SECONDS):
+            if self._stopped.is_set():
+                raise StoppedError
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     def _check_limits(self) -> None:
         with self._lock:
@@ -156,7 +167,7 @@ def format_chooser(short_side_px: int) -> Callable[[dict[str, Any]], Iterator[di
     """A function for yt-dlp that picks one format out of those of a video.
 
     Only mp4 (see the module's text). H.264 before others: every ffmpeg decodes it. The smallest
-    pictures that are not below `short_side_px`, else the largest; pictures alone before sound too.
+    frames that are not below `short_side_px`, else the largest; frames alone before sound too.
     """
 
     def rank(form: dict[str, Any]) -> tuple[bool, bool, int, bool, float]:
@@ -198,7 +209,7 @@ def proxy_for(url: str) -> str | None:
 def ffmpeg_location() -> str:
     """The system's ffmpeg, else the one that comes with the Python package.
 
-    It only copies here: no byte of a picture depends on its version.
+    It only copies here: no byte of a frame depends on its version.
     """
     return shutil.which("ffmpeg") or ffmpeg_binary()
 
@@ -226,7 +237,7 @@ def _check_length(path: Path, span: Span, video_seconds: object) -> None:
     except av.FFmpegError as error:
         raise YoutubeDLError(f"came damaged ({error.strerror}), try again later") from error
     if not streams:
-        raise YoutubeDLError("came without pictures, try again later")
+        raise YoutubeDLError("came without frames, try again later")
     if wanted < float("inf") and got < SHORTEST_SHARE * wanted:
         raise YoutubeDLError(f"came as {got:.1f} of {wanted:.1f} s, try again later")
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.download.data_lock import UNLOCKED, DataLock, fetch_locked
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
 from pipeline.download.transfer import hash_file
 from pipeline.models.vision import has_native_ops, import_torchvision
 from pipeline.models.weight_files import BROKEN, load_safely, named_digits
@@ -67,7 +67,7 @@ def fetch_weights(address: str, sha256: str | None, lock: DataLock = UNLOCKED) -
 
 def _download(address: str, path: Path, sha256: str | None, lock: DataLock) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    patience = Patience(timeout_seconds=30.0, attempts=6)
+    patience = RetryPolicy(timeout_seconds=30.0, attempts=6)
     try:
         fetch_locked(address, path, patience, lock, sha256=sha256)
     except ValueError as error:

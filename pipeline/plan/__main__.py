@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
         lines.append("DVC's cache holds a second copy, unless the file system makes reflinks.")
     lines += [f"free for {', '.join(each.folders)}: {_amount(each.free_bytes)}" for each in disks]
     videos = args.root / "data" / params.dataset / "videos"
-    if again := tables_to_ask_again(videos, params.every_batch):
+    if again := tables_to_ask_again(videos, params.every_job):
         lines.append(
             "clips that may come in a later run: snakemake --cores 4 --forcerun "
             + " ".join(map(str, again))

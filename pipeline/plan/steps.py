@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 
 from pipeline.download.annotation_files import SUMS
-from pipeline.download.http_client import Patience, open_client
+from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.sources import MIRROR, is_address, is_video, read_lines
 from pipeline.download.youtube_refusals import may_come_later
 from pipeline.plan import figures as known
@@ -141,7 +141,7 @@ def _videos(
             if isinstance(each, ArchivesSource):  # read whole, were it for one clip
                 archives |= _archives(each, data, sizes, params.data.synthetic)
     step.download_bytes += sum(archives.values())
-    batches = params.every_batch
+    batches = params.every_job
     _shrink(step, sum((data / "videos" / f"{b}.csv").is_file() for b in batches) / len(batches))
     return step
 
@@ -226,7 +226,7 @@ def _ask_sizes(params: Params, data: Path) -> dict[str, float]:
             elif isinstance(source, ArchivesSource) and (raw / source.list).is_file():
                 addresses += read_lines(raw / source.list)
     asked = [each for each in dict.fromkeys(addresses) if "://" in each and MIRROR not in each]
-    with open_client(Patience(10.0, 1), 8) as client, ThreadPoolExecutor(8) as pool:
+    with open_client(RetryPolicy(10.0, 1), 8) as client, ThreadPoolExecutor(8) as pool:
         told = pool.map(lambda address: _content_length(client, address), asked)
         return {each: size for each, size in zip(asked, told, strict=True) if size is not None}
 

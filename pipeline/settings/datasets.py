@@ -93,7 +93,7 @@ class Subset(Section):
         return self
 
     @property
-    def rounds(self) -> list[list[Source]]:
+    def passes(self) -> list[list[Source]]:
         """Return the sources of each download pass: archives apart from others.
 
         A later pass is for what those before lack. No shard knows what the archives of another one

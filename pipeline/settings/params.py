@@ -106,27 +106,27 @@ class Params(Section):
         return shard_names(self.data.num_shards)
 
     @property
-    def batches(self) -> list[list[str]]:
+    def jobs(self) -> list[list[str]]:
         """Return the jobs of each download pass, one a shard: "00", "01"..., "00_2", "01_2"..."""
-        num_passes = max(len(subset.rounds) for subset in self.data.subsets)
+        num_passes = max(len(subset.passes) for subset in self.data.subsets)
         later = [[f"{shard}_{n}" for shard in self.shards] for n in range(2, num_passes + 1)]
         return [self.shards, *later]
 
     @property
-    def every_batch(self) -> list[str]:
+    def every_job(self) -> list[str]:
         """Return the download jobs of all passes."""
-        return [batch for batches in self.batches for batch in batches]
+        return [job for jobs in self.jobs for job in jobs]
 
-    def place_of(self, batch: str) -> tuple[int, int]:
+    def pass_and_shard(self, job: str) -> tuple[int, int]:
         """Return pass and shard of a download job, from 0; ValueError names the known ones."""
-        for number, batches in enumerate(self.batches):
-            if batch in batches:
-                return number, batches.index(batch)
-        raise ValueError(f"batch: found {batch!r}, expected one of {self.every_batch}")
+        for number, jobs in enumerate(self.jobs):
+            if job in jobs:
+                return number, jobs.index(job)
+        raise ValueError(f"job: found {job!r}, expected one of {self.every_job}")
 
-    def batches_before(self, batch: str) -> list[str]:
+    def jobs_before(self, job: str) -> list[str]:
         """Return the download jobs of the passes before a job's own."""
-        return self.every_batch[: self.place_of(batch)[0] * self.data.num_shards]
+        return self.every_job[: self.pass_and_shard(job)[0] * self.data.num_shards]
 
     @property
     def splits(self) -> list[str]:

@@ -57,7 +57,7 @@ class YouTube(Section):
     """How to ask YouTube; decides no byte of what comes."""
 
     cookies: str | None = Field(description="A cookies.txt; the variable AVA_YOUTUBE_COOKIES wins")
-    at_once: Positive = Field(description="Videos downloaded at once on this machine")
+    at_once: Positive = Field(description="Videos downloaded at once by one job")
     sleep_seconds: NonNegativeFloat = Field(description="Seconds to wait after each video")
     sleep_requests_seconds: NonNegativeFloat = Field(
         description="Seconds to wait before each request"
@@ -73,9 +73,6 @@ class Download(Section):
     )
     attempts: Positive = Field(description="How often a file is tried before it is given up")
     connections: Positive = Field(description="Files downloaded at once by one job")
-    connections_per_host: Positive = Field(
-        description="Files at once from a host, over all jobs here"
-    )
     youtube: YouTube = Field(description="For subsets with a source of the kind `youtube`")
 
 

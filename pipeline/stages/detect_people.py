@@ -20,15 +20,16 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--proposals", type=Path, required=True, help="the file to write")
     add_lock_flags(flags)
     args = flags.parse_args(argv)
-    from pipeline.download.data_lock import lock_of
+    from pipeline.download.data_lock import open_lock
     from pipeline.people.split_people import detect_people
     from pipeline.settings.params import load_params
 
     params = load_params(args.params)
     if args.split not in params.splits:
         raise ValueError(f"--split: found {args.split!r}, expected one of {params.splits}")
+    lock = open_lock(args.lock, args.accept_changed)
     counts = detect_people(
-        args.raw, args.frames, args.clips, args.split, args.proposals, params, lock_of(args)
+        args.raw, args.frames, args.clips, args.split, args.proposals, params, lock
     )
     write_summary(args.summary, counts)
 

@@ -10,7 +10,7 @@ from pipeline.core.command import add_lock_flags, parser, run
 def main(argv: list[str] | None = None) -> None:
     args = _parse(argv)
     from pipeline.core.source_code import code_digest
-    from pipeline.download.data_lock import lock_of
+    from pipeline.download.data_lock import open_lock
     from pipeline.settings.params import load_params
     from pipeline.training.pretraining import train_on_labels, use_checkpoint
     from pipeline.training.processes import run_in_processes
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
         raise ValueError(f"--name: found {args.name!r}, expected one of {list(known)}")
     outputs = {"name": args.name, "model": args.model, "summary": args.summary}
     if known[args.name].checkpoint is not None:
-        use_checkpoint(params=params, **outputs, lock=lock_of(args))
+        use_checkpoint(params=params, **outputs, lock=open_lock(args.lock, args.accept_changed))
         return
     work = partial(
         train_on_labels,

@@ -9,7 +9,7 @@ from pipeline.clips import read_clips
 from pipeline.core.summaries import write_summary
 from pipeline.core.tracking import tracked_run, version_of
 from pipeline.download.data_lock import DataLock, fetch_locked
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
 from pipeline.models.recognizer import ClipRecognizer
 from pipeline.models.zoo import backbone
@@ -114,20 +114,20 @@ def train_on_labels(
     _record(params, name, model, summary, {**counts, "loss": trained.history[-1]["loss"]})
 
 
-def fetch_checkpoint(source: Pretrained, model: Path, patience: Patience, lock: DataLock) -> Path:
+def fetch_checkpoint(source: Pretrained, model: Path, retries: RetryPolicy, lock: DataLock) -> Path:
     """Return the path of the published file; an address is downloaded beside `model`.
 
     Args:
         source: names the file and its hash.
         model: beside which the file is downloaded.
-        patience: how often a download is tried.
+        retries: how often a download is tried.
         lock: hashes of downloaded files.
     """
     address = str(source.checkpoint)
     if "://" not in address:
         return Path(address)
     target = model.with_name(f".{address.rpartition('/')[2]}")
-    fetch_locked(address, target, patience, lock, sha256=source.sha256)
+    fetch_locked(address, target, retries, lock, sha256=source.sha256)
     return target
 
 
@@ -144,8 +144,8 @@ def use_checkpoint(
         lock: hashes of downloaded files.
     """
     source = params.data.pretrained[name]
-    patience = Patience(params.download.timeout_seconds, params.download.attempts)
-    path = fetch_checkpoint(source, model, patience, lock)
+    retries = RetryPolicy(params.download.timeout_seconds, params.download.attempts)
+    path = fetch_checkpoint(source, model, retries, lock)
     weights = read_weights(path)
     load_backbone(backbone(params.pretrain.backbone), weights, str(path))
     write_weights(model, weights, {"backbone": params.pretrain.backbone, "source": path.name})

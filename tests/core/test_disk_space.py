@@ -7,12 +7,12 @@ from functools import partial
 import pytest
 
 from pipeline.core.disk_space import DiskFullError, disk_named, require_space
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
 from tests.download.fetching import CONTENT, WHOLE, fetch_with, reason_with
 from tests.hostile_server import hostile_server
 from tests.small_archives import files, keep, tar_gz
 
-PATIENCE = Patience(timeout_seconds=0.5, attempts=2, first_wait_seconds=0.01)
+PATIENCE = RetryPolicy(timeout_seconds=0.5, attempts=2, first_wait_seconds=0.01)
 fetch, reason = partial(fetch_with, PATIENCE), partial(reason_with, PATIENCE)
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download.http_client import Patience, open_client
-from pipeline.download.http_reader import TransferError
+from pipeline.download.http import RetryPolicy, TransferError, open_client
 from pipeline.download.transfer import Transferred, transfer
 from tests.hostile_server import Hostile
 
@@ -16,17 +15,17 @@ WHOLE = Transferred(len(CONTENT), SHA256)
 
 
 def fetch_with(
-    patience: Patience, server: Hostile, target: Path, path: str = "/f", sha256: str | None = None
+    policy: RetryPolicy, server: Hostile, target: Path, path: str = "/f", sha256: str | None = None
 ) -> Transferred:
-    with open_client(patience) as client:
-        return transfer(client, server.base + path, target, patience, sha256=sha256)
+    with open_client(policy) as client:
+        return transfer(client, server.base + path, target, policy, sha256=sha256)
 
 
 def reason_with(
-    patience: Patience, server: Hostile, target: Path, path: str = "/f", sha256: str | None = None
+    policy: RetryPolicy, server: Hostile, target: Path, path: str = "/f", sha256: str | None = None
 ) -> str:
     """Why the transfer fails; whatever fails must leave nothing under the file's name."""
     with pytest.raises(TransferError) as caught:
-        fetch_with(patience, server, target, path, sha256)
+        fetch_with(policy, server, target, path, sha256)
     assert not target.exists()
     return caught.value.reason

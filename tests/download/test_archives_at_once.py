@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
-from pipeline.download.download_job import Manners
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
+from pipeline.download.job_context import DownloadLimits
 from tests.download_world import QUICK, World, video
 from tests.hostile_server import hostile_server
 from tests.small_archives import tar_gz
@@ -15,7 +15,7 @@ GIVE_UP_SECONDS = 60.0
 
 def test_two_archives_are_open_at_once(tmp_path: Path) -> None:
     world = World(tmp_path / "world")
-    world.manners = Manners(Patience(GIVE_UP_SECONDS * 2, 1), 2, 2, QUICK, 100)
+    world.limits = DownloadLimits(RetryPolicy(GIVE_UP_SECONDS * 2, 1), 2, QUICK, 100)
     world.want("0", "1", shard="")
     both = threading.Barrier(2, timeout=GIVE_UP_SECONDS)
     met: list[str] = []

@@ -9,14 +9,14 @@ import threading
 import pytest
 
 from pipeline.core.command import add_lock_flags
-from pipeline.download.data_lock import ACCEPT, DataLock, fetch_locked, lock_of
-from pipeline.download.http_client import Patience
+from pipeline.download.data_lock import ACCEPT, DataLock, fetch_locked, open_lock
+from pipeline.download.http import RetryPolicy
 from pipeline.download.transfer import Transferred
 from tests.conftest import ROOT
 from tests.download.fetching import CONTENT, SHA256, WHOLE
 from tests.hostile_server import hostile_server
 
-PATIENCE = Patience(timeout_seconds=1, attempts=1)
+POLICY = RetryPolicy(timeout_seconds=1, attempts=1)
 OTHER = CONTENT[::-1]
 OTHER_SHA256 = hashlib.sha256(OTHER).hexdigest()
 
@@ -34,24 +34,24 @@ def test_first_download_writes_the_lock_and_the_next_matches(served, tmp_path):
     server, _ = served
     path, address = tmp_path / "locks" / "x.csv", f"{server.base}/f"
 
-    got = fetch_locked(address, tmp_path / "1", PATIENCE, DataLock(path))
+    got = fetch_locked(address, tmp_path / "1", POLICY, DataLock(path))
 
     assert got == WHOLE
     assert path.read_text() == f"address,sha256,bytes\n{address},{SHA256},{len(CONTENT)}\n"
     before = path.stat().st_mtime_ns
-    assert fetch_locked(address, tmp_path / "2", PATIENCE, DataLock(path)) == WHOLE
+    assert fetch_locked(address, tmp_path / "2", POLICY, DataLock(path)) == WHOLE
     assert path.stat().st_mtime_ns == before  # nothing new, so nobody need look again
 
 
 def test_changed_file_is_an_error_that_names_both_hashes(served, tmp_path):
     server, content = served
     path, address = tmp_path / "x.csv", f"{server.base}/f"
-    fetch_locked(address, tmp_path / "1", PATIENCE, DataLock(path))
+    fetch_locked(address, tmp_path / "1", POLICY, DataLock(path))
     locked = path.read_bytes()
     content["/f"] = OTHER
 
     with pytest.raises(ValueError, match=ACCEPT) as caught:
-        fetch_locked(address, tmp_path / "2", PATIENCE, DataLock(path))
+        fetch_locked(address, tmp_path / "2", POLICY, DataLock(path))
 
     said = str(caught.value)
     assert said.startswith(f"{address}: sha256 {OTHER_SHA256} instead of {SHA256}, which {path}")
@@ -62,10 +62,10 @@ def test_changed_file_is_an_error_that_names_both_hashes(served, tmp_path):
 def test_accepted_change_replaces_the_hash(served, tmp_path):
     server, content = served
     path, address = tmp_path / "x.csv", f"{server.base}/f"
-    fetch_locked(address, tmp_path / "1", PATIENCE, DataLock(path))
+    fetch_locked(address, tmp_path / "1", POLICY, DataLock(path))
     content["/f"] = OTHER
 
-    fetch_locked(address, tmp_path / "2", PATIENCE, DataLock(path, accept_changed=True))
+    fetch_locked(address, tmp_path / "2", POLICY, DataLock(path, accept_changed=True))
 
     assert DataLock(path).expected(address) == OTHER_SHA256
 
@@ -73,12 +73,12 @@ def test_accepted_change_replaces_the_hash(served, tmp_path):
 def test_file_that_is_there_is_fetched_again_only_when_it_differs(served, tmp_path):
     server, _ = served
     path, address = tmp_path / "x.csv", f"{server.base}/f"
-    fetch_locked(address, tmp_path / "1", PATIENCE, DataLock(path))
-    fetch_locked(address, tmp_path / "1", PATIENCE, DataLock(path))
+    fetch_locked(address, tmp_path / "1", POLICY, DataLock(path))
+    fetch_locked(address, tmp_path / "1", POLICY, DataLock(path))
     assert server.counts["/f"] == 1
 
     (tmp_path / "1").write_bytes(b"spoilt")
-    assert fetch_locked(address, tmp_path / "1", PATIENCE, DataLock(path)) == WHOLE
+    assert fetch_locked(address, tmp_path / "1", POLICY, DataLock(path)) == WHOLE
 
 
 @pytest.mark.parametrize("address", ["/data/own.csv", "{mirror}/f", "own.csv"])
@@ -92,7 +92,7 @@ def test_pinned_file_needs_no_lock(served, tmp_path):
     server, _ = served
     lock = DataLock(tmp_path / "x.csv")
 
-    fetch_locked(f"{server.base}/f", tmp_path / "1", PATIENCE, lock, sha256=SHA256)
+    fetch_locked(f"{server.base}/f", tmp_path / "1", POLICY, lock, sha256=SHA256)
 
     assert not (tmp_path / "x.csv").exists()
 
@@ -136,9 +136,9 @@ FETCH = """
 import logging, sys
 from pathlib import Path
 from pipeline.download.data_lock import UNLOCKED, fetch_locked
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
 logging.basicConfig(stream=sys.stdout, level=logging.INFO)
-fetch_locked(sys.argv[1], Path(sys.argv[2]), Patience(60, 1), UNLOCKED)
+fetch_locked(sys.argv[1], Path(sys.argv[2]), RetryPolicy(60, 1), UNLOCKED)
 """
 
 
@@ -220,7 +220,8 @@ def test_damaged_lock_is_named(tmp_path, text, expected):
 def lock_from(arguments: list[str]) -> DataLock:
     flags = argparse.ArgumentParser()
     add_lock_flags(flags)
-    return lock_of(flags.parse_args(arguments))
+    args = flags.parse_args(arguments)
+    return open_lock(args.lock, args.accept_changed)
 
 
 @pytest.mark.parametrize(

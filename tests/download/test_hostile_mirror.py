@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.download.data_lock import DataLock
-from pipeline.download.download_job import Manners
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
+from pipeline.download.job_context import DownloadLimits
 from pipeline.download.transfer import Transferred
 from tests.conftest import ROOT
 from tests.download_world import QUICK, World, video
@@ -19,7 +19,7 @@ from tests.hostile_archives import ARCHIVES, ELSEWHERE, UP_AND_DOWN, clip, conte
 from tests.hostile_files import FILES
 from tests.hostile_mirror import hostile_mirror, table
 
-PATIENCE = Patience(timeout_seconds=1.5, attempts=4, first_wait_seconds=0.01)
+POLICY = RetryPolicy(timeout_seconds=1.5, attempts=4, first_wait_seconds=0.01)
 LOCKED = Transferred(64_000, "0" * 64)
 
 
@@ -33,9 +33,9 @@ def elsewhere() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, elsewhere) -> World:
-    """Files and archives have been fetched, in two rounds; looked at from all sides below."""
+    """Files and archives have been fetched, in two passes; looked at from all sides below."""
     world = World(tmp_path_factory.mktemp("hostile") / "deep" / "project")
-    world.manners = Manners(PATIENCE, 24, 64, QUICK, 100)
+    world.limits = DownloadLimits(POLICY, 24, QUICK, 100)
     with hostile_mirror() as base, pytest.MonkeyPatch.context() as patch:
         patch.chdir(world.folder)
         DataLock(world.lock).add({f"{base}/locked.mp4": LOCKED})
@@ -50,7 +50,7 @@ def world(tmp_path_factory, elsewhere) -> World:
         messages: list[str] = []
         handler = logging.Handler()
         handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
-        logger = logging.getLogger("pipeline.download.archive_clips")
+        logger = logging.getLogger("pipeline.download.archive_source")
         logger.addHandler(handler)
         world.counts = {"00": world.download(), "00_2": world.download(number=1)}
         logger.removeHandler(handler)
@@ -60,7 +60,7 @@ def world(tmp_path_factory, elsewhere) -> World:
 
 @pytest.mark.parametrize("behaviour", FILES, ids=lambda each: each.name)
 def test_file_ends_right_or_in_a_row(world, behaviour):
-    world.batch = "00"
+    world.job = "00"
     row = world.rows[Path(behaviour.name).stem]
 
     if behaviour.outcome == FILE:
@@ -77,7 +77,7 @@ def test_file_ends_right_or_in_a_row(world, behaviour):
 
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda each: each.name)
 def test_archive_gives_what_can_be_relied_on_or_a_line(world, archive):
-    world.batch = "00_2"
+    world.job = "00_2"
     for which in "ab":
         name = clip(archive.name, which)
         row = world.rows.get(Path(name).stem)
@@ -96,11 +96,11 @@ def test_nothing_is_written_elsewhere_and_nothing_half_is_left(world):
     top = world.folder.parents[1]
     found = {path.relative_to(world.folder) for path in top.rglob("*") if path.is_file()}
     notes = {path for path in found if path.match("out/.*.partial/*")}
-    assert {path.suffix for path in notes} <= {".json", ".jsonl", ".txt"}
+    assert {path.suffix for path in notes} <= {".jsonl", ".txt"}
 
     videos, tables = set(), {Path("out/00.csv"), Path("out/00_2.csv")}
-    for world.batch in ("00", "00_2"):
-        videos |= {Path("out", world.batch, name) for name in world.files}
+    for world.job in ("00", "00_2"):
+        videos |= {Path("out", world.job, name) for name in world.files}
     others = {Path("raw/names.txt"), Path("raw/paths.txt"), *tables}
     locks = {Path("locks/00.csv"), Path("locks/.00.csv.held")}
     assert found - videos - notes == others | locks

@@ -5,17 +5,16 @@ from functools import partial
 
 import pytest
 
-from pipeline.download.http_client import Patience, open_client
-from pipeline.download.http_reader import Attempts, TransferError
-from pipeline.download.transfer import transfer
+from pipeline.download.http import RetryPolicy, TransferError, open_client
+from pipeline.download.transfer import Attempts, transfer
 from pipeline.download.youtube_refusals import may_come_later
 from tests.download.fetching import CONTENT, WHOLE, fetch_with, reason_with
 from tests.hostile_server import broken_once, hostile_server
 
-PATIENCE = Patience(timeout_seconds=0.3, attempts=2, first_wait_seconds=0.01)
+POLICY = RetryPolicy(timeout_seconds=0.3, attempts=2, first_wait_seconds=0.01)
 
 
-fetch, reason = partial(fetch_with, PATIENCE), partial(reason_with, PATIENCE)
+fetch, reason = partial(fetch_with, POLICY), partial(reason_with, POLICY)
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_lasting_trouble_is_given_up_after_the_attempts(server, tmp_path):
     server.answers["/f"] = lambda handler, count: handler.reply(503)
 
     assert reason(server, tmp_path / "f") == "HTTP 503"
-    assert server.counts["/f"] == PATIENCE.attempts
+    assert server.counts["/f"] == POLICY.attempts
 
 
 @pytest.mark.parametrize(
@@ -68,7 +67,7 @@ def test_retry_after_is_honoured_within_bounds(server, tmp_path, monkeypatch, as
 
     server.answers["/f"] = answer
     waits: list[float] = []
-    monkeypatch.setattr("pipeline.download.http_reader.time.sleep", waits.append)
+    monkeypatch.setattr("pipeline.download.transfer.time.sleep", waits.append)
 
     assert fetch(server, tmp_path / "f") == WHOLE
     assert waits == [pytest.approx(seconds, abs=0.6)]
@@ -80,18 +79,18 @@ def test_server_that_asks_for_more_time_than_a_job_has_is_left_to_a_later_run(
 ):
     server.answers["/f"] = lambda handler, count: handler.reply(503, b"", {"Retry-After": "3600"})
 
-    said = reason_with(Patience(1, attempts), server, tmp_path / "f")
+    said = reason_with(RetryPolicy(1, attempts), server, tmp_path / "f")
 
     assert said == "try later: HTTP 503, asked to wait 3600 seconds"
     assert may_come_later(said)
     assert server.counts["/f"] == 1
 
 
-def waits_of(failures: int, monkeypatch, **patience: float) -> list[float]:
+def waits_of(failures: int, monkeypatch, **policy: float) -> list[float]:
     """Seconds waited after each of so many failures in a row."""
     waits: list[float] = []
-    monkeypatch.setattr("pipeline.download.http_reader.time.sleep", waits.append)
-    attempts = Attempts(Patience(timeout_seconds=1, attempts=failures + 1, **patience))
+    monkeypatch.setattr("pipeline.download.transfer.time.sleep", waits.append)
+    attempts = Attempts(RetryPolicy(timeout_seconds=1, attempts=failures + 1, **policy))
     for _ in range(failures):
         attempts.after(TransferError("HTTP 503"), 0)
     return waits
@@ -104,7 +103,7 @@ def test_bound_of_the_waits_doubles_up_to_the_longest(monkeypatch):
         bounds.append((low, high))
         return high
 
-    monkeypatch.setattr("pipeline.download.http_reader.random.uniform", draw)
+    monkeypatch.setattr("pipeline.download.transfer.random.uniform", draw)
 
     waits = waits_of(6, monkeypatch, first_wait_seconds=2.0, longest_wait_seconds=20.0)
 
@@ -129,7 +128,7 @@ def test_silence_counts_as_a_stall(server, tmp_path):
     def answer(handler, count):
         handler.reply(200, CONTENT[:1000], {"ETag": '"v1"'}, announced=len(CONTENT))
         handler.wfile.flush()
-        time.sleep(PATIENCE.timeout_seconds * 2)
+        time.sleep(POLICY.timeout_seconds * 2)
 
     server.answers["/f"] = answer
 
@@ -141,7 +140,7 @@ def test_drip_counts_as_a_stall(server, tmp_path):
         handler.reply(200, b"", {"ETag": '"v1"'}, announced=len(CONTENT))
         for byte in CONTENT[:8]:
             handler.wfile.write(bytes([byte]))
-            time.sleep(PATIENCE.timeout_seconds / 5)
+            time.sleep(POLICY.timeout_seconds / 5)
 
     server.answers["/f"] = answer
 
@@ -192,8 +191,8 @@ def test_redirect_to_elsewhere_is_refused(server, tmp_path, location, expected):
 
 @pytest.mark.parametrize("host", ["...", "a" * 300, "xn--"])
 def test_host_that_cannot_be_looked_up_is_named(tmp_path, host):
-    with open_client(PATIENCE) as client, pytest.raises(TransferError, match="not an HTTP address"):
-        transfer(client, f"http://{host}/f", tmp_path / "f", PATIENCE)
+    with open_client(POLICY) as client, pytest.raises(TransferError, match="not an HTTP address"):
+        transfer(client, f"http://{host}/f", tmp_path / "f", POLICY)
 
 
 def test_range_of_a_size_of_5000_digits_starts_over(server, tmp_path):
@@ -205,7 +204,7 @@ def test_range_of_a_size_of_5000_digits_starts_over(server, tmp_path):
             broken_once(CONTENT, after=1000)(handler, count)
 
     server.answers["/f"] = answer
-    patient = Patience(PATIENCE.timeout_seconds, attempts=3, first_wait_seconds=0.01)
+    patient = RetryPolicy(POLICY.timeout_seconds, attempts=3, first_wait_seconds=0.01)
 
     assert fetch_with(patient, server, tmp_path / "f") == WHOLE
 
@@ -242,7 +241,7 @@ def test_proxy_of_the_environment_is_not_asked_for_loopback(server, tmp_path, mo
 def test_proxy_that_cannot_be_used_is_named(monkeypatch, proxy, expected):
     monkeypatch.setenv("ALL_PROXY", proxy)
 
-    with pytest.raises(ValueError, match=r"^ALL_PROXY: ") as caught, open_client(PATIENCE):
+    with pytest.raises(ValueError, match=r"^ALL_PROXY: ") as caught, open_client(POLICY):
         pass
 
     assert expected in str(caught.value)
@@ -254,7 +253,7 @@ def test_proxy_of_the_environment_is_asked_for_the_web(server, tmp_path, monkeyp
     monkeypatch.setenv("HTTP_PROXY", server.base)
     server.answers["http://mirror.example/f"] = lambda handler, count: handler.reply(200, b"by it")
 
-    with open_client(PATIENCE) as client:
-        got = transfer(client, "http://mirror.example/f", tmp_path / "f", PATIENCE)
+    with open_client(POLICY) as client:
+        got = transfer(client, "http://mirror.example/f", tmp_path / "f", POLICY)
 
     assert got.bytes == 5

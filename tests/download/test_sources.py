@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download.sources import FileList, LocalFolder, Source, WantedClip
+from pipeline.download.files_source import FileList
+from pipeline.download.folder_source import LocalFolder
+from pipeline.download.sources import ClipSource, WantedClip
 from pipeline.settings.sections import FilesSource, FolderSource
 from tests.download_world import World, video
 from tests.hostile_server import hostile_server
 from tests.small_archives import tar_gz
 
 CLIP = WantedClip("a_b_000001_000011", "a_b", 1.0, 11.0, 0.0)
-SPAN = WantedClip("abc", "abc", 900.0, 1800.0, 900.0)  # of a part with span_seconds
+SPAN = WantedClip("abc", "abc", 900.0, 1800.0, 900.0)  # of a subset with span_seconds
 
 
 @pytest.fixture
@@ -24,12 +26,12 @@ def folder(path: Path, *names: str, trimmed: bool = False) -> LocalFolder:
     for name in names:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(name.encode())
-    return LocalFolder(FolderSource(kind="folder", path=str(path), trimmed=trimmed))
+    return LocalFolder(FolderSource(kind="folder", path=str(path), trimmed=trimmed), path)
 
 
 def listed(raw: Path, *names: str) -> FileList:
     (raw / "names.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    return FileList(raw, FilesSource(kind="files", list="names.txt", url="https://x.org/v/"))
+    return FileList(FilesSource(kind="files", list="names.txt", url="https://x.org/v/"), raw)
 
 
 def whole(name: str) -> WantedClip:
@@ -58,7 +60,7 @@ def test_file_with_the_clips_name_has_one_start_whether_trimmed_or_not(tmp_path)
 @pytest.mark.parametrize("kind", ["folder", "list"])
 def test_video_id_that_looks_like_a_clips_name_is_found(tmp_path, kind, name):
     make = folder if kind == "folder" else listed
-    source: Source = make(tmp_path, f"{name}.mp4")
+    source: ClipSource = make(tmp_path, f"{name}.mp4")
 
     found = source.find(whole(name))
 
@@ -69,7 +71,7 @@ def test_video_id_that_looks_like_a_clips_name_is_found(tmp_path, kind, name):
 @pytest.mark.parametrize("kind", ["folder", "list"])
 def test_name_as_it_stands_is_preferred_to_what_it_may_stand_for(tmp_path, kind):
     make = folder if kind == "folder" else listed
-    source: Source = make(tmp_path, "a_b_000001_000011.mp4", "a_b_0_0.mp4", "a_b_01_11.mp4")
+    source: ClipSource = make(tmp_path, "a_b_000001_000011.mp4", "a_b_0_0.mp4", "a_b_01_11.mp4")
 
     found = source.find(CLIP)
 
@@ -80,7 +82,7 @@ def test_name_as_it_stands_is_preferred_to_what_it_may_stand_for(tmp_path, kind)
 @pytest.mark.parametrize("kind", ["folder", "list"])
 def test_another_video_is_no_clip(tmp_path, kind):
     make = folder if kind == "folder" else listed
-    source: Source = make(tmp_path, "cam_1_2.mp4")
+    source: ClipSource = make(tmp_path, "cam_1_2.mp4")
 
     assert source.find(whole("cam_000001_000002")) is None
 

@@ -4,15 +4,15 @@ from functools import partial
 
 import pytest
 
-from pipeline.download.http_client import Patience, open_client
+from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.transfer import transfer
 from tests.download.fetching import CONTENT, SHA256, WHOLE, fetch_with, reason_with
 from tests.hostile_server import broken_once, hostile_server
 
-PATIENCE = Patience(timeout_seconds=0.3, attempts=3, first_wait_seconds=0.01)
+POLICY = RetryPolicy(timeout_seconds=0.3, attempts=3, first_wait_seconds=0.01)
 
 
-fetch, reason = partial(fetch_with, PATIENCE), partial(reason_with, PATIENCE)
+fetch, reason = partial(fetch_with, POLICY), partial(reason_with, POLICY)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_broken_connection_is_continued_not_repeated(server, tmp_path):
 
 def test_part_of_an_earlier_run_is_continued(server, tmp_path):
     def answer(handler, count):
-        if count <= PATIENCE.attempts:
+        if count <= POLICY.attempts:
             handler.reply(200, CONTENT[:1000], {"ETag": '"v1"'}, announced=len(CONTENT))
         else:
             handler.ranged(CONTENT, '"v1"')
@@ -174,7 +174,7 @@ def test_full_disk_ends_the_job_and_keeps_what_came(server, tmp_path, monkeypatc
     def received(size: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with open_client(PATIENCE) as client, pytest.raises(OSError, match="disk is full"):
-        transfer(client, f"{server.base}/f", tmp_path / "f", PATIENCE, received=received)
+    with open_client(POLICY) as client, pytest.raises(OSError, match="disk is full"):
+        transfer(client, f"{server.base}/f", tmp_path / "f", POLICY, on_received=received)
 
     assert fetch(server, tmp_path / "f") == WHOLE

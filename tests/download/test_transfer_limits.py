@@ -6,13 +6,13 @@ from functools import partial
 import pytest
 
 from pipeline.core.disk_space import DiskFullError
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
 from tests.download.fetching import CONTENT, WHOLE, fetch_with, reason_with
 from tests.hostile_server import hostile_server
 
-PATIENCE = Patience(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
+POLICY = RetryPolicy(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
 
-fetch, reason = partial(fetch_with, PATIENCE), partial(reason_with, PATIENCE)
+fetch, reason = partial(fetch_with, POLICY), partial(reason_with, POLICY)
 
 
 def without_length(handler, count):
@@ -62,7 +62,7 @@ def test_part_longer_than_announced_is_fetched_anew(server, tmp_path):
             handler.ranged(CONTENT, '"v1"')
 
     server.answers["/f"] = answer
-    patient = Patience(timeout_seconds=1, attempts=3, first_wait_seconds=0.01)
+    patient = RetryPolicy(timeout_seconds=1, attempts=3, first_wait_seconds=0.01)
 
     assert fetch_with(patient, server, tmp_path / "f") == WHOLE
     assert "Range" not in server.asked["/f"][2]

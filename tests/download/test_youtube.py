@@ -11,9 +11,8 @@ from yt_dlp.utils import DownloadError, UnavailableVideoError
 
 from pipeline.core.disk_space import DiskFullError
 from pipeline.demo.mirror_server import serve
-from pipeline.download.host_slots import HostSlots
+from pipeline.download.http import TransferError
 from pipeline.download.sources import Span
-from pipeline.download.transfer_error import TransferError
 from pipeline.download.youtube import REFUSALS_IN_A_ROW, YouTubeReader, format_chooser
 from pipeline.settings.sections import YouTube
 from pipeline.video.cutting import cut_clip
@@ -24,10 +23,10 @@ from tests.download_world import QUICK
 from tests.hostile_server import hostile_server
 
 
-def reader(folder: Path, **settings: object) -> YouTubeReader:
+def reader(**settings: object) -> YouTubeReader:
     stopped = threading.Event()
     chosen = YouTube(**{**QUICK.model_dump(), **settings})
-    return YouTubeReader(chosen, 2.0, 100, HostSlots(1, stopped, folder / "slots"), stopped)
+    return YouTubeReader(chosen, 2.0, 100, stopped)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def shown(path: Path) -> list[tuple[Fraction, int]]:
 
 
 def test_only_the_section_comes_and_starts_at_its_start(site, tmp_path):
-    got = reader(tmp_path).fetch(f"{site}/abc.mp4", Span(12.4, 17.4), tmp_path / "clip.mp4")
+    got = reader().fetch(f"{site}/abc.mp4", Span(12.4, 17.4), tmp_path / "clip.mp4")
 
     pictures = [(time, number) for time, number in shown(tmp_path / "clip.mp4") if time >= 0]
     # Second 12.4 shows picture 310 of 25 a second; it must be on screen at time 0.
@@ -54,11 +53,11 @@ def test_only_the_section_comes_and_starts_at_its_start(site, tmp_path):
     assert [number for _, number in pictures[:120]] == list(range(310, 430))
     assert len(pictures) <= 130
     assert got.bytes == (tmp_path / "clip.mp4").stat().st_size
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "slots"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
 
 
 def test_stored_frames_of_a_section_are_those_of_the_video(site, tmp_path):
-    reader(tmp_path).fetch(f"{site}/abc.mp4", Span(12.4, 17.4), tmp_path / "clip.mp4")
+    reader().fetch(f"{site}/abc.mp4", Span(12.4, 17.4), tmp_path / "clip.mp4")
 
     cut = cut_clip(tmp_path / "clip.mp4", tmp_path, "clip", [(1, 60), (91, 120)], 0.0)
 
@@ -71,7 +70,7 @@ def test_stored_frames_of_a_section_are_those_of_the_video(site, tmp_path):
 
 
 def test_whole_video_comes_as_it_is(site, tmp_path):
-    reader(tmp_path).fetch(f"{site}/abc.mp4", Span(0, float("inf")), tmp_path / "clip.mp4")
+    reader().fetch(f"{site}/abc.mp4", Span(0, float("inf")), tmp_path / "clip.mp4")
 
     assert len(shown(tmp_path / "clip.mp4")) == 1000
 
@@ -81,7 +80,7 @@ SHORT = Span(1, 2)
 
 def refusal(tmp_path, url, span=SHORT, **settings):
     with pytest.raises(TransferError) as caught:
-        reader(tmp_path, **settings).fetch(url, span, tmp_path / "clip.mp4")
+        reader(**settings).fetch(url, span, tmp_path / "clip.mp4")
     assert not list(tmp_path.glob("*.mp4"))
     assert not list(tmp_path.glob("video-*"))
     return caught.value
@@ -133,7 +132,7 @@ def test_video_that_breaks_off_is_no_clip(site, tmp_path):
 def test_after_refusals_in_a_row_nobody_is_asked(tmp_path):
     with hostile_server() as server:
         server.answers["/abc.mp4"] = lambda handler, count: handler.reply(429)
-        ask = reader(tmp_path)
+        ask = reader()
         reasons = []
         for _ in range(REFUSALS_IN_A_ROW + 1):
             with pytest.raises(TransferError) as caught:
@@ -150,7 +149,7 @@ def test_after_refusals_in_a_row_nobody_is_asked(tmp_path):
 
 
 def test_job_asks_for_no_more_videos_than_allowed(site, tmp_path):
-    ask = reader(tmp_path, videos_per_job=1)
+    ask = reader(videos_per_job=1)
     ask.fetch(f"{site}/abc.mp4", SHORT, tmp_path / "clip.mp4")
 
     with pytest.raises(TransferError, match="try later: not asked, after 1 videos"):
@@ -166,7 +165,7 @@ def test_cookies_of_the_environment_are_sent_and_left_alone(tmp_path, monkeypatc
     with hostile_server() as server:
         server.answers["/abc.mp4"] = lambda handler, count: handler.reply(404)
         with pytest.raises(TransferError):
-            reader(tmp_path).fetch(f"{server.base}/abc.mp4", SHORT, tmp_path / "clip.mp4")
+            reader().fetch(f"{server.base}/abc.mp4", SHORT, tmp_path / "clip.mp4")
 
     assert server.asked["/abc.mp4"][0]["Cookie"] == "who=me"
     assert cookies.read_bytes() == before
@@ -174,7 +173,7 @@ def test_cookies_of_the_environment_are_sent_and_left_alone(tmp_path, monkeypatc
 
 def test_cookies_that_are_not_there_are_named(site, tmp_path):
     with pytest.raises(ValueError, match="cookies: /nowhere: found no such file"):
-        reader(tmp_path, cookies="/nowhere").fetch(f"{site}/abc.mp4", SHORT, tmp_path / "clip.mp4")
+        reader(cookies="/nowhere").fetch(f"{site}/abc.mp4", SHORT, tmp_path / "clip.mp4")
 
 
 def free_bytes(monkeypatch, *counts: int) -> None:
@@ -194,7 +193,7 @@ def test_section_that_will_not_fit_is_not_asked_for(tmp_path, monkeypatch, span,
     free_bytes(monkeypatch, 60_000_000)
     with hostile_server() as server:
         with pytest.raises(DiskFullError, match=f"disk is full: {needed} needed, 60 MB free"):
-            reader(tmp_path).fetch(f"{server.base}/abc.mp4", span, tmp_path / "clip.mp4")
+            reader().fetch(f"{server.base}/abc.mp4", span, tmp_path / "clip.mp4")
 
         assert not server.counts
 
@@ -214,7 +213,7 @@ def test_full_disk_in_the_words_of_yt_dlp_is_no_refusal(tmp_path, monkeypatch, e
     monkeypatch.setattr("pipeline.download.youtube._extract", fail)
 
     with pytest.raises(DiskFullError, match="disk is full: no space left; make room"):
-        reader(tmp_path).fetch("http://x.test/abc.mp4", SHORT, tmp_path / "clip.mp4")
+        reader().fetch("http://x.test/abc.mp4", SHORT, tmp_path / "clip.mp4")
 
     assert not list(tmp_path.glob("video-*"))
 
@@ -227,7 +226,7 @@ def test_failure_that_leaves_the_disk_full_is_no_refusal(tmp_path, monkeypatch):
     free_bytes(monkeypatch, 1 << 30, 4096)
 
     with pytest.raises(DiskFullError, match="disk is full: no space left; make room"):
-        reader(tmp_path).fetch("http://x.test/abc.mp4", SHORT, tmp_path / "clip.mp4")
+        reader().fetch("http://x.test/abc.mp4", SHORT, tmp_path / "clip.mp4")
 
 
 H264 = {"ext": "mp4", "vcodec": "avc1.4d401e", "acodec": "none"}

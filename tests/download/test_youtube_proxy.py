@@ -26,7 +26,7 @@ def test_section_comes_through_the_proxy_of_the_environment(tmp_path, monkeypatc
             server.answers[asked] = lambda handler, count: handler.ranged(film, '"v"')
         monkeypatch.setenv("HTTP_PROXY", server.base)
 
-        reader(tmp_path).fetch(address, Span(4, 6), tmp_path / "clip.mp4")
+        reader().fetch(address, Span(4, 6), tmp_path / "clip.mp4")
 
         assert server.counts["http://films.invalid:80/abc.mp4"]
 

@@ -178,12 +178,12 @@ def test_archives_among_other_sources_make_rounds(raw: dict[str, Any]) -> None:
 
     params = Params(raw, "params.yaml")
 
-    assert params.batches == [["00", "01"], ["00_2", "01_2"]]
-    assert params.place_of("01_2") == (1, 1)
-    assert params.batches_before("01") == []
-    assert params.batches_before("00_2") == ["00", "01"]
-    with pytest.raises(ValueError, match="batch: found '00_3', expected one of"):
-        params.place_of("00_3")
+    assert params.jobs == [["00", "01"], ["00_2", "01_2"]]
+    assert params.pass_and_shard("01_2") == (1, 1)
+    assert params.jobs_before("01") == []
+    assert params.jobs_before("00_2") == ["00", "01"]
+    with pytest.raises(ValueError, match="job: found '00_3', expected one of"):
+        params.pass_and_shard("00_3")
 
 
 @pytest.mark.parametrize("kind", [*STAGES.values(), YouTube, *DATASET_SECTIONS])

@@ -151,13 +151,13 @@ def test_command_line_reads_params_and_writes_a_summary(world, tmp_path):
     assert '"clips": 1' in (tmp_path / "summary.json").read_text()
 
 
-def test_unknown_batch_is_named(world):
+def test_unknown_job_is_named(world):
     world.publish("a.mp4")
     world.want("a")
     wrong = arguments(world, params_file(world))
-    wrong[wrong.index("--batch") + 1] = "07"
+    wrong[wrong.index("--job") + 1] = "07"
 
-    with pytest.raises(ValueError, match=r"batch: found '07', expected one of \['00'\]"):
+    with pytest.raises(ValueError, match=r"job: found '07', expected one of \['00'\]"):
         main(wrong)
 
 

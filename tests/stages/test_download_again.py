@@ -169,7 +169,7 @@ def test_mirror_that_was_drawn_anew_is_read_anew(world):
     world.download_all()
 
     assert world.files == {"b.mp4": video("new/b.mp4")}
-    world.batch = "00"
+    world.job = "00"
     assert world.files == {"a.mp4": b"new"}
 
 

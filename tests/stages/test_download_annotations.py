@@ -8,10 +8,10 @@ import pytest
 from pipeline.demo.mirror_server import serve
 from pipeline.download.annotation_files import download_annotations
 from pipeline.download.data_lock import DataLock
-from pipeline.download.http_client import Patience
+from pipeline.download.http import RetryPolicy
 from pipeline.settings.sections import AnnotationFile
 
-PATIENCE = Patience(timeout_seconds=1, attempts=1)
+POLICY = RetryPolicy(timeout_seconds=1, attempts=1)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def fetch(mirror: Path, *entries: dict[str, str]) -> dict[str, float]:
     files = [AnnotationFile(**entry) for entry in entries]
     with serve(mirror) as base:
         raw = mirror.parent / "out" / "raw"
-        return download_annotations(files, raw, base, PATIENCE, DataLock(None))
+        return download_annotations(files, raw, policy=POLICY, lock=DataLock(None), mirror=base)
 
 
 def refusal(mirror: Path, *entries: dict[str, str]) -> str:
@@ -113,5 +113,5 @@ def test_one_name_for_two_files_is_refused(mirror):
 def test_mirror_that_was_not_given_is_asked_for(tmp_path):
     with pytest.raises(ValueError, match="expected the flag --mirror"):
         download_annotations(
-            [AnnotationFile(url="{mirror}/a.csv")], tmp_path / "raw", None, PATIENCE, DataLock(None)
+            [AnnotationFile(url="{mirror}/a.csv")], tmp_path / "raw", None, POLICY, DataLock(None)
         )

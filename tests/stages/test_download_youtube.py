@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from yt_dlp.utils import DownloadError
 
-from pipeline.download.download_journal import Journal, Refusal
+from pipeline.download.journal import Journal, Refusal
 from tests.counter_videos import write_video
 from tests.download_world import World
 from tests.hostile_server import hostile_server

@@ -46,7 +46,7 @@ rule merge_annotations:
         code=code("merge_annotations"),
         raw=f"{DATA}/annotations/raw",
         clips=f"{DATA}/clips.csv",
-        downloaded=expand(f"{DATA}/videos/{{batch}}.csv", batch=PARAMS.every_batch),
+        downloaded=expand(f"{DATA}/videos/{{job}}.csv", job=PARAMS.every_job),
         cut=expand(f"{DATA}/clips/{{shard}}.csv", shard=PARAMS.shards),
         frames=FRAMES,
         proposals=expand(f"{DATA}/proposals/{{split}}.parquet", split=PARAMS.splits),

@@ -43,7 +43,7 @@ shell.prefix(  # which Snakemake formats with the names above
 
 wildcard_constraints:
     shard=r"\d+",
-    batch=r"\d+(_\d+)?",
+    job=r"\d+(_\d+)?",
     split="|".join(PARAMS.splits),
     variant="|".join(PARAMS.variants),
     pretrained="|".join(PARAMS.data.pretrained),

@@ -1,15 +1,15 @@
 """
 Keep the seconds that matter and turn them into stills, shard by shard.
 
-INPUT   data/<dataset>/videos/<batch>/, videos/<batch>.csv, clips.csv
+INPUT   data/<dataset>/videos/<job>/, videos/<job>.csv, clips.csv
 OUTPUT  data/<dataset>/clips/<shard>/, clips/<shard>.csv
         data/<dataset>/frames/<shard>.tar, frames/<shard>.parquet, frames/<shard>.csv
 """
 
 
 def videos_of(shard):
-    """What a shard has downloaded, round by round."""
-    return [f"{DATA}/videos/{batches[PARAMS.shards.index(shard)]}" for batches in PARAMS.batches]
+    """What a shard has downloaded, pass by pass."""
+    return [f"{DATA}/videos/{jobs[PARAMS.shards.index(shard)]}" for jobs in PARAMS.jobs]
 
 
 rule cut_clips:

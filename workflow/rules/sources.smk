@@ -1,12 +1,12 @@
 """
-Fetch the published annotations, list the clips they need, fetch the videos: a batch for each shard
-and, where a subset's sources mix archives with others, for each round of them.
+Download the published annotations, list the clips they need, download the videos: a job for each
+shard and, where a subset's sources mix archives with others, for each pass over them.
 
 INPUT   data/<dataset>/mirror/ (demo), or the addresses and folders in params.yaml
-OUTPUT  data/<dataset>/annotations/raw/, clips.csv, videos/<batch>/, videos/<batch>.csv
+OUTPUT  data/<dataset>/annotations/raw/, clips.csv, videos/<job>/, videos/<job>.csv
 
-The folder videos/<batch>/ is no output that Snakemake knows of, or it would be deleted before the
-job runs again: what it holds is not to be downloaded twice. Where its table is, it is whole.
+The folder videos/<job>/ is no output that Snakemake knows of, or it would be deleted before the job
+runs again: what it holds is not to be downloaded twice. Where its table is, it is whole.
 """
 
 
@@ -18,7 +18,11 @@ rule download_annotations:
         raw=directory(f"{DATA}/annotations/raw"),
     log:
         f"{LOGS}/download_annotations/all.log",
+    benchmark:
+        f"{LOGS}/download_annotations/all.benchmark.tsv"
     retries: 1
+    resources:
+        connections=1,
     params:
         files=[file.model_dump() for file in PARAMS.data.annotation_files],
         lock=LOCK,
@@ -26,8 +30,14 @@ rule download_annotations:
     message:
         "Download the annotations"
     shell:
-        "python -m pipeline.stages.download_annotations --mirror {input.mirror} --raw {output.raw}"
-        " --lock {params.lock} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.download_annotations \\
+        --mirror {input.mirror:q} \\
+        --raw {output.raw:q} \\
+        --lock {params.lock:q} \\
+        --summary {params.summary:q} \\
+        >{log:q} 2>&1
+        """
 
 
 rule list_clips:
@@ -38,6 +48,8 @@ rule list_clips:
         clips=f"{DATA}/clips.csv",
     log:
         f"{LOGS}/list_clips/all.log",
+    benchmark:
+        f"{LOGS}/list_clips/all.benchmark.tsv"
     params:
         values=PARAMS.stage_values("list_clips"),
         subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
@@ -47,8 +59,13 @@ rule list_clips:
     message:
         "List the clips to have"
     shell:
-        "python -m pipeline.stages.list_clips --raw {input.raw} --clips {output.clips}"
-        " --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.list_clips \\
+        --raw {input.raw:q} \\
+        --clips {output.clips:q} \\
+        --summary {params.summary:q} \\
+        >{log:q} 2>&1
+        """
 
 
 rule download:
@@ -58,29 +75,42 @@ rule download:
         raw=f"{DATA}/annotations/raw",
         clips=f"{DATA}/clips.csv",
         earlier=lambda wildcards: expand(
-            f"{DATA}/videos/{{batch}}.csv",
-            batch=PARAMS.batches_before(wildcards.batch),
+            f"{DATA}/videos/{{job}}.csv", job=PARAMS.jobs_before(wildcards.job)
         ),
     output:
-        report=f"{DATA}/videos/{{batch}}.csv",
+        report=f"{DATA}/videos/{{job}}.csv",
     log:
-        f"{LOGS}/download/{{batch}}.log",
+        f"{LOGS}/download/{{job}}.log",
+    benchmark:
+        f"{LOGS}/download/{{job}}.benchmark.tsv"
     retries: 1
+    resources:
+        connections=PARAMS.download.connections,
     params:
         subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
         folder=f"{DATA}/videos",
-        lock=lambda wildcards: f"locks/{PARAMS.dataset}/{wildcards.batch.partition('_')[0]}.csv",
-        summary=f"{LOGS}/download/{{batch}}.json",
+        videos=f"{DATA}/videos/{{job}}",
+        lock=lambda wildcards: f"locks/{PARAMS.dataset}/{wildcards.job.partition('_')[0]}.csv",
+        summary=f"{LOGS}/download/{{job}}.json",
     message:
-        "Download the videos of {wildcards.batch}"
+        "Download the videos of {wildcards.job}"
     shell:
-        "python -m pipeline.stages.download --clips {input.clips} --raw {input.raw}"
-        " --batch {wildcards.batch} --earlier {params.folder}"
-        " --videos {params.folder}/{wildcards.batch} --report {output.report}"
-        " --mirror {input.mirror} --lock {params.lock} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.download \\
+        --clips {input.clips:q} \\
+        --raw {input.raw:q} \\
+        --job {wildcards.job:q} \\
+        --earlier {params.folder:q} \\
+        --videos {params.videos:q} \\
+        --report {output.report:q} \\
+        --mirror {input.mirror:q} \\
+        --lock {params.lock:q} \\
+        --summary {params.summary:q} \\
+        >{log:q} 2>&1
+        """
 
 
 rule all_videos:
     input:
-        expand(f"{DATA}/videos/{{batch}}.csv", batch=PARAMS.every_batch),
+        expand(f"{DATA}/videos/{{job}}.csv", job=PARAMS.every_job),
     localrule: True

@@ -64,7 +64,7 @@ def test_damaged_archive_gives_its_connection_back_at_once(world):
         # No header of a tar, and more behind it than anybody reads by then.
         (world.mirror / f"{number}.tar.gz").write_bytes(b"x" * 5_000_000)
     world.want("a", "b", "c", shard="")
-    world.manners = replace(world.manners, connections=1, per_host=1)
+    world.limits = replace(world.limits, connections=1)
     job = threading.Thread(target=world.download, daemon=True)
     gc.disable()  # which might otherwise help
     try:
@@ -85,7 +85,7 @@ def test_full_disk_ends_the_job_and_the_next_run_goes_on(world, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.download.download_journal.Journal.add", full)
+        patch.setattr("pipeline.download.journal.Journal.add", full)
         with pytest.raises(OSError, match="disk is full: no space left; make room"):
             world.download()
     assert not world.videos.exists()
@@ -138,7 +138,7 @@ def test_finished_archives_are_not_read_again(world):
     world.want("a", "b", shard="")
     (world.raw / "paths.txt").write_text("{mirror}/0.tar.gz\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.download.batch_download.write_videos", killed)
+        patch.setattr("pipeline.download.job.write_videos", killed)
         with pytest.raises(KeyboardInterrupt):
             world.download()
     (world.raw / "paths.txt").write_text("{mirror}/0.tar.gz\n{mirror}/1.tar.gz\n")

@@ -7,12 +7,12 @@ import pytest
 
 from pipeline.core.progress import Progress
 from pipeline.download.data_lock import UNLOCKED
-from pipeline.download.download_job import DownloadJob, Manners
-from pipeline.download.download_journal import Journal
-from pipeline.download.host_slots import StoppedError
-from pipeline.download.http_reader import Opening
+from pipeline.download.http import Opening
+from pipeline.download.job_context import DownloadLimits, FileProgress, JobContext
+from pipeline.download.journal import Journal
 from pipeline.download.member_cutting import MemberCutter
-from tests.download_world import PATIENCE, QUICK
+from pipeline.download.transfer import StoppedError
+from tests.download_world import POLICY, QUICK
 
 
 class Expected(Progress):
@@ -28,19 +28,17 @@ class Expected(Progress):
 
 def job_of(num_files, folder, stopped=None):
     progress = Expected()
-    manners = Manners(PATIENCE, 2, 2, QUICK, 100)
+    limits = DownloadLimits(POLICY, 2, QUICK, 100)
     stopped = stopped or threading.Event()
     client = httpx.Client()
     journal = Journal(folder)
     cutter = MemberCutter({})
-    return DownloadJob(
-        client, manners, UNLOCKED, journal, None, cutter, progress, num_files, stopped
-    )
+    return JobContext(client, limits, UNLOCKED, journal, None, cutter, progress, num_files, stopped)
 
 
 def test_files_nobody_has_announced_are_taken_to_be_like_the_others(tmp_path):
     job = job_of(4, tmp_path)
-    one, two = job.watch(), job.watch()
+    one, two = FileProgress(job), FileProgress(job)
 
     one.announced(100)
     two.announced(300)
@@ -57,7 +55,7 @@ def test_files_nobody_has_announced_are_taken_to_be_like_the_others(tmp_path):
 def test_unannounced_size_says_nothing(tmp_path):
     job = job_of(2, tmp_path)
 
-    job.watch().opened(Opening(iter([]), 0, None, None))
+    FileProgress(job).opened(Opening(iter([]), 0, None, None))
 
     assert job._progress.totals == []
 
@@ -68,4 +66,4 @@ def test_nothing_more_is_received_when_the_job_is_to_stop(tmp_path):
     stopped.set()
 
     with pytest.raises(StoppedError):
-        job.watch().received(1)
+        FileProgress(job).received(1)

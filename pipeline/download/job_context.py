@@ -1,4 +1,4 @@
-"""What the threads of one download job share: the hosts' limits, the journal, the progress."""
+"""What the threads of one download job share: limits, lock, journal, progress."""
 
 import threading
 from dataclasses import dataclass
@@ -7,41 +7,42 @@ import httpx
 
 from pipeline.core.progress import Progress
 from pipeline.download.data_lock import DataLock
-from pipeline.download.download_journal import Fetched, Journal
-from pipeline.download.host_slots import HostSlots, StoppedError
-from pipeline.download.http_client import Patience
-from pipeline.download.http_reader import Opening
+from pipeline.download.http import Opening, RetryPolicy
+from pipeline.download.journal import Fetched, Journal
 from pipeline.download.member_cutting import MemberCutter
+from pipeline.download.transfer import StoppedError
 from pipeline.download.youtube import YouTubeReader
 from pipeline.settings.sections import YouTube
 
 
 @dataclass(frozen=True)
-class Manners:
-    """How a job treats the hosts it asks.
+class DownloadLimits:
+    """How a job treats the hosts that it asks.
 
     Attributes:
+        retry_policy: how long to bear with one.
         connections: clips and archives fetched at once.
-        per_host: connections to one host, by all jobs on this machine together.
         youtube: pauses and limits for YouTube.
-        short_side_px: the smallest pictures wanted where a host offers several.
+        short_side_px: the smallest frames wanted where a host offers several.
     """
 
-    patience: Patience
+    retry_policy: RetryPolicy
     connections: int
-    per_host: int
     youtube: YouTube
     short_side_px: int
 
 
-class DownloadJob:
-    """Shared between threads; each clip and each archive has a place of its own in `folder`.
+class JobContext:
+    """Shared between threads; each clip and each archive has a path of its own in `folder`.
 
     Args:
+        client: from `open_client`.
+        limits: how to treat the hosts.
         lock: the hashes of what was downloaded before.
         journal: what earlier runs fetched, in the working folder.
         mirror: address that stands for `{mirror}`.
         cutter: cuts what comes out of archives.
+        progress: shows what has come.
         num_files: clips and archives to fetch.
         stopped: set when no transfer is to go on.
     """
@@ -49,7 +50,7 @@ class DownloadJob:
     def __init__(
         self,
         client: httpx.Client,
-        manners: Manners,
+        limits: DownloadLimits,
         lock: DataLock,
         journal: Journal,
         mirror: str | None,
@@ -58,32 +59,23 @@ class DownloadJob:
         num_files: int,
         stopped: threading.Event,
     ) -> None:
-        self.client, self.patience, self.mirror = client, manners.patience, mirror
+        self.client, self.retry_policy, self.mirror = client, limits.retry_policy, mirror
         self.lock, self.cutter = lock, cutter
         self.folder, self.journal = journal.folder, journal
-        self.youtube = YouTubeReader(
-            manners.youtube,
-            manners.patience.timeout_seconds,
-            manners.short_side_px,
-            HostSlots(manners.youtube.at_once, stopped, own=mirror),
-            stopped,
-        )
+        timeout_seconds = limits.retry_policy.timeout_seconds
+        self.youtube = YouTubeReader(limits.youtube, timeout_seconds, limits.short_side_px, stopped)
         self._progress, self._lock = progress, threading.Lock()
         self._num_files, self._num_clips = num_files, 0
         self._num_announced, self._announced_bytes = 0, 0
         self._stopped = stopped
 
-    def watch(self) -> "FileWatch":
-        """Follows one file."""
-        return FileWatch(self)
-
     def earlier(self, clip: str, source: str) -> Fetched | None:
-        """What an earlier run fetched of a clip from a source, if it is what it must be."""
+        """Return what an earlier run fetched of a clip from a source, if it is what it must be."""
         row = self.journal.find(clip, source)
         return row if row is not None and self._is_as_locked(row) else None
 
     def earlier_from(self, archive: str) -> dict[str, Fetched]:
-        """Clip to file for what earlier runs took out of an archive and what serves this one."""
+        """Return clip to file for what earlier runs took out of an archive and serves this one."""
         rows = self.journal.from_source(archive)
         return {
             clip: row
@@ -94,7 +86,7 @@ class DownloadJob:
     def _is_as_locked(self, row: Fetched) -> bool:
         return self.lock.expected(row.address) in (None, row.upstream.sha256)
 
-    def note(self, row: Fetched) -> None:
+    def add(self, row: Fetched) -> None:
         """Note that a clip is there."""
         self.journal.add(row)
         with self._lock:
@@ -116,10 +108,10 @@ class DownloadJob:
             self._progress.expect(self._announced_bytes + mean * unknown)
 
 
-class FileWatch:
+class FileProgress:
     """What came of one file, and what is expected of it, for the job's progress."""
 
-    def __init__(self, job: DownloadJob) -> None:
+    def __init__(self, job: JobContext) -> None:
         self._job = job
         self._came = self._expected = 0
         self._known = False

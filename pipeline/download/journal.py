@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.atomic import sync, written
+from pipeline.core.atomic import written
 from pipeline.core.hard_link import link_or_copy
-from pipeline.download.archive_checkpoint import checkpoint_path
 from pipeline.download.data_lock import is_lockable
 from pipeline.download.sources import MIRROR
 from pipeline.download.transfer import Transferred, hash_file
@@ -102,7 +101,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "journal.jsonl"
-        # All jobs of a round look for the same clips in their archives.
+        # All jobs of a pass look for the same clips in their archives.
         self._wanted = folder.parent / ".wanted.partial"
         self._lock = threading.Lock()
         self._fetched: dict[tuple[str, str], Fetched] = {}
@@ -128,23 +127,13 @@ class Journal:
             rows = [row for row in self._fetched.values() if row.source == source]
         return {row.clip: row for row in rows if self._is_whole(row)}
 
-    def num_noted(self, source: str) -> int:
-        """How many clips earlier runs took out of one archive, whole or not by now."""
-        with self._lock:
-            return sum(row.source == source for row in self._fetched.values())
-
-    def sync(self) -> None:
-        """Force what has been noted to the disk."""
-        if self._path.exists():
-            sync(self._path)
-
     def add(self, row: Fetched) -> None:
         with self._lock:
             self._fetched[row.clip, row.source] = row
             self._append(asdict(row))
 
     def refuse(self, refusal: Refusal) -> None:
-        """Note that a clip need not be asked for again."""
+        """Note that a clip need not be requested again."""
         with self._lock:
             self._refusals[refusal.clip, refusal.refused_by] = refusal
             self._append(asdict(refusal))
@@ -194,15 +183,12 @@ class Journal:
     def tidy(self, rows: Iterable[Fetched]) -> None:
         """Remove all but the notes, once these files lie in the folder of videos.
 
-        Kept is what a later download would have to be equal to. Local files may change, and are had
-        again at no cost, unless an archive would have to be read; so may the demo's mirror.
+        Kept is what a later download would have to be equal to. Local files may change, and are
+        taken again at no cost, unless an archive would have to be read; so may the demo's mirror.
         """
         read = [each for each in self._finished.values() if MIRROR not in each.archive]
         archives = {each.archive for each in read}
         kept = [row for row in rows if is_lockable(row.source) or row.source in archives]
-        for _, source in self._fetched.keys() - {(row.clip, row.source) for row in kept}:
-            # Or the reading would go on behind a clip that is not there.
-            checkpoint_path(self.folder, source).unlink(missing_ok=True)
         refusals = [each for each in self._refusals.values() if is_lockable(each.refused_by)]
         events = [asdict(row) for row in kept]
         events += [asdict(each) for each in refusals] + [asdict(each) for each in read]
@@ -212,7 +198,7 @@ class Journal:
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.suffix not in (".json", ".jsonl"):  # of a killed job
+            elif path != self._path:  # of a killed job
                 path.unlink()
 
     def _is_whole(self, row: Fetched) -> bool:

@@ -1,4 +1,4 @@
-"""Sources in any order: archives have rounds of their own, each for what those before lack."""
+"""Sources in any order: archives have passes of their own, each for what those before lack."""
 
 from pathlib import Path
 
@@ -27,9 +27,9 @@ def sources_of(rows: dict[str, dict[str, str]]) -> dict[str, str]:
 def test_archives_have_rounds_of_their_own(world):
     world.sources = [FILES, YOUTUBE, ARCHIVES, ARCHIVES, YOUTUBE, ARCHIVES]
 
-    rounds = Subset.model_validate(world.subset).rounds
+    passes = Subset.model_validate(world.subset).passes
 
-    kinds = [[source.kind for source in each] for each in rounds]
+    kinds = [[source.kind for source in each] for each in passes]
     assert kinds == [["files", "youtube"], ["archives"] * 2, ["youtube"], ["archives"]]
 
 

@@ -1,0 +1,65 @@
+"""Videos that lie on this machine already."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.core.hard_link import link_or_copy
+from pipeline.download.http import TransferError
+from pipeline.download.sources import Found, NamedFiles, WantedClip, is_video
+from pipeline.download.transfer import Transferred, hash_file
+from pipeline.settings.sections import FolderSource
+
+if TYPE_CHECKING:
+    from pipeline.download.job_context import FileProgress, JobContext
+
+
+class LocalFolder:
+    """Videos that lie in a folder already, at any depth, under their clip's or video's name."""
+
+    def __init__(self, source: FolderSource, raw: Path) -> None:
+        path = Path(source.path)
+        if not path.is_dir():
+            raise ValueError(f"sources: {path}: found no folder, expected one with videos")
+        self.name = f"folder {path}"
+        self._trimmed = source.trimmed
+        self._files = NamedFiles(map(str, _walk(path)))
+
+    def find(self, want: WantedClip) -> Found | None:
+        if (found := self._files.find(want)) is None:
+            return None
+        path, offset = Path(found[0]), found[1]
+        if self._trimmed and path.stem == want.video_id:
+            offset = 0.0
+        return Found(str(path), path.suffix, offset)
+
+    def fetch(
+        self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
+    ) -> Transferred:
+        """Link the file where that is possible, so that it takes no second room."""
+        source = Path(found.source)
+        try:
+            there = hash_file(source)
+        except OSError as error:
+            raise TransferError(f"cannot be read: {error.strerror}", permanent=True) from error
+        if not there.bytes:
+            raise TransferError("empty file", permanent=True)
+        link_or_copy(source, target)
+        progress.received(there.bytes)
+        return there
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every video below a folder in a fixed order; links are followed, each folder entered once."""
+    entered: set[Path] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()
+        for name in sorted(names):
+            if is_video(name):
+                yield Path(place, name)

@@ -1,0 +1,315 @@
+"""Ask for files over HTTP: the client of a job, and what an answer is worth.
+
+`transfer` builds on this: an address becomes one file, or the bytes of a streamed archive.
+"""
+
+import email.utils
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Self
+
+import httpx
+
+MAX_REDIRECTS = 10
+MAX_DIGITS = 19  # of a number in a header: an exabyte, or as many seconds
+RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
+CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
+SLOWEST_BYTES_PER_SECOND = 1000  # slower than this for a whole time-out is a stall as well
+HEADER_TIMEOUTS = 3  # until the last header of an answer, connection and redirects included
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+# What httpx raises, what to say of it, and whether asking again is of no use.
+MISTAKES: tuple[tuple[type[httpx.HTTPError], str, bool], ...] = (
+    (httpx.UnsupportedProtocol, "not an HTTP address: {}", True),
+    (httpx.TooManyRedirects, "too many redirects", True),
+    (httpx.ConnectTimeout, "no connection in time", False),
+    (httpx.TimeoutException, "stalled", False),
+    (httpx.ConnectError, "cannot connect: {}", False),
+    (httpx.TransportError, "connection broke off", False),
+)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long to bear with a server."""
+
+    timeout_seconds: float  # silence that counts as a broken connection
+    attempts: int  # failures in a row before an address is given up
+    first_wait_seconds: float = 1.0  # bound of the first random wait, doubled with every failure
+    longest_wait_seconds: float = 60.0
+
+
+class TransferError(ValueError):
+    """Why an address gave no usable bytes; the reason is short enough for a cell of a table.
+
+    Attributes:
+        reason: such as "HTTP 404", without addresses, ports or anything else that varies.
+        permanent: asking again will not help.
+        wait_seconds: how long the server asked us to wait.
+        found: the sha256 of what came, where that is what is wrong.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        wait_seconds: float | None = None,
+        found: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.permanent = reason, permanent
+        self.wait_seconds, self.found = wait_seconds, found
+
+
+class StaleError(TransferError):
+    """What we hold of a file cannot be continued: begin again at its first byte."""
+
+
+def open_client(policy: RetryPolicy, connections: int = 1) -> httpx.Client:
+    """Return a client to share between threads: proxies from the environment, none for loopback.
+
+    Args:
+        connections: at once, to all hosts.
+
+    Raises:
+        ValueError: a proxy of the environment cannot be used.
+    """
+    try:
+        return httpx.Client(
+            timeout=httpx.Timeout(policy.timeout_seconds, pool=None),
+            # Each request has a connection of its own, so that a deadline can end it alone.
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
+            mounts={f"all://{host}": None for host in LOOPBACK_HOSTS},
+            follow_redirects=True,
+            max_redirects=MAX_REDIRECTS,
+            event_hooks={"response": [_check_redirect]},
+            # The published bytes, not an encoding of them: lengths, ranges and hashes count.
+            headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:  # ImportError: of SOCKS
+        raise ValueError(_proxy_mistake(error)) from None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An answer whose body is about to be read.
+
+    Attributes:
+        chunks: the body, piece by piece.
+        offset: position of the body's first byte within the whole file.
+        total: bytes of the whole file, or None when the server does not say.
+        validator: what If-Range takes to name this very version, or None.
+    """
+
+    chunks: Iterator[bytes]
+    offset: int
+    total: int | None
+    validator: str | None
+
+
+@contextmanager
+def open_at(
+    client: httpx.Client, url: str, offset: int = 0, validator: str | None = None
+) -> Iterator[Opening]:
+    """Request a file from `offset` on; the answer may start at 0 all the same.
+
+    Args:
+        client: from `open_client`.
+        url: the address.
+        offset: bytes that we have already; needs a validator.
+        validator: the version that those bytes belong to.
+
+    Raises:
+        StaleError: the file is another by now, or not that long.
+        TransferError: no usable answer, or the body broke off, while the block runs as well.
+    """
+    headers = {"Range": f"bytes={offset}-", "If-Range": validator} if offset and validator else {}
+    try:
+        _check_host(httpx.URL(url))
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise TransferError(f"not an HTTP address: {error}", permanent=True) from error
+    timeout_seconds = float(client.timeout.read or 0.0)
+    deadline = _Deadline(HEADER_TIMEOUTS * timeout_seconds)
+    try:
+        with ExitStack() as held:
+            with deadline:
+                answer = client.stream("GET", url, headers=headers, extensions=deadline.extensions)
+                response = held.enter_context(answer)
+            chunks = _chunks(response, timeout_seconds)
+            yield _opening(response, chunks, offset if headers else 0, validator)
+    except httpx.HTTPError as error:
+        if deadline.passed:
+            raise TransferError("stalled") from error
+        said, permanent = next((s, p) for kind, s, p in MISTAKES if isinstance(error, kind))
+        raise TransferError(said.format(error), permanent=permanent) from error
+
+
+class _Deadline:
+    """Ends a request whose answer does not begin in time.
+
+    The time-out of httpx counts anew with every byte: headers sent byte by byte, or one 103 after
+    the other, would keep a job waiting for ever.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self.extensions = {"trace": self._follow}
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._timer.cancel()
+        for each in self._sockets:
+            each.close()
+
+    def _follow(self, event: str, info: dict[str, Any]) -> None:
+        """Note the connections of a request; httpx calls its `trace` extension at every event."""
+        if event.endswith("connect_tcp.complete"):
+            # A second handle of it: that of httpx goes over to TLS.
+            self._sockets.append(info["return_value"].get_extra_info("socket").dup())
+            if self.passed:
+                self._end()
+
+    def _end(self) -> None:
+        self.passed = True
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+def _opening(
+    response: httpx.Response, chunks: Iterator[bytes], offset: int, validator: str | None
+) -> Opening:
+    """Check status and headers of an answer to a request for the bytes from `offset` on."""
+    _check_status(response)
+    _check_kind(response)
+    found = _validator_of(response)
+    start, total = 0, response.headers.get("Content-Length", "")
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+        match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        if match is None or not offset or int(match.group(1)) != offset:
+            raise StaleError("another range than the one asked for")
+        if found is not None and found != validator:  # a server that does not know If-Range
+            raise StaleError("changed while it was read")
+        start, total, found = offset, match.group(3), validator
+    return Opening(chunks, start, _size_of(total), found)
+
+
+def _chunks(response: httpx.Response, timeout_seconds: float) -> Iterator[bytes]:
+    """Yield the body as sent; a drip slower than `SLOWEST_BYTES_PER_SECOND` is a TransferError.
+
+    Only the time spent waiting counts, not what the reader does between two pieces.
+    """
+    body = response.iter_raw()
+    waited_seconds, size = 0.0, 0
+    while True:
+        asked = time.monotonic()
+        chunk = next(body, None)
+        if chunk is None:
+            return
+        waited_seconds += time.monotonic() - asked
+        size += len(chunk)
+        if waited_seconds > timeout_seconds:
+            if size < SLOWEST_BYTES_PER_SECOND * waited_seconds:
+                raise TransferError("stalled")
+            waited_seconds, size = 0.0, 0
+        yield chunk
+
+
+def _check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+        return
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise StaleError("HTTP 416")
+    wait = _retry_after_seconds(response.headers.get("Retry-After", ""))
+    permanent = status not in RETRIED_STATUSES
+    raise TransferError(f"HTTP {status}", permanent=permanent, wait_seconds=wait)
+
+
+def _check_kind(response: httpx.Response) -> None:
+    """Refuse pages of portals and error pages that call themselves a success."""
+    if "html" in response.headers.get("Content-Type", "").lower():
+        raise TransferError("an HTML page instead of the file", permanent=True)
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    # Some hosts call a .gz file gzip-encoded; its bytes are then the file all the same.
+    if encoding != "identity" and not response.url.path.endswith((".gz", ".tgz")):
+        raise TransferError(f"content encoding {encoding}, not asked for", permanent=True)
+
+
+def _check_redirect(response: httpx.Response) -> None:
+    """Follow redirects to web addresses only, never to file: or the like."""
+    if not response.has_redirect_location:
+        return
+    try:
+        target = response.url.join(response.headers["Location"])
+        _check_host(target)
+    except (httpx.InvalidURL, UnicodeError):
+        raise TransferError("redirect to no address", permanent=True) from None
+    if target.scheme not in ("http", "https"):
+        raise TransferError(f"redirect to {target.scheme}:", permanent=True)
+
+
+def _check_host(url: httpx.URL) -> None:
+    """UnicodeError unless the host can be looked up: no part of it is empty or too long."""
+    url.host.encode("idna")
+    url.raw_host.decode("ascii").encode("idna")
+
+
+def _size_of(text: str) -> int | None:
+    if not text.isdecimal():
+        return None
+    if len(text) > MAX_DIGITS:
+        raise TransferError(f"announced by a number of {len(text)} digits", permanent=True)
+    return int(text)
+
+
+def _validator_of(response: httpx.Response) -> str | None:
+    """Return what names this version in If-Range: a strong ETag, else the date, else nothing.
+
+    Weak ones (W/"...") promise no equal bytes; what is not ASCII could not be sent back.
+    """
+    etag, modified = (str(response.headers.get(name, "")) for name in ("ETag", "Last-Modified"))
+    chosen = etag if etag.startswith('"') else modified
+    return chosen if chosen and chosen.isascii() else None
+
+
+def _retry_after_seconds(value: str) -> float | None:
+    """Seconds from now that a Retry-After header names, as a number or a date; None for neither."""
+    if re.fullmatch(rf"\d{{1,{MAX_DIGITS}}}", value.strip()):
+        return float(value)
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+def _proxy_mistake(error: Exception) -> str:
+    """Which variables name an unusable proxy, and how to go without; no password of theirs."""
+    named = {name: value for name, value in os.environ.items() if name.lower() in PROXY_VARIABLES}
+    schemes = {name: value.partition("://")[0] for name, value in named.items() if "://" in value}
+    wrong = {name: each for name, each in schemes.items() if each not in ("http", "https")}
+    if not wrong:
+        return f"{', '.join(named)}: found no proxy's address, expected http://host:port: {error}"
+    found, names = (" ".join(sorted(set(each))) for each in (wrong.values(), wrong))
+    return (
+        f"{names}: found a {found} proxy, expected http or https; "
+        f"`unset {names}` in the shell goes without"
+    )
