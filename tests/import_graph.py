@@ -21,15 +21,29 @@ def reachable(module: str) -> set[str]:
 
 @cache
 def imported(module: str) -> list[str]:
-    """Names of the modules in a module's import statements; those outside the project too."""
+    """Names of the modules that a module imports when it runs; those outside the project too."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(source_of(module).read_text(encoding="utf-8"))):
+    tree = ast.parse(source_of(module).read_text(encoding="utf-8"))
+    ignored = _for_types_only(tree)
+    for node in ast.walk(tree):
+        if id(node) in ignored:
+            continue
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             below = [f"{node.module}.{alias.name}" for alias in node.names]
             names += [node.module, *(name for name in below if source_of(name).is_file())]
     return [name for name in names if not name.startswith("pipeline") or source_of(name).is_file()]
+
+
+def _for_types_only(tree: ast.Module) -> set[int]:
+    """Nodes below `if TYPE_CHECKING:`, which no run reaches."""
+    blocks = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    )
+    return {id(node) for block in blocks for node in ast.walk(block)}
 
 
 def source_of(module: str) -> Path:

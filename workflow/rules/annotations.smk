@@ -1,5 +1,5 @@
 """
-Find the people of each keyframe, then merge annotations, people and frames into index files.
+Detect the persons of each keyframe, then merge annotations, person boxes and frames into index files.
 
 INPUT   data/<dataset>/annotations/raw/, clips.csv, videos/, clips/, frames/
 OUTPUT  data/<dataset>/proposals/<split>.parquet, index/<split>.parquet,
@@ -21,18 +21,30 @@ rule detect_people:
         proposals=f"{DATA}/proposals/{{split}}.parquet",
     log:
         f"{LOGS}/detect_people/{{split}}.log",
+    benchmark:
+        f"{LOGS}/detect_people/{{split}}.benchmark.tsv"
     params:
         values=PARAMS.stage_values("detect_people"),
-        subsets=lambda wildcards: [subset.model_dump() for subset in PARAMS.subsets(wildcards.split)],
+        subsets=lambda wildcards: [
+            subset.model_dump() for subset in PARAMS.subsets(wildcards.split)
+        ],
         frames=f"{DATA}/frames",
         lock=LOCK,
         summary=f"{LOGS}/detect_people/{{split}}.json",
     message:
-        "Find the people of {wildcards.split}"
+        "Detect the persons of {wildcards.split}"
     shell:
-        "python -m pipeline.stages.detect_people --raw {input.raw} --clips {input.clips}"
-        " --frames {params.frames} --split {wildcards.split} --proposals {output.proposals}"
-        " --lock {params.lock} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.detect_people \\
+            --raw {input.raw:q} \\
+            --clips {input.clips:q} \\
+            --frames {params.frames:q} \\
+            --split {wildcards.split:q} \\
+            --proposals {output.proposals:q} \\
+            --lock {params.lock:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
+        """
 
 
 rule all_proposals:
@@ -57,6 +69,8 @@ rule merge_annotations:
         page=f"{DATA}/coverage.md",
     log:
         f"{LOGS}/merge_annotations/all.log",
+    benchmark:
+        f"{LOGS}/merge_annotations/all.benchmark.tsv"
     params:
         values=PARAMS.stage_values("merge_annotations"),
         subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
@@ -66,7 +80,16 @@ rule merge_annotations:
     message:
         "Merge the annotations"
     shell:
-        "python -m pipeline.stages.merge_annotations --raw {input.raw} --clips {input.clips}"
-        " --videos {params.data}/videos --cut {params.data}/clips --frames {params.data}/frames"
-        " --proposals {params.data}/proposals --index {params.data}/index"
-        " --coverage {output.coverage} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.merge_annotations \\
+            --raw {input.raw:q} \\
+            --clips {input.clips:q} \\
+            --videos {params.data:q}/videos \\
+            --cut {params.data:q}/clips \\
+            --frames {params.data:q}/frames \\
+            --proposals {params.data:q}/proposals \\
+            --index {params.data:q}/index \\
+            --coverage {output.coverage:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
+        """

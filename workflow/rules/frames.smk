@@ -1,5 +1,5 @@
 """
-Keep the seconds that matter and turn them into stills, shard by shard.
+Keep the seconds that matter and turn them into frames, shard by shard.
 
 INPUT   data/<dataset>/videos/<job>/, videos/<job>.csv, clips.csv
 OUTPUT  data/<dataset>/clips/<shard>/, clips/<shard>.csv
@@ -22,6 +22,8 @@ rule cut_clips:
         report=f"{DATA}/clips/{{shard}}.csv",
     log:
         f"{LOGS}/cut_clips/{{shard}}.log",
+    benchmark:
+        f"{LOGS}/cut_clips/{{shard}}.benchmark.tsv"
     params:
         values=PARAMS.stage_values("cut_clips"),
         videos=lambda wildcards: videos_of(wildcards.shard),
@@ -29,9 +31,17 @@ rule cut_clips:
     message:
         "Cut the clips of shard {wildcards.shard}"
     shell:
-        "python -m pipeline.stages.cut_clips --clips {input.clips} --shard {wildcards.shard}"
-        " --videos {params.videos} --downloaded {input.downloaded} --cut {output.cut}"
-        " --report {output.report} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.cut_clips \\
+            --clips {input.clips:q} \\
+            --shard {wildcards.shard:q} \\
+            --videos {params.videos:q} \\
+            --downloaded {input.downloaded:q} \\
+            --cut {output.cut:q} \\
+            --report {output.report:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
+        """
 
 
 rule extract_frames:
@@ -46,6 +56,8 @@ rule extract_frames:
         report=f"{DATA}/frames/{{shard}}.csv",
     log:
         f"{LOGS}/extract_frames/{{shard}}.log",
+    benchmark:
+        f"{LOGS}/extract_frames/{{shard}}.benchmark.tsv"
     resources:
         mem_mb=1500,
     params:
@@ -54,9 +66,17 @@ rule extract_frames:
     message:
         "Extract the frames of shard {wildcards.shard}"
     shell:
-        "python -m pipeline.stages.extract_frames --clips {input.clips} --cut {input.cut}"
-        " --cut-report {input.cut_report} --tar {output.tar} --index {output.index}"
-        " --report {output.report} --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.extract_frames \\
+            --clips {input.clips:q} \\
+            --cut {input.cut:q} \\
+            --cut-report {input.cut_report:q} \\
+            --tar {output.tar:q} \\
+            --index {output.index:q} \\
+            --report {output.report:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
+        """
 
 
 rule all_clips:

@@ -107,18 +107,18 @@ rule train:
     shell:
         """
         python -m pipeline.stages.train \\
-        --variant {wildcards.variant:q} \\
-        --raw {input.raw:q} \\
-        --index {params.index:q} \\
-        --frames {params.frames:q} \\
-        --pretrained {input.pretrained:q} \\
-        --model {output.model:q} \\
-        --best {output.best:q} \\
-        --history {output.history:q} \\
-        --processes {resources.gpu:q} \\
-        --state {params.state:q} \\
-        --summary {params.summary:q} \\
-        >{log:q} 2>&1
+            --variant {wildcards.variant:q} \\
+            --raw {input.raw:q} \\
+            --index {params.index:q} \\
+            --frames {params.frames:q} \\
+            --pretrained {input.pretrained:q} \\
+            --model {output.model:q} \\
+            --best {output.best:q} \\
+            --history {output.history:q} \\
+            --processes {resources.gpu:q} \\
+            --state {params.state:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
         """
 
 

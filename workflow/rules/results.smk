@@ -29,6 +29,8 @@ rule report:
         report=directory(f"{RESULTS}/report"),
     log:
         f"{LOGS}/report/all.log",
+    benchmark:
+        f"{LOGS}/report/all.benchmark.tsv"
     params:
         values=PARAMS.stage_values("report"),
         variants={variant: PARAMS.train_values(variant) for variant in PARAMS.variants},
@@ -39,10 +41,18 @@ rule report:
     message:
         "Gather the table and the report"
     shell:
-        "python -m pipeline.stages.report --results {params.results} --raw {input.raw}"
-        " --index {params.index} --frames {params.frames} --coverage {input.coverage}"
-        " --out {output.report} --metrics {output.metrics}"
-        " --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.report \\
+            --results {params.results:q} \\
+            --raw {input.raw:q} \\
+            --index {params.index:q} \\
+            --frames {params.frames:q} \\
+            --coverage {input.coverage:q} \\
+            --out {output.report:q} \\
+            --metrics {output.metrics:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
+        """
 
 
 rule record:
@@ -54,6 +64,8 @@ rule record:
         stamp=f"{RESULTS}/recorded.txt",
     log:
         f"{LOGS}/record/all.log",
+    benchmark:
+        f"{LOGS}/record/all.benchmark.tsv"
     localrule: True
     params:
         logs=LOGS,

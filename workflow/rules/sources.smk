@@ -61,10 +61,10 @@ rule list_clips:
     shell:
         """
         python -m pipeline.stages.list_clips \\
-        --raw {input.raw:q} \\
-        --clips {output.clips:q} \\
-        --summary {params.summary:q} \\
-        >{log:q} 2>&1
+            --raw {input.raw:q} \\
+            --clips {output.clips:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
         """
 
 

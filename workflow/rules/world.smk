@@ -12,6 +12,8 @@ rule draw_world:
         mirror=directory(f"{DATA}/mirror"),
     log:
         f"{LOGS}/draw_world/all.log",
+    benchmark:
+        f"{LOGS}/draw_world/all.benchmark.tsv"
     threads: workflow.cores or 1
     params:
         values=PARAMS.stage_values("draw_world"),
@@ -20,5 +22,9 @@ rule draw_world:
     message:
         "Draw the demo world"
     shell:
-        "python -m pipeline.stages.draw_world --mirror {output.mirror}"
-        " --summary {params.summary} > {log} 2>&1"
+        """
+        python -m pipeline.stages.draw_world \\
+            --mirror {output.mirror:q} \\
+            --summary {params.summary:q} \\
+            > {log:q} 2>&1
+        """
