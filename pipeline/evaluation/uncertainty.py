@@ -134,7 +134,7 @@ class Step:
 
     difference: float
     interval: Interval | None
-    share_flipped: float  # resamples in which the difference has the other sign, or is zero
+    share_sign_changes: float  # resamples in which the difference has the other sign, or is zero
 
 
 def paired_step(before: Matches, after: Matches, difference: float, draws: Ints) -> Step:
@@ -150,5 +150,5 @@ def paired_step(before: Matches, after: Matches, difference: float, draws: Ints)
 def step_of(difference: float, values: Floats, num_videos: int) -> Step:
     """The same from the [R] differences of the resamples."""
     known = values[~np.isnan(values)]
-    flipped = float((known * difference <= 0).mean()) if len(known) else float("nan")
-    return Step(difference, interval(values, difference, num_videos), flipped)
+    changed = float((known * difference <= 0).mean()) if len(known) else float("nan")
+    return Step(difference, interval(values, difference, num_videos), changed)

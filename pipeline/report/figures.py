@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.evaluation.mean_ap import precision_recall
 from pipeline.report.study import Study
-from pipeline.report.table import split_name, step_text
+from pipeline.report.table import split_name, step_cell
 
 INK = "#1f2937"
 ACCENT = "#3b82f6"
@@ -116,7 +116,7 @@ def steps_chart(study: Study) -> Chart | None:
     axes.invert_yaxis()
     axes.set_xlabel("points of mAP (line: 95 % interval)")
     axes.grid(axis="x")
-    texts = "; ".join(f"{name} {step_text(step)}" for name, step in steps)
+    texts = "; ".join(f"{name} {step_cell(step)}" for name, step in steps)
     title = "Steps to the row above; blue: the interval leaves zero out"
     return _chart(figure, "steps", title, f"Points of mAP to the row above: {texts}.")
 

@@ -1,196 +1,223 @@
-"""The report as one HTML file: no network, light and dark, for a phone and for a keyboard."""
+"""Render the report as one HTML file: no network, light and dark, for a phone and for a keyboard.
+
+What stands where is in `templates/page.html`; here are the values that the template shows. Jinja2
+escapes every text that comes from data.
+"""
 
 import base64
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
 
 from pipeline.evaluation.metrics import MAIN_PROTOCOL
 from pipeline.report.drawing import draw_keyframe
-from pipeline.report.figures import Chart
-from pipeline.report.gallery import Keyframe, Person
-from pipeline.report.markup import Bar, html_bars
-from pipeline.report.page_coverage import coverage_section
-from pipeline.report.page_errors import errors_section
-from pipeline.report.page_style import CSS, SCRIPT
-from pipeline.report.study import Study, Variant
-from pipeline.report.table import NOTHING, PUBLISHED, cells, columns, footnote, percent, split_name
+from pipeline.report.figures import Chart, short_name
+from pipeline.report.gallery import Keyframe
+from pipeline.report.study import Study
+from pipeline.report.table import (
+    NOTHING,
+    columns,
+    coverage_table,
+    footnote,
+    percent,
+    split_name,
+)
 
-NUM_BARS = 20  # actions that are shown at once
-FIRST_NUMBER = 5  # column of the table where the numbers begin
+TEMPLATES = Path(__file__).parent / "templates"
+MAX_ACTIONS = 20  # shown before the rarer ones are folded up
+MAX_CONFUSED = 12  # rows shown; errors.json has more
+MAX_LOST = 200  # rows of the coverage table; coverage.csv has them all
+STATUSES = ("ok", "short", "missing")
+GROUPS = {
+    "category": "By category of action",
+    "frequency": "By how frequent an action is",
+    "size": "By size of the person",
+    "people": "By number of people in the keyframe",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A named share of 0 to 1, or None; `mark` is another one to compare it with."""
+
+    name: str
+    value: float | None
+    note: str
+    mark: float | None = None
 
 
 def make_page(study: Study, charts: Sequence[Chart], gallery: Sequence[Keyframe]) -> str:
-    """The whole page; equal input gives equal text."""
-    sections = [
-        ("table", "Ablation table", _table(study)),
-        ("charts", "Charts", _charts(charts)),
-        ("actions", "Actions", _actions(study)),
-        ("errors", "Errors", errors_section(study)),
-        ("coverage", "Coverage", coverage_section(study)),
-        ("gallery", "Gallery", _gallery(study, gallery)),
-    ]
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in sections)
-    bodies = "".join(
-        f'<section id="{name}" aria-labelledby="{name}-title">'
-        f'<h2 id="{name}-title">{title}</h2>{body}</section>\n'
-        for name, title, body in sections
+    """Return the whole page; equal input gives equal text."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
     )
-    title = f"AVA-Kinetics SlowOnly study: {escape(study.dataset)}"
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n'
-        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
-        f'<a class="skip" href="#table">Skip to the table</a>\n'
-        f"<header><h1>{title}</h1>{_facts(study)}"
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n'
-        f"<main>\n{bodies}</main>\n"
-        f"<footer><p>Built by report of the AVA-Kinetics pipeline; raw numbers: metrics.json.</p>"
-        f"</footer>\n"
-        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    shown = columns(study)
+    return environment.get_template("page.html").render(
+        title=f"AVA-Kinetics SlowOnly study: {study.dataset}",
+        css=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        js=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
+        about=_about(study),
+        facts=_facts(study),
+        footnote=footnote(study).replace("`", ""),
+        columns=shown,
+        rows=[(each.name, [column.cell(each) for column in shown]) for each in study.variants],
+        best=study.best.name,
+        first=study.variants[0].name,
+        split_name=split_name(study.split),
+        charts=charts,
+        actions=_actions(study),
+        most_actions=MAX_ACTIONS,
+        errors=[_errors(study, split) for split in study.splits],
+        coverage=_coverage(study),
+        gallery=[_figure(keyframe) for keyframe in gallery],
     )
 
 
-def _facts(study: Study) -> str:
+def _about(study: Study) -> str:
+    if len(study.variants) == 9:
+        return (
+            "Nine ways to train a person-action detector, each trained and evaluated by the same "
+            "pipeline from the same clips."
+        )
+    return "Every variant was trained and evaluated from the same clips."
+
+
+def _facts(study: Study) -> list[tuple[str, str]]:
     best, measured = study.best, study.best.measured(study.split)
-    had = study.coverage[study.coverage["status"] != "missing"]
-    facts = [
-        ("clips", f"{had['clip'].nunique():,} of {study.coverage['clip'].nunique():,}"),
+    available = study.coverage[study.coverage["status"] != "missing"]
+    return [
+        ("clips", f"{available['clip'].nunique():,} of {study.coverage['clip'].nunique():,}"),
         (f"keyframes scored ({split_name(study.split)})", f"{measured['counts']['keyframes']:,}"),
         ("ground truth labels there", f"{measured['counts']['ground_truth_boxes']:,}"),
         ("actions with ground truth", f"{measured['num_actions']} of {len(study.classes)}"),
         ("variants", str(len(study.variants))),
         (f"best: {best.name}", f"{percent(best.mAP)} mAP"),
     ]
-    shown = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
-    return (
-        '<p class="soft">Nine ways to train a person-action detector, each trained and evaluated '
-        "by the same pipeline from the same clips.</p>"
-        if len(study.variants) == 9
-        else '<p class="soft">Every variant was trained and evaluated from the same clips.</p>'
-    ) + f'<dl class="facts">{shown}</dl>'
 
 
-def _table(study: Study) -> str:
-    heads = "".join(_heading(name) for name in columns(study))
-    rows = "".join(_row(study, variant) for variant in study.variants)
-    options = "".join(
-        f'<option value="{place}">{escape(name)}</option>'
-        for place, name in enumerate(columns(study))
-    )
-    total = len(study.variants)
-    return (
-        f"<p>{escape(footnote(study).replace('`', ''))}</p>"
-        f'<p><label for="filter">Filter</label> '
-        f'<input type="search" id="filter" placeholder="e.g. k700 focal"> '
-        f'<span id="shown" class="soft small" role="status">{total} of {total} variants</span></p>'
-        f'<p class="sort"><label for="sort">Sort by</label> <select id="sort">'
-        f'<option value="">order of the study</option>{options}</select></p>'
-        f'<div class="scroll" role="region" aria-label="Ablation table" tabindex="0">'
-        f'<table id="ablation" role="table">'
-        f"<caption>Measured here; the last column was published by others and is not ours</caption>"
-        f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
-        f'<tbody role="rowgroup">{rows}</tbody></table></div>'
-    )
-
-
-def _heading(name: str) -> str:
-    published = ' class="published"' if name == PUBLISHED else ""
-    button = f'<button type="button">{escape(name)}</button>'
-    return f'<th scope="col" role="columnheader"{published}>{button}</th>'
-
-
-def _row(study: Study, variant: Variant) -> str:
-    texts, names = cells(study, variant), columns(study)
-    marked = ' class="best"' if variant is study.best else ""
-    # The roles are spelt out because a phone shows each row as a card, which hides a table's own.
-    first = f'<th scope="row" role="rowheader">{escape(texts[0])}</th>'
-    rest = "".join(
-        _cell(place, text, names[place]) for place, text in enumerate(texts) if place > 0
-    )
-    return f'<tr role="row"{marked}>{first}{rest}</tr>'
-
-
-def _cell(place: int, text: str, column: str) -> str:
-    named = f'role="cell" data-label="{escape(column)}"'
-    if place < FIRST_NUMBER:
-        return f"<td {named}>{escape(text)}</td>"
-    value, bracket, rest = text.partition(" [")
-    interval, _, flips = rest.partition("] ")
-    kind = "published" if column == PUBLISHED else "number"
-    kind += " measured" if place == FIRST_NUMBER else ""
-    lines = [f"[{interval.rstrip(']')}]", flips] if bracket else []
-    more = "".join(f'<span class="interval">{escape(line)}</span>' for line in lines if line)
-    key = value.replace("−", "-").replace(NOTHING, "-1000")
-    return f'<td {named} class="{kind}" data-sort="{key}"><span>{escape(value)}{more}</span></td>'
-
-
-def _charts(charts: Sequence[Chart]) -> str:
-    shown = "".join(
-        f"<figure><h3>{escape(chart.title)}</h3>{chart.svg}</figure>\n" for chart in charts
-    )
-    return f'<div class="charts">{shown}</div>'
-
-
-def _actions(study: Study) -> str:
-    best, first = study.best.name, study.variants[0].name
+def _actions(study: Study) -> list[Bar]:
     rows = study.per_class
     rows = rows[(rows["split"] == study.split) & (rows["protocol"] == MAIN_PROTOCOL)]
     rows = rows[rows["num_ground_truth"] > 0]
-    marks = rows[rows["variant"] == first].set_index("action_id")["AP"]
-    rows = rows[rows["variant"] == best]
+    marks = rows[rows["variant"] == study.variants[0].name].set_index("action_id")["AP"]
+    rows = rows[rows["variant"] == study.best.name]
     rows = rows.assign(mark=rows["action_id"].map(marks))
     rows = rows.sort_values(["num_ground_truth", "action_id"], ascending=[False, True])
-    columns = rows[["action", "AP", "num_ground_truth", "mark"]]
-    bars = [
+    return [
         Bar(action, ap, f"{100 * mark:.1f}; {num_ground_truth:,}", mark)
-        for action, ap, num_ground_truth, mark in columns.itertuples(index=False)
+        for action, ap, num_ground_truth, mark in rows[
+            ["action", "AP", "num_ground_truth", "mark"]
+        ].itertuples(index=False)
     ]
+
+
+def _errors(study: Study, split: str) -> dict[str, Any]:
+    """Boxes against classification, groups and confused actions of a split."""
+    best = study.best.errors[split]
+    perfect = best["perfect_boxes"]
+    return {
+        "name": split_name(split),
+        "hit": _share(perfect["people_hit"], perfect["people"]),
+        "seen": _share(perfect["people_seen"], perfect["people"]),
+        "num_people": f"{perfect['people']:,}",
+        "unmatched": f"{perfect['boxes_on_nobody']:,}",
+        "num_boxes": f"{perfect['boxes']:,}",
+        "boxes": [
+            [variant.name, *_lost_points(variant.errors[split])] for variant in study.variants
+        ],
+        "groups": [
+            {"title": title, "bars": _group_bars(best["groups"], kind)}
+            for kind, title in GROUPS.items()
+        ],
+        "confused": [
+            [
+                *(short_name(each["action"]), short_name(each["taken_for"])),
+                *(f"{each['people']:,}", f"{100 * each['share']:.1f} %"),
+            ]
+            for each in best["confused"][:MAX_CONFUSED]
+        ],
+    }
+
+
+def _lost_points(errors: Mapping[str, Any]) -> list[str]:
+    measured, perfect = errors["mAP"], errors["perfect_boxes"]["mAP"]
+    known = measured is not None and perfect is not None
+    lost = [_points(perfect - measured), _points(1 - perfect)] if known else [NOTHING] * 2
+    return [percent(measured), percent(perfect), *lost]
+
+
+def _points(value: float) -> str:
+    """Points of mAP; perfect boxes can cost a little, where two persons come to share scores."""
+    return f"{round(100 * value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def _share(count: int, total: int) -> str:
+    return f"{100 * count / total:.1f} %" if total else NOTHING
+
+
+def _group_bars(groups: Sequence[Mapping[str, Any]], kind: str) -> list[Bar]:
+    return [
+        Bar(
+            str(each["group"]).replace("_", " "),
+            each["mAP"],
+            f"{each['num_actions']}; {each['num_ground_truth']:,}",
+        )
+        for each in groups
+        if each["by"] == kind
+    ]
+
+
+def _coverage(study: Study) -> dict[str, Any]:
+    """What is available and what that does to the score."""
+    table = study.coverage
+    lost = table[table["status"] != "ok"]
+    subsets = [
+        [
+            *(str(subset), str(split), f"{len(clips):,}"),
+            *(f"{int((clips['status'] == status).sum()):,}" for status in STATUSES),
+            f"{int(clips['keyframes'].sum()):,}",
+        ]
+        for (subset, split), clips in table.groupby(["subset", "split"], sort=False)
+    ]
+    shown = lost[:MAX_LOST][["clip", "subset", "status", "reason"]]
+    return {
+        "summary": _coverage_summary(study),
+        "both": coverage_table(study),
+        "subsets": subsets,
+        "num_lost": len(lost),
+        "num_lost_elsewhere": f"{len(lost) - len(shown):,}",
+        "lost": [[str(text) for text in row] for row in shown.itertuples(index=False)],
+    }
+
+
+def _coverage_summary(study: Study) -> str:
+    best, found = study.best, study.best.coverage(study.split)
+    available, wanted = found["num_keyframes"], found["num_keyframes_all_ground_truth"]
+    name = split_name(study.split)
+    if not study.missing_from(study.split):
+        return f"All {wanted:,} keyframes of {name} are available: the score leaves nothing out."
     return (
-        f"<p>Average precision of <b>{escape(best)}</b> on {escape(split_name(study.split))} for "
-        f"each action with ground truth, the most frequent first. In brackets, and as a line in the bar, "
-        f"that of {escape(first)}; then the number of ground truth boxes.</p>"
-        f"{html_bars(bars[:NUM_BARS])}{_more_actions(bars[NUM_BARS:])}"
+        f"{available:,} of {wanted:,} keyframes of {name} are available. The measured mAP counts "
+        f"these; against all ground truth, with every missing keyframe as missed, {best.name} "
+        f"scores {percent(found['mAP_all_ground_truth'])} instead of {percent(found['mAP'])}."
     )
 
 
-def _more_actions(bars: Sequence[Bar]) -> str:
-    if not bars:
-        return ""
-    return f"<details><summary>{len(bars)} rarer actions</summary>{html_bars(bars)}</details>"
-
-
-def _gallery(study: Study, gallery: Sequence[Keyframe]) -> str:
-    if not gallery:
-        return "<p>No keyframe with people could be had.</p>"
-    figures = "".join(_picture(keyframe) for keyframe in gallery)
-    return (
-        f"<p>Keyframes of {escape(split_name(study.split))}, chosen to show many different actions "
-        f"and without a look at the detections. Dashed white: ground truth. Green: every action shown is "
-        f"right. Orange: at least one is not. Detections by {escape(study.best.name)}.</p>"
-        f'<div class="gallery">{figures}</div>'
-    )
-
-
-def _picture(keyframe: Keyframe) -> str:
-    coded = base64.b64encode(draw_keyframe(keyframe)).decode("ascii")
+def _figure(keyframe: Keyframe) -> dict[str, Any]:
     height, width = keyframe.image.shape[:2]
-    ground_truth = "; ".join(
-        ", ".join(names) or "nothing that counts" for _, names in keyframe.ground_truth
-    )
-    people = "".join(f"<li>{_actions_of(person)}</li>" for person in keyframe.found)
-    where = f"{keyframe.video_id}, second {keyframe.timestamp:g}"
-    alt = f"Keyframe of {where} with {len(keyframe.found)} detected people. Ground truth: {ground_truth}."
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{coded}" width="{4 * width}" '
-        f'height="{4 * height}" alt="{escape(alt)}"><figcaption class="small">{escape(where)}'
-        f"<br>ground truth: {escape(ground_truth)}<ol>{people}</ol></figcaption></figure>\n"
-    )
-
-
-def _actions_of(person: Person) -> str:
-    return ", ".join(
-        f'<span class="{"right" if action.is_right else "wrong"}">'
-        f"{'✓' if action.is_right else '✗'} {escape(action.name)} {100 * action.score:.0f} %</span>"
-        for action in person.actions
-    )
+    return {
+        "jpeg": base64.b64encode(draw_keyframe(keyframe)).decode("ascii"),
+        "width": 4 * width,
+        "height": 4 * height,
+        "where": f"{keyframe.video_id}, second {keyframe.timestamp:g}",
+        "ground_truth": "; ".join(
+            ", ".join(names) or "nothing that counts" for _, names in keyframe.ground_truth
+        ),
+        "found": keyframe.found,
+    }

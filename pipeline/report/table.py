@@ -5,7 +5,10 @@ to the full-size study, whatever dataset was built here.
 """
 
 import textwrap
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from pipeline.evaluation.metrics import MAIN_SPLIT
 from pipeline.evaluation.uncertainty import Step
@@ -18,12 +21,12 @@ NOTHING = "–"
 
 
 def split_name(split: str) -> str:
-    """How a split is called in headings."""
+    """Return how a split is called in headings."""
     return SPLIT_NAMES.get(split, split)
 
 
 def head_of(train: Train) -> str:
-    """The detector's head in words, `linear` or what was added to it."""
+    """Return the detector's head in words, `linear` or what was added to it."""
     parts = ["context"] if train.context else []
     parts += ["max over time"] if train.temporal_pool == "max" else []
     return " + ".join([*parts, "MLP" if train.head == "mlp" else "linear"])
@@ -34,7 +37,7 @@ def loss_of(train: Train) -> str:
 
 
 def percent(value: float | None) -> str:
-    """An mAP of 0 to 1 in percent, the field's unit."""
+    """Return an mAP of 0 to 1 in percent, the field's unit."""
     return NOTHING if value is None else f"{100 * value:.2f}"
 
 
@@ -42,59 +45,105 @@ def signed(value: float) -> str:
     return f"{100 * value:+.2f}".replace("-", "−")
 
 
-def with_interval(measured: dict[str, Any]) -> str:
-    """`62.40 [55.10, 68.30]`: mAP in percent and its 95 % interval."""
-    interval = measured.get("interval")
-    text = percent(measured.get("mAP"))
-    return f"{text} [{percent(interval[0])}, {percent(interval[1])}]" if interval else text
+class Cell(NamedTuple):
+    """What stands in one cell: a value, its 95 % interval, a remark."""
+
+    value: str
+    interval: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in self if part)
+
+    @property
+    def key(self) -> str:
+        """Return what the page sorts the column by."""
+        return self.value.replace("−", "-").replace(NOTHING, "-1000")
 
 
-def step_text(step: Step | None) -> str:
-    """`+0.49 [−0.10, +1.20] 31 % flip`: difference, its 95 % interval, how often the sign turns."""
-    if step is None:
-        return NOTHING
-    text = signed(step.difference)
-    if step.interval is None:
-        return text
-    low, high = signed(step.interval.low), signed(step.interval.high)
-    return f"{text} [{low}, {high}] {flips_text(step.share_flipped)}"
+@dataclass(frozen=True)
+class Column:
+    """A column of the table, wherever it is shown.
+
+    Attributes:
+        heading: its name.
+        cell: what it says of a variant.
+        kind: "text", "number", "measured" (the headline number) or "published" (never ours).
+        short_heading: its name on a terminal, when another.
+        short: whether a terminal shows the value alone.
+    """
+
+    heading: str
+    cell: Callable[[Variant], Cell]
+    kind: Literal["text", "number", "measured", "published"] = "text"
+    short_heading: str = ""
+    short: bool = False
+
+    @property
+    def classes(self) -> str:
+        """Return the names by which the page's style knows it."""
+        return "number measured" if self.kind == "measured" else self.kind
+
+    def on_terminal(self, variant: Variant) -> str:
+        """Return its text for a narrow table."""
+        cell = self.cell(variant)
+        if self.kind == "text":
+            return cell.value.replace(" over time", "").replace(" + ", "+")
+        return cell.value if self.short else str(cell)
 
 
-def flips_text(share: float) -> str:
-    """A share of resamples; only none at all is called 0 %."""
-    return "< 1 % flip" if 0 < share < 0.01 else f"{100 * share:.0f} % flip"
-
-
-def columns(study: Study) -> list[str]:
-    """Headings of the table, in order."""
-    others = [f"{split_name(split)} mAP" for split in study.other_splits]
+def columns(study: Study) -> list[Column]:
+    """Return the table's columns in order; a new one is an entry here and nothing else."""
     name = split_name(study.split)
-    return [
-        *("variant", "sampling", "pretrain", "head", "loss"),
-        f"measured mAP ({name})",
-        *([f"{name} mAP against all ground truth"] if study.missing_from(study.split) else []),
-        *others,
-        "step to the row above",
-        PUBLISHED,
-    ]
-
-
-def cells(study: Study, variant: Variant) -> list[str]:
-    """One row of the table, as texts in the order of `columns`."""
-    train, split = variant.train, study.split
-    whole = (
-        [percent(variant.coverage(split)["mAP_all_ground_truth"])]
-        if study.missing_from(split)
-        else []
+    whole = Column(
+        f"{name} mAP against all ground truth",
+        lambda each: Cell(percent(each.coverage(study.split)["mAP_all_ground_truth"])),
+        "number",
+        f"{name} against all ground truth",
     )
     return [
-        *(variant.name, train.sampling, train.pretrained, head_of(train), loss_of(train)),
-        with_interval(variant.measured(split)),
-        *whole,
-        *(with_interval(variant.measured(each)) for each in study.other_splits),
-        step_text(variant.step),
-        NOTHING if variant.published is None else f"{variant.published:.2f}",
+        Column("variant", lambda each: Cell(each.name)),
+        Column("sampling", lambda each: Cell(each.train.sampling)),
+        Column("pretrain", lambda each: Cell(each.train.pretrained)),
+        Column("head", lambda each: Cell(head_of(each.train))),
+        Column("loss", lambda each: Cell(loss_of(each.train))),
+        Column(f"measured mAP ({name})", lambda each: measured(each, study.split), "measured"),
+        *([whole] if study.missing_from(study.split) else []),
+        *(
+            Column(f"{split_name(split)} mAP", partial(measured, split=split), "number", short=True)
+            for split in study.other_splits
+        ),
+        Column("step to the variant above", lambda each: step_cell(each.step), "number", "step"),
+        Column(PUBLISHED, lambda each: Cell(published(each)), "published", "published*"),
     ]
+
+
+def measured(variant: Variant, split: str) -> Cell:
+    """Return `62.40 [55.10, 68.30]`: mAP of a split in percent and its 95 % interval."""
+    found = variant.measured(split)
+    interval, value = found.get("interval"), percent(found.get("mAP"))
+    return Cell(value, f"[{percent(interval[0])}, {percent(interval[1])}]" if interval else "")
+
+
+def published(variant: Variant) -> str:
+    """Return the mAP that others published for the full-size study, in percent."""
+    return NOTHING if variant.published is None else f"{variant.published:.2f}"
+
+
+def step_cell(step: Step | None) -> Cell:
+    """Return `+0.49 [−0.10, +1.20] 31 % sign change`: a difference and how sure it is."""
+    if step is None:
+        return Cell(NOTHING)
+    text = signed(step.difference)
+    if step.interval is None:
+        return Cell(text)
+    interval = f"[{signed(step.interval.low)}, {signed(step.interval.high)}]"
+    return Cell(text, interval, sign_change_text(step.share_sign_changes))
+
+
+def sign_change_text(share: float) -> str:
+    """Return a share of resamples in words; only none at all is called 0 %."""
+    return "< 1 % sign change" if 0 < share < 0.01 else f"{100 * share:.0f} % sign change"
 
 
 def footnote(study: Study) -> str:
@@ -104,10 +153,10 @@ def footnote(study: Study) -> str:
     return (
         f"Measured on the dataset `{study.dataset}`: frame mAP at IoU 0.5 in percent, official AVA "
         f"protocol (at most 50 rows a keyframe), {keyframes:,} keyframes of {videos:,} videos. In "
-        f"brackets: 95 % intervals from a bootstrap over videos, paired for the steps; flip: share "
-        f"of resamples in which a step has the other sign or is zero.{_missing_note(study)} The "
-        f"published column belongs to the full-size study and compares with a build of "
-        f"`ava_kinetics` only."
+        f"brackets: 95 % intervals from a bootstrap over videos, paired for the steps; sign "
+        f"change: share of resamples in which a step has the other sign or is zero."
+        f"{_missing_note(study)} The published column belongs to the full-size study and compares "
+        f"with a build of `ava_kinetics` only."
     )
 
 
@@ -115,10 +164,10 @@ def _missing_note(study: Study) -> str:
     if not study.missing_from(study.split):
         return ""
     found = study.best.coverage(study.split)
-    had, wanted = found["num_keyframes"], found["num_keyframes_all_ground_truth"]
+    available, wanted = found["num_keyframes"], found["num_keyframes_all_ground_truth"]
     return (
-        f" {had:,} of {wanted:,} keyframes could be had: the measured mAP counts these, the one "
-        f"against all ground truth counts the missing ones as missed."
+        f" {available:,} of {wanted:,} keyframes are available: the measured mAP counts these, the "
+        f"one against all ground truth counts the missing ones as missed."
     )
 
 
@@ -130,8 +179,11 @@ def coverage_table(study: Study) -> list[list[str]]:
     heads = ["variant"]
     for split in lossy:
         found, name = study.best.coverage(split), split_name(split)
-        had, wanted = found["num_keyframes"], found["num_keyframes_all_ground_truth"]
-        heads += [f"{name}: mAP on the {had:,} keyframes had", f"{name}: mAP on all {wanted:,}"]
+        available, wanted = found["num_keyframes"], found["num_keyframes_all_ground_truth"]
+        heads += [
+            f"{name}: mAP on the {available:,} available keyframes",
+            f"{name}: mAP on all {wanted:,}",
+        ]
     rows = [
         [
             variant.name,
@@ -147,13 +199,19 @@ def coverage_table(study: Study) -> list[list[str]]:
 
 
 def markdown_table(study: Study) -> str:
-    """The table as Markdown, with its footnote; the best measured row is bold."""
-    rows = [columns(study), ["---"] * len(columns(study))]
+    """Return the table as Markdown, with its footnote; the best variant is bold."""
+    shown = columns(study)
+    rows = [[column.heading for column in shown], ["---"] * len(shown)]
     for variant in study.variants:
-        row = cells(study, variant)
-        if variant is study.best:
-            row[0], row[5] = f"**{row[0]}**", f"**{row[5]}**"
-        rows.append(row)
+        bold = "**" if variant is study.best else ""
+        rows.append(
+            [
+                f"{bold}{column.cell(variant)}{bold}"
+                if column.heading == "variant" or column.kind == "measured"
+                else str(column.cell(variant))
+                for column in shown
+            ]
+        )
     blocks = [_markdown(rows), footnote(study)]
     if both := coverage_table(study):
         blocks.append(_markdown([both[0], ["---"] * len(both[0]), *both[1:]]))
@@ -165,14 +223,11 @@ def _markdown(rows: list[list[str]]) -> str:
 
 
 def format_table(study: Study) -> str:
-    """The table in fixed-width columns, for a terminal."""
-    rows = [columns(study), *(cells(study, variant) for variant in study.variants)]
-    for row in rows:
-        row[3] = row[3].replace(" over time", "").replace(" + ", "+")
-        row[6:-2] = [text.partition(" [")[0] for text in row[6:-2]]
-    rows[0] = [name.replace(" mAP against", " against") for name in rows[0]]
-    rows[0][-2:] = ["step", "published*"]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Return the table in fixed-width columns, for a terminal."""
+    shown = columns(study)
+    rows = [[column.short_heading or column.heading for column in shown]]
+    rows += [[column.on_terminal(variant) for column in shown] for variant in study.variants]
+    widths = [max(map(len, texts)) for texts in zip(*rows, strict=True)]
     lines = [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
@@ -207,7 +262,7 @@ def _flat(study: Study, variant: Variant) -> dict[str, Any]:
             "difference": variant.step.difference,
             "low": None if found is None else found.low,
             "high": None if found is None else found.high,
-            "share_flipped": variant.step.share_flipped,
+            "share_sign_changes": variant.step.share_sign_changes,
         }
     numbers["num_keyframes"] = variant.metrics["num_keyframes"]
     numbers["num_videos"] = variant.metrics["num_videos"]

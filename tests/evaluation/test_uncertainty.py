@@ -120,7 +120,7 @@ def test_nothing_to_tell_is_no_interval(values, estimate, num_videos):
 def test_share_of_flipped_signs():
     step = step_of(0.1, np.array([0.2, 0.1, -0.1, 0.0]), 4)
 
-    assert step.share_flipped == 0.5
+    assert step.share_sign_changes == 0.5
     assert step.interval.low < 0 < step.interval.high
 
 

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from pipeline.report.figures import make_charts, short_name
-from pipeline.report.table import step_text
+from pipeline.report.table import step_cell
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_ablation_names_every_variant_with_its_number(study, charts):
 
 def test_steps_are_told_in_words(study, charts):
     for variant in study.variants[1:]:
-        assert f"{variant.name} {step_text(variant.step)}" in charts["steps"].description
+        assert f"{variant.name} {step_cell(variant.step)}" in charts["steps"].description
 
 
 def test_errors_are_told_in_words(study, charts):

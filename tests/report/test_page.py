@@ -8,7 +8,7 @@ import pytest
 from pipeline.report.figures import make_charts
 from pipeline.report.gallery import make_gallery
 from pipeline.report.page import make_page
-from pipeline.report.table import flips_text, percent
+from pipeline.report.table import percent, sign_change_text
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_every_picture_has_words(page):
 
 def test_page_says_what_is_missing_and_why(page):
     assert "HTTP 404" in page
-    assert "12 of 18 keyframes of AVA val could be had" in page
+    assert "12 of 18 keyframes of AVA val are available" in page
 
 
 def test_page_has_every_section_and_a_link_to_it(page):
@@ -71,7 +71,7 @@ def test_page_tells_what_boxes_and_classification_cost(study, page):
         assert f'<th scope="row">{variant.name}</th>{cells}' in section
     for title in ("By category of action", "By how frequent", "By size", "By number of people"):
         assert title in section
-    assert "24 people" in section
+    assert "24 persons" in section
     assert "Most confused actions" in section
 
 
@@ -86,7 +86,7 @@ def test_page_puts_both_maps_side_by_side_when_videos_are_missing(study, page):
 
 def test_steps_stand_in_the_table_with_the_share_of_flips(study, page):
     for variant in study.variants[1:]:
-        assert flips_text(variant.step.share_flipped).replace("<", "&lt;") in page
+        assert sign_change_text(variant.step.share_sign_changes).replace("<", "&lt;") in page
 
 
 def test_names_from_files_cannot_become_markup(study, page):

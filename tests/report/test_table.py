@@ -5,13 +5,13 @@ from dataclasses import replace
 from pipeline.evaluation.uncertainty import Interval, Step
 from pipeline.report.table import (
     PUBLISHED,
-    flips_text,
     format_table,
     markdown_table,
     overall_metrics,
     percent,
+    sign_change_text,
     signed,
-    step_text,
+    step_cell,
 )
 
 
@@ -59,7 +59,7 @@ def test_missing_videos_put_both_maps_side_by_side(study):
         for variant in study.variants
     ]
     heads, _, *both = markdown_rows(study, block=2)
-    assert heads[1:] == ["AVA val: mAP on the 12 keyframes had", "AVA val: mAP on all 18"]
+    assert heads[1:] == ["AVA val: mAP on the 12 available keyframes", "AVA val: mAP on all 18"]
     assert [tuple(row) for row in both] == found
 
 
@@ -73,17 +73,17 @@ def test_without_missing_videos_there_is_one_map(study):
     table = markdown_table(replace(study, variants=variants))
 
     assert "against all ground truth" not in table
-    assert "could be had" not in table
+    assert "are available" not in table
 
 
 def test_steps_tell_their_interval_and_how_often_the_sign_turns():
     step = Step(0.0049, Interval(-0.001, 0.012), 0.314)
 
-    assert step_text(step) == "+0.49 [−0.10, +1.20] 31 % flip"
-    assert step_text(Step(-0.01, None, float("nan"))) == "−1.00"
-    assert step_text(None) == "–"
-    assert [flips_text(share) for share in (0.0, 0.004, 0.01)] == [
-        *("0 % flip", "< 1 % flip", "1 % flip"),
+    assert str(step_cell(step)) == "+0.49 [−0.10, +1.20] 31 % sign change"
+    assert str(step_cell(Step(-0.01, None, float("nan")))) == "−1.00"
+    assert str(step_cell(None)) == "–"
+    assert [sign_change_text(share) for share in (0.0, 0.004, 0.01)] == [
+        *("0 % sign change", "< 1 % sign change", "1 % sign change"),
     ]
 
 
@@ -99,7 +99,7 @@ def test_footnote_names_dataset_protocol_and_size(study):
     assert "`demo`" in note
     assert "official AVA protocol" in note
     assert "12 keyframes of 2 videos" in note
-    assert "12 of 18 keyframes could be had" in note
+    assert "12 of 18 keyframes are available" in note
 
 
 def test_terminal_table_is_aligned(study):
