@@ -24,10 +24,17 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _cut_shard(args: argparse.Namespace, guard: "Guard") -> dict[str, float]:
-    """In a process of its own, the only one that loads libraries."""
+    """Cut in a process of its own, the only one that loads libraries."""
     from pipeline.video.shard_cutting import cut_shard
 
-    return cut_shard(args, guard)
+    return cut_shard(
+        clips=args.clips,
+        videos=args.videos,
+        downloaded=args.downloaded,
+        cut=args.cut,
+        report=args.report,
+        guard=guard,
+    )
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

@@ -24,10 +24,20 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _extract_shard(args: argparse.Namespace, guard: "Guard") -> dict[str, float]:
-    """In a process of its own, the only one that loads libraries."""
+    """Extract in a process of its own, the only one that loads libraries."""
+    from pipeline.settings.params import load_params
     from pipeline.video.shard_extraction import extract_shard
 
-    return extract_shard(args, guard)
+    return extract_shard(
+        settings=load_params(args.params).extract_frames,
+        clips=args.clips,
+        cut=args.cut,
+        cut_report=args.cut_report,
+        tar=args.tar,
+        index=args.index,
+        report=args.report,
+        guard=guard,
+    )
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

@@ -1,6 +1,5 @@
 """Cut what some variant looks at out of every video of a shard."""
 
-import argparse
 import csv
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,11 +32,28 @@ class Downloaded:
     cut: Cut | None = None
 
 
-def cut_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
-    """Cut what the flags of the stage name, write its table, and return counts."""
-    downloaded = _read_downloaded(args.videos, args.downloaded)
-    cuts = cut_clips(read_windows(args.clips), downloaded, args.cut, guard)
-    write_cuts(cuts, args.report)
+def cut_shard(
+    *,
+    clips: Path,
+    videos: Sequence[Path],
+    downloaded: Sequence[Path],
+    cut: Path,
+    report: Path,
+    guard: Guard,
+) -> dict[str, float]:
+    """Cut the videos of a shard, write the table of clips, and return counts.
+
+    Args:
+        clips: the clip table.
+        videos: folders of videos.
+        downloaded: for each of them the table of what was downloaded.
+        cut: folder to write the clips to.
+        report: table of the clips to write.
+        guard: is told of each clip before it is touched.
+    """
+    there = _read_downloaded(videos, downloaded)
+    cuts = cut_clips(read_windows(clips), there, cut, guard)
+    write_cuts(cuts, report)
     return {
         "clips": len(cuts),
         "damaged": sum(row.status == "damaged" for row in cuts),

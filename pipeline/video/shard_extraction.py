@@ -1,6 +1,5 @@
 """Decode a shard's clips and store their frames, with a report of each clip."""
 
-import argparse
 import csv
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +15,6 @@ from av.video.reformatter import Interpolation
 from pipeline.clips import parse_windows, read_windows
 from pipeline.core.atomic import written
 from pipeline.core.progress import track
-from pipeline.settings.params import load_params
 from pipeline.settings.sections import ExtractFrames
 from pipeline.video.crash_guard import Guard
 from pipeline.video.cut_table import Cut, read_cuts
@@ -42,25 +40,45 @@ class ClipReport:
     reason: str
 
 
-def extract_shard(args: argparse.Namespace, guard: Guard) -> dict[str, float]:
-    """Extract what the flags of the stage name, write its tables, and return counts."""
+def extract_shard(
+    *,
+    settings: ExtractFrames,
+    clips: Path,
+    cut: Path,
+    cut_report: Path,
+    tar: Path,
+    index: Path,
+    report: Path,
+    guard: Guard,
+) -> dict[str, float]:
+    """Store the frames of a shard, write its tables, and return counts.
+
+    Args:
+        settings: size and quality of the stored frames.
+        clips: the clip table.
+        cut: folder of the shard's cut clips.
+        cut_report: their table.
+        tar: frames to write.
+        index: table of the frames to write.
+        report: table of the clips to write.
+        guard: is told of each clip before it is touched.
+    """
     cv2.setNumThreads(1)  # shards run beside each other
-    settings = load_params(args.params).extract_frames
-    windows, cuts = read_windows(args.clips), read_cuts(args.cut_report)
+    windows, cuts = read_windows(clips), read_cuts(cut_report)
     notes = {
         "decoder": f"PyAV {av.__version__}, ffmpeg {av.ffmpeg_version_info}",
         "encoder": f"simplejpeg {simplejpeg.__version__}",
         "settings": settings.model_dump_json(),
     }
-    with FrameStoreWriter(args.tar, args.index, notes) as store:
-        reports = extract_frames(windows, cuts, args.cut, store, settings, guard)
-    _write_reports(reports, args.report)
+    with FrameStoreWriter(tar, index, notes) as store:
+        reports = extract_frames(windows, cuts, cut, store, settings, guard)
+    _write_reports(reports, report)
     return {
         "clips": len(reports),
-        "frames": sum(report.frames_stored for report in reports),
-        "damaged": sum(report.status == "damaged" for report in reports),
-        "short": sum(report.status == "short" for report in reports),
-        "bytes": args.tar.stat().st_size,
+        "frames": sum(each.frames_stored for each in reports),
+        "damaged": sum(each.status == "damaged" for each in reports),
+        "short": sum(each.status == "short" for each in reports),
+        "bytes": tar.stat().st_size,
     }
 
 

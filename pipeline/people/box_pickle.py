@@ -1,0 +1,102 @@
+"""Read pickles of person boxes without running what they ask for.
+
+A pickle is a program that can call anything. This reader knows an allow-list: what numpy (1.x or
+2.x, on Python 2 or 3) calls to build arrays, and dictionaries. Everything else is refused by name.
+
+Given up on purpose: numpy trusts the headers of arrays in a pickle, so a file that was forged to
+attack numpy itself is not stopped here. Pin the sha256 of files that come from elsewhere.
+"""
+
+import collections
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MAX_BYTES = 1 << 30  # twenty times the largest published file of boxes
+_MISTAKES = (
+    *(pickle.UnpicklingError, ArithmeticError, AttributeError, AssertionError, EOFError),
+    *(LookupError, MemoryError, RecursionError, TypeError, ValueError),
+)
+# By what numpy itself names: the places of these functions have moved between its versions.
+_RECONSTRUCT = np.zeros(0).__reduce__()[0]
+_SCALAR = np.float64(0).__reduce__()[0]
+_FROM_BUFFER = np.zeros(0).__reduce_ex__(5)[0]
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "defaultdict"): collections.defaultdict,
+    ("_codecs", "encode"): lambda text, encoding="latin1": text.encode("latin1"),
+    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): np.ndarray,
+}
+for _module in ("builtins", "__builtin__"):
+    _ALLOWED |= {(_module, kind.__name__): kind for kind in (bytes, dict, list)}
+for _core in ("numpy.core", "numpy._core"):
+    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _RECONSTRUCT
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = _SCALAR
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _FROM_BUFFER
+
+
+class _RefusedError(Exception):
+    """A pickle named something that must not be called."""
+
+
+class _BoxUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise _RefusedError(f"{module}.{name}"[:120]) from None
+
+    def persistent_load(self, pid: object) -> Any:
+        raise _RefusedError("for an object outside the file")
+
+
+def load_arrays(path: Path) -> object:
+    """Return the value in a pickle of dicts, lists, plain values and numeric arrays.
+
+    Tuples become lists. Texts written by Python 2 are read as latin-1, as numpy asks for.
+
+    Raises:
+        ValueError: one line that names what the pickle asked for and must not have, or what else is
+            wrong with it.
+    """
+    if (num_bytes := path.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"{path}: found {num_bytes} bytes, expected at most {MAX_BYTES}")
+    try:
+        with path.open("rb") as file:
+            return _plain(_BoxUnpickler(file, encoding="latin1").load(), {})
+    except _RefusedError as refused:
+        raise ValueError(
+            f"{path}: found a pickle that calls {refused}, expected only numpy arrays, dicts, "
+            "lists and plain values; nothing of it was run"
+        ) from None
+    except _MISTAKES as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path}: found no readable pickle of arrays: {reason}") from None
+
+
+def _plain(value: object, done: dict[int, object]) -> object:
+    """Return the value as dicts, lists, plain values and numeric arrays, or refuse it.
+
+    Args:
+        done: what was looked at already, by identity: a value of a few bytes that contains itself
+            many times over must not be unfolded.
+    """
+    if id(value) in done:
+        return done[id(value)]
+    plain: object = value
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiub":
+            raise _RefusedError(f"for an array of {str(value.dtype)[:40]!r}")
+    elif isinstance(value, np.generic):
+        plain = value.item()
+    elif isinstance(value, dict):
+        plain = {key: _plain(inner, done) for key, inner in value.items()}
+    elif isinstance(value, list | tuple):
+        plain = [_plain(inner, done) for inner in value]
+    elif not (value is None or isinstance(value, str | bytes | bytearray | bool | int | float)):
+        raise ValueError(f"a value of type {type(value).__name__}")
+    done[id(value)] = plain
+    return plain
