@@ -28,7 +28,7 @@ from pipeline.sampling import FPS, Sampling, keyframe_number
 from pipeline.settings.params import load_params
 from pipeline.settings.sections import ExtractFrames
 from pipeline.video.cutting import cut_clip
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStoreWriter
 from pipeline.video.shard_extraction import extract_clip
 
 SOURCE = "mandelbrot=s=340x256:r=30:maxiter=300,noise=alls=6:allf=t"  # moves, and has a grain

@@ -10,8 +10,7 @@ from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.core.ffmpeg import ffmpeg_binary
 from pipeline.settings.params import load_params
 from pipeline.training.keyframe_index import KeyframeIndex
-from pipeline.video.frame_store import Frames
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import Frames, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 
 NUM_FRAMES = 70  # of a clip: what 8x8 looks at, jitter and all

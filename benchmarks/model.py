@@ -8,12 +8,12 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.fast_conv import use_fast_convolutions
 from pipeline.models.heads import NUM_OUTPUTS
+from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.training.losses import action_loss
-from pipeline.training.schedule import make_optimizer, update
+from pipeline.training.step import make_optimizer, update
 
 BOXES_PER_CLIP = 5
 CLOSE = 1e-4  # of the spread of the plain network's outputs

@@ -21,8 +21,8 @@ from benchmarks.model import (
     training_step,
 )
 from benchmarks.rows import Row, compared, in_turn, report
-from pipeline.models.detector import ActionDetector
 from pipeline.models.fast_conv import for_inference
+from pipeline.models.networks import ActionDetector
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
 
 CEILING = 790e12  # bfloat16 FLOP/s that an H200 reaches on large matrices

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.made_frames import write_clips
 from benchmarks.rows import Row, compared, report
-from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.sampling import Sampling
 from pipeline.training.batches import Batch, ExampleKey
@@ -25,7 +25,7 @@ from pipeline.training.hardware import in_precision, set_up
 from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.training.losses import action_loss
 from pipeline.training.prefetch import load_batches
-from pipeline.training.schedule import make_optimizer, update
+from pipeline.training.step import make_optimizer, update
 from pipeline.video.frame_store import FrameStore
 
 WORK, AGAINST = "training on micro-batches of 8 clips, fed", "one batch that stays on the card"

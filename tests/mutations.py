@@ -78,7 +78,7 @@ MUTATIONS = [
     ),
     Mutation(
         "no weight decay on batch norms",
-        "training/schedule.py",
+        "training/step.py",
         "    return torch.optim.SGD(\n"
         "        trained, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=True\n"
         "    )",
@@ -91,14 +91,14 @@ MUTATIONS = [
     ),
     Mutation(
         "warm-up from zero",
-        "training/schedule.py",
+        "training/step.py",
         "WARMUP_START = 0.1",
         "WARMUP_START = 0.0",
         DATA,
     ),
     Mutation(
         "no clipping",
-        "training/schedule.py",
+        "training/step.py",
         "not norm <= clip_norm",
         "not norm <= 1e9",
         f"{MODEL} {DATA}",
@@ -140,14 +140,14 @@ MUTATIONS = [
     ),
     Mutation(
         "running figures of the last micro-batch",
-        "training/global_step.py",
+        "training/step.py",
         "summed += buffer",
         "summed.copy_(buffer)",
         DATA,
     ),
     Mutation(
         "places at the limit",
-        "evaluation/limit.py",
+        "evaluation/ranking.py",
         "limit - _count(better, starts)",
         "limit + _count(better, starts)",
         SCORE,

@@ -153,10 +153,10 @@ class SmallDataset:
         own = {
             "download_annotations": {"mirror": self.mirror, "raw": write / "raw"},
             "list_clips": {"raw": read / "raw", "clips": write / "clips.csv"},
-            "download": {"clips": read / "clips.csv", "raw": read / "raw", "batch": "00"}
+            "download": {"clips": read / "clips.csv", "raw": read / "raw", "job": "00"}
             | {"videos": write / "videos/00", "report": write / "videos/00.csv"}
             | {"mirror": self.mirror, "earlier": read / "videos"},
-            "download_2": {"clips": read / "clips.csv", "raw": read / "raw", "batch": "00_2"}
+            "download_2": {"clips": read / "clips.csv", "raw": read / "raw", "job": "00_2"}
             | {"videos": write / "videos/00_2", "report": write / "videos/00_2.csv"}
             | {"mirror": self.mirror, "earlier": read / "videos"},
             "cut_clips": {"clips": read / "clips.csv", "shard": "00"}

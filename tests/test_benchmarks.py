@@ -11,7 +11,7 @@ from benchmarks.made_frames import write_clips
 from benchmarks.model import Batch, equal_networks, refuse_difference
 from benchmarks.rows import Row, compared, in_turn, markdown, quickest, table
 from benchmarks.scale_costs import GROWTHS, Curve
-from pipeline.models.detector import build_detector
+from pipeline.models.networks import build_detector
 from pipeline.models.slow_only import slowonly_tiny
 from pipeline.sampling import Sampling
 from pipeline.training.keyframe_dataset import TrainingKeyframes

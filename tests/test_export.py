@@ -8,8 +8,7 @@ import torch
 
 from pipeline import export
 from pipeline.models.checkpoints import load_start, read_weights, write_weights
-from pipeline.models.detector import ActionDetector, build_detector
-from pipeline.models.recognizer import ClipRecognizer
+from pipeline.models.networks import ActionDetector, ClipRecognizer, build_detector
 from pipeline.models.slow_only import SlowOnly
 
 

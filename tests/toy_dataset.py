@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.clips import COLUMNS, write_clips
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 
 ROOT = Path(__file__).resolve().parents[1]

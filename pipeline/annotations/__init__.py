@@ -1,1 +1,1 @@
-"""Ground truth, people and clip lists, and how they become one index."""
+"""Ground truth, class lists and the clip list, and how they become one index."""

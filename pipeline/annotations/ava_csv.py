@@ -24,7 +24,7 @@ import pyarrow.csv as arrow_csv
 
 from pipeline.annotations.csv_columns import Layout, Value, read_columns, row_error
 from pipeline.core.atomic import written
-from pipeline.core.text_columns import spelled_out
+from pipeline.core.tables import spelled_out
 
 BOX = ["x1", "y1", "x2", "y2"]
 GROUND_TRUTH_COLUMNS = ["video_id", "timestamp", *BOX, "action_id", "person_id"]

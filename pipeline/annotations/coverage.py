@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from pipeline.clips import write_table
-from pipeline.core.text_columns import positions
+from pipeline.core.tables import positions
 from pipeline.video.stored_frames import StoredFrames
 
 COLUMNS = ["subset", "split", "video_id", "clip", "keyframes", "boxes", "status", "reason"]

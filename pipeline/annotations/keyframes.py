@@ -13,8 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.joined_ranges import joined_ranges
-from pipeline.core.text_columns import positions, spelled_out
+from pipeline.core.tables import joined_ranges, positions, spelled_out
 from pipeline.sampling import FPS
 
 _TIME_BITS = 42  # microseconds of fifty days; the bits above number the videos

@@ -20,8 +20,7 @@ from pipeline.annotations.keyframes import (
     keyframe_numbers,
     sorted_positions,
 )
-from pipeline.core.joined_ranges import joined_ranges
-from pipeline.core.text_columns import positions
+from pipeline.core.tables import joined_ranges, positions
 from pipeline.sampling import FPS
 from pipeline.video.stored_frames import StoredFrames
 

@@ -1,4 +1,4 @@
-"""Outputs that appear complete or not at all: written beside, synced, renamed."""
+"""Outputs that appear complete or not at all: written beside, synced, renamed, or linked."""
 
 import os
 import shutil
@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.core.disk_space import disk_named
-
-named_when_full = disk_named
+from pipeline.core.disk_space import disk_named, require_space
 
 
 @contextmanager
@@ -69,3 +67,19 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; copy it where the file systems or their rights refuse that.
+
+    Raises:
+        DiskFullError: a copy does not fit.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        # Resolved: the link would otherwise be one to a symbolic link, not to the video.
+        os.link(source.resolve(), target)
+    except OSError:
+        require_space(target.parent, source.stat().st_size)
+        with written(target) as temporary:
+            shutil.copyfile(source, temporary)

@@ -1,1 +1,1 @@
-"""A synthetic world of moving people, published in the layout of the real mirrors."""
+"""A synthetic dataset of moving persons, laid out as the real mirrors; only stages import it."""

@@ -1,9 +1,12 @@
 """The demo world as a folder `host/path`, file by file as on the real servers."""
 
 import csv
+import gzip
 import io
 import os
-from collections.abc import Callable, Iterable
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,12 +15,10 @@ from pipeline.core.progress import track
 from pipeline.demo import ground_truth
 from pipeline.demo.ava import ava_keyframes, plan_ava
 from pipeline.demo.classes import evaluated_list, full_list
-from pipeline.demo.encoding import encode
-from pipeline.demo.faults import AVA_FAULTS, KINETICS_FAULTS, KINETICS_VAL_FAULTS, spoil
+from pipeline.demo.encoding import AVA_FAULTS, KINETICS_FAULTS, KINETICS_VAL_FAULTS, encode, spoil
 from pipeline.demo.film import Film
 from pipeline.demo.kinetics import KineticsClip, plan_kinetics
 from pipeline.demo.motions import EVALUATED_IDS
-from pipeline.demo.packing import tarred, zipped
 from pipeline.demo.programme import seeded
 from pipeline.settings.sections import DrawWorld
 
@@ -184,3 +185,34 @@ def _publish_archives(
         save(path, tarred({name: members[name] for name in chosen}, level=1))
         addresses.append(f"{{mirror}}/{path}\n")
     save(f"{KINETICS}/{split}/k700_2020_{split}_path.txt", "".join(addresses).encode())
+
+
+# The earliest moment a zip can hold; tar and gzip take 0.
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def zipped(files: Mapping[str, str]) -> bytes:
+    """A zip of text files, in the given order."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            member = zipfile.ZipInfo(name, ZIP_EPOCH)
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, text.encode(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def tarred(files: Mapping[str, bytes], level: int = 6) -> bytes:
+    """A tar.gz of files, in the given order; `level` 1 for what does not shrink anyway."""
+    packed = io.BytesIO()
+    # The name in the gzip header stays empty, its time 0.
+    with (
+        gzip.GzipFile("", "wb", level, packed, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            member.mode = 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()

@@ -1,1 +1,1 @@
-"""Getting files from where they are: servers, archives, folders."""
+"""Getting videos and annotations from where they are: one class per source, HTTP, archives."""

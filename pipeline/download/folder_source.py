@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.hard_link import link_or_copy
+from pipeline.core.atomic import link_or_copy
 from pipeline.download.http import TransferError
 from pipeline.download.sources import Found, NamedFiles, WantedClip, is_video
 from pipeline.download.transfer import Transferred, hash_file

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.clips import read_clips
-from pipeline.core.atomic import written_folder
-from pipeline.core.hard_link import link_or_copy
+from pipeline.core.atomic import link_or_copy, written_folder
 from pipeline.download.data_lock import ACCEPT, DataLock
 from pipeline.download.download_pass import DownloadPass, open_pass
 from pipeline.download.fetching import SingleClip, fetch

@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.atomic import written
-from pipeline.core.hard_link import link_or_copy
+from pipeline.core.atomic import link_or_copy, written
 from pipeline.download.data_lock import is_lockable
 from pipeline.download.sources import MIRROR
 from pipeline.download.transfer import Transferred, hash_file

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.atomic import named_when_full, sync
+from pipeline.core.atomic import sync
+from pipeline.core.disk_space import disk_named
 from pipeline.download.journal import CutMember, Fetched
 from pipeline.download.transfer import hash_file
 from pipeline.video.crash_guard import Guard, guarded
@@ -74,7 +75,7 @@ class MemberCutter:
         cuts_folder = place / "cut"
         cuts_folder.mkdir(exist_ok=True)
         task = [(folder / row.path, row.clip, self.stretches[row.clip]) for row in rows]
-        with named_when_full(place):
+        with disk_named(place):
             cuts = guarded(_cut, (cuts_folder, task))
         return [
             self._take(folder, row, cuts_folder / cut.path, cut)

@@ -25,9 +25,8 @@ from pipeline.evaluation.annotated_keyframes import (
     starts_of_runs,
 )
 from pipeline.evaluation.boxes import Boxes, count_by_video, select_boxes
-from pipeline.evaluation.limit import within_limit
-from pipeline.evaluation.ordering import best_first, members_of_ties
 from pipeline.evaluation.protocols import Protocol
+from pipeline.evaluation.ranking import best_first, members_of_ties, within_limit
 
 HIT_IOU = 0.5
 

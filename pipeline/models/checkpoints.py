@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.atomic import written
-from pipeline.models.detector import ActionDetector
+from pipeline.models.networks import ActionDetector
 from pipeline.models.weight_files import load_safely, named_digits
 
 CLASSIFIER_HEAD, DETECTOR_HEAD = "cls_head.", "roi_head."  # how the names of their weights begin

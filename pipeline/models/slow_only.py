@@ -35,6 +35,7 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         assert time == 1 or (space == 1 and stride == 1), "a kernel looks in time or in space"
+        # Made empty, for torch's own random weights would only be overwritten.
         conv = nn.Conv3d(
             in_channels,
             out_channels,
@@ -42,7 +43,8 @@ class ConvNorm(nn.Module):
             stride=(1, stride, stride),
             padding=(time // 2, space // 2, space // 2),
             bias=False,
-        )
+            device="meta",
+        ).to_empty(device="cpu")
         init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         self.conv: nn.Module = conv
         self.bn: nn.Module = nn.BatchNorm3d(out_channels, eps=1e-5, momentum=0.1)

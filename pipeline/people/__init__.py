@@ -1,0 +1,1 @@
+"""Person boxes: published files, and the detector where there are none."""

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.atomic import named_when_full, written
+from pipeline.core.atomic import written
+from pipeline.core.disk_space import disk_named
 
 Boxes = npt.NDArray[np.float64]  # [N, 5]: x1, y1, x2, y2 as fractions, score
 
@@ -32,7 +33,7 @@ class FinishedBatches:
         self._path, self._fingerprint = path, fingerprint
         self._known: dict[str, list[Boxes]] = {}
         whole = self._load()
-        with named_when_full(path):
+        with disk_named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if whole:
                 with path.open("rb+") as file:
@@ -50,7 +51,7 @@ class FinishedBatches:
     def add(self, batch: str, boxes: Sequence[Boxes]) -> None:
         """Keep a batch; it survives the process from here on."""
         self._known[batch] = list(boxes)
-        with named_when_full(self._path), self._path.open("ab") as file:
+        with disk_named(self._path), self._path.open("ab") as file:
             file.write(self._row(batch))
 
     def keep(self, batches: Iterable[str]) -> None:

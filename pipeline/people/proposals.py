@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.annotations.keyframes import keyframe_keys
 from pipeline.core.atomic import written
-from pipeline.core.joined_ranges import joined_ranges
+from pipeline.core.tables import joined_ranges
 from pipeline.people.box_pickle import load_arrays
 
 logger = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""What a build will need before it starts: bytes to fetch, room on the disks, time per stage."""
+"""A synthetic dataset of moving persons, laid out as the real mirrors; only stages import it."""

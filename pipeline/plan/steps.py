@@ -13,10 +13,9 @@ from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.sources import MIRROR, is_address, is_video, read_lines
 from pipeline.download.youtube_refusals import may_come_later
 from pipeline.plan import figures as known
-from pipeline.plan.compute import light_steps, model_steps, people_step, pretrain_step
+from pipeline.plan.compute import light_steps, model_steps, people_step, pretrain_step, subset_size
 from pipeline.plan.disk import bytes_there, can_link
 from pipeline.plan.figures import Means, Published, Step
-from pipeline.plan.subsets import subset_size
 from pipeline.sampling import FPS
 from pipeline.settings.params import Params
 from pipeline.settings.sections import (

@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 
 from pipeline.core.progress import track
-from pipeline.models.detector import ActionDetector
 from pipeline.models.fast_conv import for_inference
+from pipeline.models.networks import ActionDetector
 from pipeline.settings.sections import Precision
 from pipeline.training.hardware import in_precision, takes_bfloat16
 from pipeline.training.keyframe_dataset import EvaluationKeyframes

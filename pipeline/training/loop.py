@@ -25,12 +25,11 @@ from torch import Tensor, nn
 from pipeline.core.progress import Progress
 from pipeline.settings.sections import Optimisation
 from pipeline.training.batches import Batch, Batches, ExampleKey
-from pipeline.training.global_step import GlobalStep
 from pipeline.training.losses import LossSum
 from pipeline.training.prefetch import load_batches
 from pipeline.training.processes import Processes
-from pipeline.training.schedule import learning_rate, make_optimizer, update
 from pipeline.training.state import Position, SavedState
+from pipeline.training.step import GlobalStep, learning_rate, make_optimizer, update
 
 TRAIN_SPLIT = "train"
 MEASURED = ("loss", "learning_rate", "mAP")

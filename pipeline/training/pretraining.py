@@ -11,7 +11,7 @@ from pipeline.core.tracking import tracked_run, version_of
 from pipeline.download.data_lock import DataLock, fetch_locked
 from pipeline.download.http import RetryPolicy
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
-from pipeline.models.recognizer import ClipRecognizer
+from pipeline.models.networks import ClipRecognizer
 from pipeline.models.zoo import backbone
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params

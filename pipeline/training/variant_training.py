@@ -11,7 +11,7 @@ from pipeline.core.summaries import write_summary
 from pipeline.core.tracking import TrackedRun
 from pipeline.evaluation.metrics import main_split
 from pipeline.models.checkpoints import load_start, read_weights, write_weights
-from pipeline.models.detector import ActionDetector
+from pipeline.models.networks import ActionDetector
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Train

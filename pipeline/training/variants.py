@@ -9,7 +9,7 @@ from pipeline.annotations.ava_csv import read_class_list
 from pipeline.evaluation.metrics import read_split_ground_truth, score_available
 from pipeline.evaluation.splits import SplitTables, with_joint
 from pipeline.models.backbone import Backbone
-from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.zoo import backbone
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params

@@ -1,1 +1,1 @@
-"""From videos to stills: cutting, decoding, the frame store."""
+"""From videos to stored frames: decoding, cutting, the frame store."""

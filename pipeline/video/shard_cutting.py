@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.clips import is_safe_name, parse_windows, read_windows
-from pipeline.core.atomic import written_folder
-from pipeline.core.hard_link import link_or_copy
+from pipeline.core.atomic import link_or_copy, written_folder
 from pipeline.core.progress import track
 from pipeline.video.crash_guard import Guard
 from pipeline.video.cut_table import CUTS, Cut, read_cuts, write_cuts

@@ -19,7 +19,7 @@ from pipeline.settings.sections import ExtractFrames
 from pipeline.video.crash_guard import Guard
 from pipeline.video.cut_table import Cut, read_cuts
 from pipeline.video.frame_reader import Damage, read_frames
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStoreWriter
 from pipeline.video.jpeg import to_jpeg
 
 logger = logging.getLogger(__name__)

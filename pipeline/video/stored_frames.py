@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.text_columns import positions
+from pipeline.core.tables import positions
 
 Integers = npt.NDArray[np.int64]
 _COLUMNS = ["clip", "frame", "width", "height"]

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from pipeline.core.atomic import link_or_copy
 from pipeline.core.disk_space import DiskFullError
-from pipeline.core.hard_link import link_or_copy
 
 
 def other_disk(*args: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_ground_truth
 from pipeline.demo.ava import plan_ava
-from pipeline.demo.faults import AVA_FAULTS, NOT_A_VIDEO, spoil
+from pipeline.demo.encoding import AVA_FAULTS, NOT_A_VIDEO, spoil
 from pipeline.demo.kinetics import plan_kinetics
 from pipeline.demo.mirror import draw_mirror
 from pipeline.demo.motions import EVALUATED_IDS

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluation.boxes import Boxes
-from pipeline.evaluation.limit import within_limit
+from pipeline.evaluation.ranking import within_limit
 from tests.evaluation.small_tables import WHOLE
 from tests.textbook_map import best_first, limited
 

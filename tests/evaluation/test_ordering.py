@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluation.ordering import best_first
+from pipeline.evaluation.ranking import best_first
 
 FLOATS = st.one_of(
     st.floats(allow_nan=False),

@@ -18,7 +18,7 @@ from pipeline.models.checkpoints import (
     read_weights,
     write_weights,
 )
-from pipeline.models.recognizer import ClipRecognizer
+from pipeline.models.networks import ClipRecognizer
 from pipeline.models.slow_only import SlowOnly
 from tests.reference_rule import numbers
 

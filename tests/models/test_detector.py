@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipeline.models.detector import ActionDetector, build_detector
 from pipeline.models.fast_conv import for_inference, use_fast_convolutions
 from pipeline.models.heads import average_grid
+from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.models.zoo import BACKBONES
 from pipeline.training.hardware import in_precision

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.detector import build_detector
 from pipeline.models.fast_conv import FAST, FastConv3d, for_inference, use_fast_convolutions
+from pipeline.models.networks import build_detector
 from pipeline.models.slow_only import ConvNorm, SlowOnly, slowonly_r50, slowonly_tiny
 
 KERNELS = {

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
-from pipeline.training.global_step import GlobalStep
 from pipeline.training.losses import action_loss
 from pipeline.training.processes import Processes
-from pipeline.training.schedule import make_optimizer, update
+from pipeline.training.step import GlobalStep, make_optimizer, update
 from pipeline.training.targets import sample_boxes
 from tests.reference_rule import clip, numbers, uniform, weight
 

@@ -12,8 +12,7 @@ import yaml
 from pipeline.annotations.ava_csv import read_class_list
 from pipeline.report.study import Study, load_study
 from pipeline.settings.params import Params, load_params
-from pipeline.video.frame_store import FrameStore
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 from tests.conftest import ROOT
 from tests.report.made_results import write_results

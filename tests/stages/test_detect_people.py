@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.annotations import split_people as stage
 from pipeline.annotations.dataset_clips import list_clips
 from pipeline.people import people_detector
+from pipeline.people import split_people as stage
 from pipeline.people.proposals import read_collected
 from pipeline.people.split_people import detect_people
 from pipeline.stages.detect_people import main
-from pipeline.video.frame_store import FrameStore
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 from tests.small_annotations import small_params, write_raw
 

@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.export import export
 from pipeline.models.checkpoints import read_weights
-from pipeline.models.recognizer import ClipRecognizer
+from pipeline.models.networks import ClipRecognizer
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.settings.params import load_params
 from pipeline.stages import evaluate, pretrain, train

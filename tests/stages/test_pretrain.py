@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from pipeline.models import checkpoints
-from pipeline.models.recognizer import ClipRecognizer
+from pipeline.models.networks import ClipRecognizer
 from pipeline.models.zoo import backbone
 from pipeline.stages import pretrain
 from tests.toy_dataset import write_toy_dataset

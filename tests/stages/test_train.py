@@ -10,7 +10,7 @@ import yaml
 
 from pipeline.core.command import REQUEUE
 from pipeline.models import checkpoints
-from pipeline.models.detector import ActionDetector
+from pipeline.models.networks import ActionDetector
 from pipeline.stages import pretrain, train
 from pipeline.training import variant_training
 from pipeline.training.state import SavedState

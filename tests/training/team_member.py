@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.settings.params import load_params
 from pipeline.training.batches import Batch, Batches, Example, ExampleKey, Persons

@@ -6,8 +6,7 @@ import torch
 
 from pipeline.training.batches import Batch, Example, Persons, read_batch
 from pipeline.training.transforms import Crop, random_crop, whole_frame
-from pipeline.video.frame_store import FrameStore
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 
 SIZES = {"wide": (340, 192), "square": (200, 200), "tall": (170, 300)}

@@ -7,8 +7,8 @@ from copy import deepcopy
 import pytest
 import torch
 
-from pipeline.models.detector import build_detector
 from pipeline.models.fast_conv import use_fast_convolutions
+from pipeline.models.networks import build_detector
 from pipeline.models.slow_only import ConvNorm, SlowOnly
 from pipeline.training import hardware
 from pipeline.training.hardware import compile_backbone, in_precision

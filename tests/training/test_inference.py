@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.models.detector import ActionDetector, build_detector
+from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.sampling import Sampling
 from pipeline.training.inference import detect

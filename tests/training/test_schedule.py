@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.training.schedule import learning_rate, make_optimizer, update
+from pipeline.training.step import learning_rate, make_optimizer, update
 from tests.reference_rule import numbers, uniform
 
 RATES = numbers("learning_rates.json")

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.video.frame_store import FrameStore
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 
 NAMES = {"b": [3, 4, 9], "a ü\"'": [1, 2]}

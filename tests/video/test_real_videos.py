@@ -8,7 +8,7 @@ import simplejpeg
 from pipeline.settings.sections import ExtractFrames
 from pipeline.video.cutting import cut_clip
 from pipeline.video.frame_reader import Damage, read_frames
-from pipeline.video.frame_store_writer import FrameStoreWriter
+from pipeline.video.frame_store import FrameStoreWriter
 from pipeline.video.picture import to_rgb
 from pipeline.video.shard_extraction import extract_clip
 from tests.counter_videos import ffmpeg
