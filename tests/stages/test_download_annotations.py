@@ -113,5 +113,9 @@ def test_one_name_for_two_files_is_refused(mirror):
 def test_mirror_that_was_not_given_is_asked_for(tmp_path):
     with pytest.raises(ValueError, match="expected the flag --mirror"):
         download_annotations(
-            [AnnotationFile(url="{mirror}/a.csv")], tmp_path / "raw", None, POLICY, DataLock(None)
+            [AnnotationFile(url="{mirror}/a.csv")],
+            tmp_path / "raw",
+            mirror=None,
+            policy=POLICY,
+            lock=DataLock(None),
         )

@@ -91,8 +91,8 @@ def test_table_and_page_show_both(toy: Path) -> None:
     page = (toy / "report/index.html").read_text()
 
     assert "AVA val mAP against all ground truth" in table
-    assert "3 of 6 keyframes could be had" in table
-    assert "3 of 6 keyframes of AVA val could be had" in page
+    assert "3 of 6 keyframes are available" in table
+    assert "3 of 6 keyframes of AVA val are available" in page
     for split in ("Kinetics val", "all val"):
         assert f"<summary>The same for {split}</summary>" in page
     assert "Kinetics val: mAP on all" not in table
