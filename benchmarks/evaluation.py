@@ -41,7 +41,7 @@ def rows() -> Iterator[Row]:
 def keyframes(
     folder: Path, number: int, size: tuple[int, int], short_side_px: int
 ) -> EvaluationKeyframes:
-    """So many keyframes of stills of width and height `size`, under 8x8 sampling."""
+    """So many keyclips of frames of width and height `size`, under 8x8 sampling."""
     index = write_clips(folder, number, *size)
     store = FrameStore(folder / "store")
     return EvaluationKeyframes(index, store, Sampling.parse("8x8"), short_side_px, 0.9)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.feeding
 
-The plain loader does what the original does to the stills: a file per frame, written by ffmpeg at
+The plain loader does what the original does to the images: a file per frame, written by ffmpeg at
 its best quality, OpenCV for decoding, resizing, cropping and flipping. Boxes and labels, which only
 ours prepares, count against us. Files are in the page cache on both sides; one thread.
 """
@@ -51,15 +51,15 @@ def rows() -> Iterator[Row]:
         clips = index.clip.to_pylist()
         store = FrameStore(folder / "store")
         dataset = Clocked(index, store, SAMPLING, 0, SHORT_SIDE, CROP, 32, 0.9)
-        coded = {clip: list(store.jpegs(clip, NUMBERS)) for clip in clips}
+        encoded = {clip: list(store.jpegs(clip, NUMBERS)) for clip in clips}
         files = folder / "files"
         plain = PlainBatches(files, clips)
         measured = in_turn(
             {
                 "ours": cpu_seconds(lambda: make_each_clip(dataset)),
                 "plain": cpu_seconds(lambda: make_each_clip(plain)),
-                "decoding": cpu_seconds(lambda: [decode_ours(store, clip) for clip in coded]),
-                "bare": cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in coded.values()]),
+                "decoding": cpu_seconds(lambda: [decode_ours(store, clip) for clip in encoded]),
+                "bare": cpu_seconds(lambda: [decode_bare(jpegs) for jpegs in encoded.values()]),
                 "OpenCV": cpu_seconds(lambda: plain_decoding(files, clips)),
             },
             TURNS,
@@ -77,7 +77,7 @@ def rows() -> Iterator[Row]:
 
     ours, theirs = in_worker["ours"], in_worker["plain"]
     floor = min(measured["bare"]) / (NUM_CLIPS // BATCH) / min(theirs)
-    note = f"bare simplejpeg of whole stills {floor:.3f}"
+    note = f"bare simplejpeg of whole images {floor:.3f}"
     work = f"{BATCH} samples in a worker, frame store to trainer"
     yield compared(work, "plain loader", "CPU s", ours, theirs, at_most=0.4, note=note)
     yield row(f"{NUM_CLIPS} samples, frame store to batch", "ours", "plain loader", "plain")
@@ -134,36 +134,36 @@ def make_each_clip(batches: Clocked | PlainBatches) -> None:
 
 
 def plain_sample(folder: Path, draw: np.random.Generator) -> np.ndarray:
-    """[3, T, H, W] uint8, one random view for all stills."""
+    """[3, T, H, W] uint8, one random view for all images."""
     low, high = SAMPLING.jitter_range
     jitter = draw.integers(low, high + 1, SAMPLING.num_frames)
-    stills = plain_stills(folder, SAMPLING.numbers(KEYFRAME, NUM_FRAMES, jitter))
+    images = plain_frames(folder, SAMPLING.numbers(KEYFRAME, NUM_FRAMES, jitter))
     view = random_crop((WIDTH, HEIGHT), SHORT_SIDE, CROP, draw)
     shown = []
-    for still in stills:
-        resized = cv2.resize(still, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
+    for image in images:
+        resized = cv2.resize(image, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
         cropped = resized[view.top : view.top + CROP, view.left : view.left + CROP]
         shown.append(cv2.flip(cropped, 1) if view.flip else cropped)
     return np.stack(shown).transpose(3, 0, 1, 2)
 
 
-def plain_stills(folder: Path, numbers: np.ndarray) -> list[np.ndarray]:
+def plain_frames(folder: Path, numbers: np.ndarray) -> list[np.ndarray]:
     found = []
     for number in numbers:
-        coded = np.frombuffer((folder / f"img_{number:05d}.jpg").read_bytes(), np.uint8)
-        still = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-        assert still is not None
-        found.append(cv2.cvtColor(still, cv2.COLOR_BGR2RGB))
+        encoded = np.frombuffer((folder / f"img_{number:05d}.jpg").read_bytes(), np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        assert image is not None
+        found.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
     return found
 
 
 def plain_decoding(files: Path, clips: Sequence[str]) -> None:
     for clip in clips:
-        plain_stills(files / clip, NUMBERS)
+        plain_frames(files / clip, NUMBERS)
 
 
 def decode_ours(store: FrameStore, clip: str) -> None:
-    """Whole stills, as in evaluation."""
+    """Whole images, as in evaluation."""
     store.decode(clip, NUMBERS)
 
 

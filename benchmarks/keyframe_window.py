@@ -4,10 +4,10 @@
 
 The window is what an 8x8 model may look at around second 5. Without a file, a clip of ten seconds
 is made twice, 340x256 and 30 fps in H.264: as ffmpeg codes it when nothing is asked for (a keyframe
-every 250 pictures at least), and with one every second. Peers, all on one thread:
+every 250 frames at least), and with one every second. Peers, all on one thread:
 
     decoding      seek and decode the window in this process: what nobody can do without
-    two passes    the published preparation: cut two seconds on either side, coded anew, then
+    two passes    the published preparation: cut two seconds on either side, encoded anew, then
                   JPEGs at 30 fps and -q:v 1
 """
 
@@ -45,7 +45,7 @@ def rows(video: Path | None = None) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         videos = {"clip": video} if video else {
-            "clip of default coding": make_clip(folder / "default.mp4"),
+            "clip of default encoding": make_clip(folder / "default.mp4"),
             "clip, keyframe each second": make_clip(folder / "each_second.mp4", "-g", "30"),
         }  # fmt: skip
         for name, path in videos.items():
@@ -66,7 +66,7 @@ def compare(name: str, video: Path, folder: Path) -> Iterator[Row]:
     peer = "two ffmpeg passes"
     yield compared(work, peer, "CPU s", measured["ours"], measured["passes"], at_most=0.25)
     stored = (folder / "00.tar").stat().st_size / CLIPS
-    theirs = sum(path.stat().st_size for path in (folder / "stills").iterdir())
+    theirs = sum(path.stat().st_size for path in (folder / "images").iterdir())
     work = f"bytes of a window, {name}"
     yield compared(work, peer, "bytes", [stored], [theirs], at_most=0.55)
 
@@ -93,7 +93,7 @@ def cut_extract_decode(video: Path, folder: Path) -> tuple[float, float]:
 
 
 def decode(video: Path) -> None:
-    """The floor: pictures are decoded and thrown away."""
+    """The floor: frames are decoded and thrown away."""
     first, last = window()
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
@@ -106,13 +106,13 @@ def decode(video: Path) -> None:
 
 
 def two_passes(video: Path, folder: Path) -> float:
-    """CPU seconds of the published preparation; its stills are left in the folder."""
-    part, stills = folder / "part.mp4", folder / "stills"
-    stills.mkdir(exist_ok=True)
+    """CPU seconds of the published preparation; its images are left in the folder."""
+    part, images = folder / "part.mp4", folder / "images"
+    images.mkdir(exist_ok=True)
     start, length = KEYFRAME_SECONDS - AROUND_SECONDS, 2 * AROUND_SECONDS
     cut = ["-ss", start, "-t", length, "-i", video, "-r", "30", "-threads", "1", part]
-    still = ["-i", part, "-r", "30", "-q:v", "1", "-threads", "1", stills / "img_%05d.jpg"]
-    return run_ffmpeg(cut) + run_ffmpeg(still)
+    image = ["-i", part, "-r", "30", "-q:v", "1", "-threads", "1", images / "img_%05d.jpg"]
+    return run_ffmpeg(cut) + run_ffmpeg(image)
 
 
 def make_clip(path: Path, *options: str) -> Path:

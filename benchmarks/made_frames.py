@@ -1,4 +1,4 @@
-"""Clips of made-up pictures: in a frame store, and as the original keeps them, a file per frame."""
+"""Clips of made-up frames: in a frame store, and as the original keeps them, a file per frame."""
 
 import subprocess
 from pathlib import Path
@@ -38,7 +38,7 @@ def write_clips(folder: Path, num_clips: int, width: int, height: int) -> Keyfra
 
 
 def made_frames(width: int, height: int, seed: int) -> Frames:
-    """[NUM_FRAMES, height, width, 3] a picture that moves slowly.
+    """[NUM_FRAMES, height, width, 3] a frame that moves slowly.
 
     Detail falls off with its fineness so fast that a still has the bytes of a film's: at 340x256
     some 20 kB as we store it and 23 kB as the original does, where a clip of AVA has 20 and 22.
@@ -47,10 +47,10 @@ def made_frames(width: int, height: int, seed: int) -> Frames:
     wide, high = width + NUM_FRAMES, height
     distance = np.hypot(np.fft.fftfreq(high)[:, None], np.fft.rfftfreq(wide)[None])
     noise = np.fft.rfft2(draw.normal(size=(3, high, wide))) / np.maximum(distance, 1 / wide) ** FALL
-    picture = np.fft.irfft2(noise, s=(high, wide)).transpose(1, 2, 0)
+    frame = np.fft.irfft2(noise, s=(high, wide)).transpose(1, 2, 0)
     # Neighbouring colours are alike, as in photographs.
-    picture = 0.2 * picture + 0.8 * picture.mean(axis=2, keepdims=True)
-    pixels = np.clip(128 + 45 * picture / picture.std(), 0, 255).astype(np.uint8, order="C")
+    frame = 0.2 * frame + 0.8 * frame.mean(axis=2, keepdims=True)
+    pixels = np.clip(128 + 45 * frame / frame.std(), 0, 255).astype(np.uint8, order="C")
     return np.stack([pixels[:, start : start + width] for start in range(NUM_FRAMES)])
 
 

@@ -26,7 +26,7 @@ from pipeline.models.networks import ActionDetector
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
 
 CEILING = 790e12  # bfloat16 FLOP/s that an H200 reaches on large matrices
-FLOP = {4: 0.25e12, 8: 0.50e12, 16: 1.00e12}  # of a clip in a training step, by stills
+FLOP = {4: 0.25e12, 8: 0.50e12, 16: 1.00e12}  # of a clip in a training step, by frames
 BATCHES = (8, 16, 32, 64)
 HEADS = {
     "context": {"context": True},

@@ -1,4 +1,4 @@
-"""Videos whose every frame carries its own number, readable after any coding.
+"""Videos whose every frame carries its own number, readable after any encoding.
 
 A frame is two rows of five bright or dark squares: the number's ten bits.
 """

@@ -64,7 +64,7 @@ MUTATIONS = [
     ),
     Mutation("jitter bounds", "sampling.py", "// 2 - 1", "// 2", "tests/test_sampling.py"),
     Mutation(
-        "stills start one late",
+        "frames start one late",
         "sampling.py",
         "range(-before * self.interval,",
         "range((1 - before) * self.interval,",

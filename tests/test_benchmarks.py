@@ -96,7 +96,7 @@ def test_made_stills_are_coded_as_those_of_films(tmp_path: Path) -> None:
     ours = FrameStore(tmp_path / "store").jpeg("clip000", 1)
     theirs = [file.read_bytes() for file in files]
 
-    assert {simplejpeg.decode_jpeg_header(still)[2:] for still in [ours, *theirs]} == {
+    assert {simplejpeg.decode_jpeg_header(image)[2:] for image in [ours, *theirs]} == {
         ("YCbCr", "420")
     }
     assert 15_000 < len(ours) < 23_000

@@ -31,7 +31,7 @@ def list_clips(raw: Path, clips: Path, params: Params) -> dict[str, float]:
     counts: dict[str, float] = {}
     for subset, want in zip(params.data.subsets, wanted, strict=True):
         counts[f"clips_{subset.name}"] = len(want.clips)
-        counts[f"keyframes_{subset.name}"] = len(want.stretches)
+        counts[f"keyframes_{subset.name}"] = len(want.intervals)
         counts[f"keyframes_outside_{subset.name}"] = want.num_outside
         counts[f"clips_unlisted_{subset.name}"] = _count_unlisted(raw, subset, want.clips)
     sharded = [

@@ -22,16 +22,16 @@ _USUAL_NAME = "^[0-9A-Za-z_-][0-9A-Za-z_.-]{0,199}$"  # safe without a closer lo
 
 @dataclass(frozen=True)
 class Wanted:
-    """Clips of one part, and the stretches of frames wanted from them.
+    """Clips of one part, and the intervals of frames wanted from them.
 
     Attributes:
         clips: the columns of the clip table without windows and shard.
-        stretches: clip, first, last: stored frame numbers, both included; they may overlap.
+        intervals: clip, first, last: stored frame numbers, both included; they may overlap.
         num_outside: keyframes outside the part's span, which no clip can show.
     """
 
     clips: pd.DataFrame
-    stretches: pd.DataFrame
+    intervals: pd.DataFrame
     num_outside: int = 0
 
 
@@ -67,7 +67,7 @@ def want_keyframes(
     start = candidates["start_seconds"].to_numpy()[chosen]
     end = candidates["end_seconds"].to_numpy()[chosen]
     centre, last = keyframe_numbers(timestamps, start), last_numbers(start, end)
-    stretches = pd.DataFrame(
+    intervals = pd.DataFrame(
         {
             "clip": candidates["clip"].to_numpy()[chosen],
             "first": np.clip(centre - frames_before, 1, last),
@@ -76,7 +76,7 @@ def want_keyframes(
     )
     clips = candidates.iloc[np.unique(chosen)].reset_index(drop=True)
     clips = clips.assign(subset=subset, split=split, offset_seconds=offset_seconds)
-    return Wanted(clips, stretches, int((~covered).sum()))
+    return Wanted(clips, intervals, int((~covered).sum()))
 
 
 def want_labels(
@@ -116,14 +116,14 @@ def want_labels(
     start, end = clips["start_seconds"].to_numpy(), clips["end_seconds"].to_numpy()
     last = last_numbers(start, end)
     first = np.maximum(last // 2 + 1 - num_frames // 2, 1)
-    stretches = pd.DataFrame(
+    intervals = pd.DataFrame(
         {
             "clip": clips["clip"],
             "first": first,
             "last": np.minimum(first + num_frames - 1, last),
         }
     )
-    return Wanted(clips.assign(subset=subset, split="pretrain", offset_seconds=0.0), stretches)
+    return Wanted(clips.assign(subset=subset, split="pretrain", offset_seconds=0.0), intervals)
 
 
 def clip_table(
@@ -142,11 +142,11 @@ def clip_table(
         ValueError: a name that cannot be a file's, or one clip with two spans.
     """
     clips = pd.concat([want.clips for want in wanted], ignore_index=True)
-    stretches = pd.concat([want.stretches for want in wanted], ignore_index=True)
+    intervals = pd.concat([want.intervals for want in wanted], ignore_index=True)
     again = (clips["split"] == "pretrain") & clips["clip"].duplicated()
     clips = clips[~again].reset_index(drop=True)
     _check_names(clips)
-    windows = window_texts(stretches)
+    windows = window_texts(intervals)
     sharded = clips["subset"].isin(list(sharded_subsets))
     names = pd.Series([shard_of(clip, shards) for clip in clips["clip"]], clips.index, "str")
     clips = clips.assign(
@@ -160,16 +160,16 @@ def shard_of(clip: str, shards: Sequence[str]) -> str:
     return shards[zlib.crc32(clip.encode()) % len(shards)]
 
 
-def window_texts(stretches: pd.DataFrame) -> "pd.Series[str]":
-    """The union of each clip's stretches as text ("1-70 181-250"), by clip.
+def window_texts(intervals: pd.DataFrame) -> "pd.Series[str]":
+    """The union of each clip's intervals as text ("1-70 181-250"), by clip.
 
     Args:
-        stretches: clip, first, last (both included); touching ones become one.
+        intervals: clip, first, last (both included); touching ones become one.
     """
-    codes, clips = pd.factorize(stretches["clip"])
-    order = np.lexsort((stretches["first"].to_numpy(), codes))
+    codes, clips = pd.factorize(intervals["clip"])
+    order = np.lexsort((intervals["first"].to_numpy(), codes))
     codes = codes[order]
-    first, last = stretches["first"].to_numpy()[order], stretches["last"].to_numpy()[order]
+    first, last = intervals["first"].to_numpy()[order], intervals["last"].to_numpy()[order]
     # A running maximum per clip in one pass: later clips start above all earlier ones.
     step = int(last.max(initial=0)) + 2
     reach = np.maximum.accumulate(last + codes * step)

@@ -31,7 +31,7 @@ HELD = {"carry": (0.26, 0.22, (250, 206, 40)), "phone": (0.1, 0.2, (40, 236, 244
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Interval:
     """A time during which a person keeps doing the same.
 
     Attributes:
@@ -61,15 +61,15 @@ class Actor:
     look: Look
     slot: tuple[float, float]
     ground_y: float
-    stretches: tuple[Stretch, ...]
+    intervals: tuple[Interval, ...]
     leaves: float = float("inf")  # second from which on the person is gone
 
-    def doing(self, t: float) -> Stretch:
+    def doing(self, t: float) -> Interval:
         """The stretch on at second `t`."""
-        for stretch in self.stretches:
+        for stretch in self.intervals:
             if stretch.start <= t < stretch.end:
                 return stretch
-        return self.stretches[-1]
+        return self.intervals[-1]
 
 
 class Figure(NamedTuple):
@@ -82,13 +82,13 @@ class Figure(NamedTuple):
     seated: bool
 
 
-def _pose(stretch: Stretch, t: float) -> Pose:
+def _pose(stretch: Interval, t: float) -> Pose:
     body, arms = BODIES[stretch.body], ARMS[stretch.arms]
     clock = t - (stretch.start + stretch.end) / 2 if stretch.body in CENTRED else t
     return arms.move(t, stretch.style, body.pose(clock, stretch.style))
 
 
-def _position(actor: Actor, stretch: Stretch, t: float) -> tuple[float, int]:
+def _position(actor: Actor, stretch: Interval, t: float) -> tuple[float, int]:
     """Ground point below the hip, x in pixels, and the facing."""
     x1, x2 = actor.slot
     height = actor.look.height_px
@@ -104,16 +104,16 @@ def _position(actor: Actor, stretch: Stretch, t: float) -> tuple[float, int]:
     return x1 + half + offset, stretch.facing if there else -stretch.facing
 
 
-def _previous(actor: Actor, stretch: Stretch) -> Stretch | None:
-    index = actor.stretches.index(stretch)
-    return actor.stretches[index - 1] if index else None
+def _previous(actor: Actor, stretch: Interval) -> Interval | None:
+    index = actor.intervals.index(stretch)
+    return actor.intervals[index - 1] if index else None
 
 
-def _mouth(stretch: Stretch, t: float) -> float:
+def _mouth(stretch: Interval, t: float) -> float:
     return 0.5 + 0.5 * sin(2 * pi * 4.3 * t) if stretch.arms == "talk" else 0.0
 
 
-def _held(stretch: Stretch, skeleton: Skeleton, height: float, facing: int) -> Box | None:
+def _held(stretch: Interval, skeleton: Skeleton, height: float, facing: int) -> Box | None:
     if stretch.arms not in HELD:
         return None
     width, tall, _ = HELD[stretch.arms]

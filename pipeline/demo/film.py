@@ -28,7 +28,7 @@ class Shot:
         return any(start <= t < end for start, end in self.tv_on)
 
     def draw(self, t: float, background: Image) -> Image:
-        """The picture at second `t` without camera noise: [H, W, 3] RGB."""
+        """The image at second `t` without camera noise: [H, W, 3] RGB."""
         image = background.copy()
         if self.scene.tv is not None and self.tv_runs(t):
             draw_tv(image, self.scene.tv, t)

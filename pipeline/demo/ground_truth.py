@@ -1,4 +1,4 @@
-"""What the annotators and the person detector of the demo world wrote down."""
+"""What the annotators and the person detector of the synthetic dataset wrote down."""
 
 import pickle
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The demo world as a folder `host/path`, file by file as on the real servers."""
+"""The synthetic dataset as a folder `host/path`, file by file as on the real servers."""
 
 import csv
 import gzip

@@ -1,7 +1,7 @@
 """How every action looks: the pose of a body as a function of time.
 
 An action is what the whole body does (`BODIES`, one per person at a time) or what the arms do on
-top of it (`ARMS`). Some stills mislead on purpose: a raised arm may wave or rest, a stride may walk
+top of it (`ARMS`). Some frames mislead on purpose: a raised arm may wave or rest, a stride may walk
 or stand, and a body halfway to the floor may be falling or getting up.
 """
 
@@ -153,7 +153,7 @@ def fall(t: float, style: Style) -> Pose:
 
 
 def get_up(t: float, style: Style) -> Pose:
-    """The very stills of `fall` in the other order; `t` counts from the middle."""
+    """The very frames of `fall` in the other order; `t` counts from the middle."""
     return _down(_eased(-t), style)
 
 

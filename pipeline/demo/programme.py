@@ -38,9 +38,9 @@ def finished_shot(
 ) -> Shot:
     """The planned shot with its cast; people are numbered from `first_person` on."""
     layout = planner.layout
-    people = zip(layout.looks, layout.slots, layout.grounds_y, planner.stretches, strict=True)
+    people = zip(layout.looks, layout.slots, layout.grounds_y, planner.intervals, strict=True)
     actors = tuple(
-        Actor(first_person + number, look, slot, ground_y, tuple(stretches), leaves)
-        for number, (look, slot, ground_y, stretches) in enumerate(people)
+        Actor(first_person + number, look, slot, ground_y, tuple(intervals), leaves)
+        for number, (look, slot, ground_y, intervals) in enumerate(people)
     )
     return Shot(end, layout.scene, actors, tuple(planner.tv_on))

@@ -50,7 +50,7 @@ def _gradient(image: Image, rows: slice, top: Colour, bottom: Colour) -> None:
 
 
 def draw_background(scene: Scene) -> Image:
-    """[H, W, 3] RGB picture of the empty place, TV switched off."""
+    """[H, W, 3] RGB image of the empty place, TV switched off."""
     rng = np.random.default_rng(scene.seed)
     image: Image = np.zeros((scene.height, scene.width, 3), np.uint8)
     indoors = scene.tv is not None or rng.random() < 0.6
@@ -65,7 +65,7 @@ def draw_background(scene: Scene) -> Image:
 
 
 def _furnish(image: Image, rng: np.random.Generator, scene: Scene) -> None:
-    """Skirting board, and windows, pictures and shelves on the wall."""
+    """Skirting board, and windows, images and shelves on the wall."""
     cv2.line(image, (0, scene.ground_y), (scene.width, scene.ground_y), _muted(rng, 85, 110), 2)
     for _ in range(int(rng.integers(2, 5))):
         x = int(rng.integers(-8, scene.width - 8))
@@ -106,13 +106,13 @@ def _plant(image: Image, rng: np.random.Generator, scene: Scene) -> None:
 
 
 def draw_tv(image: Image, box: tuple[int, int, int, int], second: float | None) -> None:
-    """Paint the television: dark when `second` is None, else the picture on at that time."""
+    """Paint the television: dark when `second` is None, else the image on at that time."""
     x1, y1, x2, y2 = box
     cv2.rectangle(image, (x1, y1), (x2, y2), OUTLINE, -1)
     if second is None:
         cv2.rectangle(image, (x1 + 2, y1 + 2), (x2 - 2, y2 - 2), (52, 56, 62), -1)
         return
-    # Each picture lasts a moment and depends on its number alone, whatever the frame rate.
+    # Each image lasts a moment and depends on its number alone, whatever the frame rate.
     rng = np.random.default_rng((2087, int(second * TV_CHANGES_HERTZ)))
     vivid = np.zeros((3, 3), np.uint8)
     for row in vivid:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.demo.actors import Stretch
+from pipeline.demo.actors import Interval
 from pipeline.demo.layout import Layout
 from pipeline.demo.motions import TURN_SECONDS, Style
 
@@ -66,17 +66,17 @@ class Balance:
 
 @dataclass
 class Planner:
-    """Fills the time of one film with stretches for each of its people."""
+    """Fills the time of one film with intervals for each of its people."""
 
     rng: np.random.Generator
     balance: Balance
     layout: Layout
     annotated: tuple[float, float]  # only these seconds count for the balance
-    stretches: list[list[Stretch]] = field(default_factory=list)
+    intervals: list[list[Interval]] = field(default_factory=list)
     tv_on: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.stretches = [[] for _ in self.layout.slots]
+        self.intervals = [[] for _ in self.layout.slots]
 
     @property
     def people(self) -> range:
@@ -112,7 +112,7 @@ class Planner:
         facing = facing or (1 if self.rng.random() < 0.5 else -1)
         home = float(self.rng.uniform(0.3, 0.7)) if home is None else home
         style = style or self.style()
-        self.stretches[person].append(Stretch(*span, *choice, style, facing, home, reach_px))
+        self.intervals[person].append(Interval(*span, *choice, style, facing, home, reach_px))
 
     def act(self, person: int, span: tuple[float, float], weights: dict[Choice, float]) -> None:
         """Append a stretch of whatever has been seen least so far."""

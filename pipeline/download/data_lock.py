@@ -98,7 +98,7 @@ def fetch_locked(
         sha256: hash pinned in params.yaml; the lock is not asked then.
 
     Raises:
-        ValueError: it cannot be had, or has changed; the line names the address and both hashes.
+        ValueError: it is not available, or has changed; the line names the address and both hashes.
     """
     expected = sha256 or lock.expected(address)
     if (there := _usable(target, expected)) is not None:

@@ -14,7 +14,7 @@ from pipeline.download.fetching import SingleClip, fetch
 from pipeline.download.http import RetryPolicy
 from pipeline.download.job_context import DownloadLimits
 from pipeline.download.journal import Fetched, Journal
-from pipeline.download.member_cutting import MemberCutter, Stretch
+from pipeline.download.member_cutting import Interval, MemberCutter
 from pipeline.download.sources import WantedClip
 from pipeline.download.video_table import clips_there, write_videos
 from pipeline.settings.params import Params
@@ -158,9 +158,9 @@ def plan(
 def _cutter(clips: pd.DataFrame, sources: Mapping[str, DownloadPass]) -> MemberCutter:
     names = ("clip", "windows", "offset_seconds")
     rows = zip(*(clips[name].tolist() for name in names), strict=True)
-    stretches = {clip: Stretch(windows, offset) for clip, windows, offset in rows}
+    intervals = {clip: Interval(windows, offset) for clip, windows, offset in rows}
     whole = (archive for each in sources.values() for archive in each.whole)
-    return MemberCutter(stretches, frozenset(whole))
+    return MemberCutter(intervals, frozenset(whole))
 
 
 def _make_folder(videos: Path, working: Path, rows: Collection[Fetched]) -> None:

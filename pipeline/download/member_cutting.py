@@ -24,7 +24,7 @@ AT_ONCE_BYTES = 128 << 20  # of clips that wait whole on the disk, for an archiv
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Interval:
     """What is wanted of a clip.
 
     Attributes:
@@ -41,23 +41,23 @@ class MemberCutter:
     """Knows what to cut out of which clip.
 
     Attributes:
-        stretches: by clip.
+        intervals: by clip.
         whole: archives whose clips stay as they are.
     """
 
-    stretches: Mapping[str, Stretch]
+    intervals: Mapping[str, Interval]
     whole: frozenset[str] = frozenset()
 
     def is_waiting(self, row: Fetched) -> bool:
         """Whether a file out of an archive is to be cut."""
-        return row.cut is None and self._stretch(row) is not None
+        return row.cut is None and self._interval(row) is not None
 
     def fits(self, row: Fetched) -> bool:
         """Whether a file serves what is wanted now: a cut one has nothing else."""
         if row.cut is None:
             return True
-        cut, stretch = row.cut, self._stretch(row)
-        have = Stretch(cut.row["windows"], cut.offset_seconds)
+        cut, stretch = row.cut, self._interval(row)
+        have = Interval(cut.row["windows"], cut.offset_seconds)
         return have == stretch and cut.version == CUT_VERSION
 
     def cut(self, folder: Path, rows: Sequence[Fetched]) -> list[Fetched]:
@@ -74,7 +74,7 @@ class MemberCutter:
         place = (folder / rows[0].path).parent
         cuts_folder = place / "cut"
         cuts_folder.mkdir(exist_ok=True)
-        task = [(folder / row.path, row.clip, self.stretches[row.clip]) for row in rows]
+        task = [(folder / row.path, row.clip, self.intervals[row.clip]) for row in rows]
         with disk_named(place):
             cuts = guarded(_cut, (cuts_folder, task))
         return [
@@ -87,18 +87,18 @@ class MemberCutter:
         path = Path(row.path).with_name(cut.path)
         sync(made)
         made.replace(folder / path)
-        file, offset = hash_file(folder / path), self.stretches[row.clip].offset_seconds
+        file, offset = hash_file(folder / path), self.intervals[row.clip].offset_seconds
         member = CutMember(row.bytes, row.sha256, offset, CUT_VERSION, asdict(cut))
         return replace(row, path=str(path), bytes=file.bytes, sha256=file.sha256, cut=member)
 
-    def _stretch(self, row: Fetched) -> Stretch | None:
-        stretch = self.stretches.get(row.clip)
+    def _interval(self, row: Fetched) -> Interval | None:
+        stretch = self.intervals.get(row.clip)
         if row.source in self.whole or stretch is None or not stretch.windows:
             return None
         return stretch
 
 
-def _cut(task: tuple[Path, Iterable[tuple[Path, str, Stretch]]], guard: Guard) -> list["Cut"]:
+def _cut(task: tuple[Path, Iterable[tuple[Path, str, Interval]]], guard: Guard) -> list["Cut"]:
     """In a process of its own, which alone loads the decoder."""
     from pipeline.video.shard_cutting import cut_guarded
 

@@ -84,7 +84,7 @@ class ClipSource(Protocol):
         """Have the file at `target`.
 
         Raises:
-            TransferError: it cannot be had; `reason` says why.
+            TransferError: it is not available; `reason` says why.
             OSError: the disk is full or not writable.
         """
         ...

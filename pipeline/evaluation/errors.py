@@ -1,7 +1,7 @@
 """Why a variant's mAP is what it is: by kind of action and person, boxes apart, actions mixed up.
 
 Everything here follows the `uncapped` protocol: under a limit of rows per keyframe, a part of the
-detections would have more room than the whole. All of it speaks of the keyframes that could be had.
+detections would have more room than the whole. All of it speaks of the available keyframes.
 
 Groups:
     category    AVA's three kinds of action.
@@ -20,7 +20,7 @@ Perfect boxes:
     people with their true boxes. People without such a box are missed as before; detected boxes
     that no person takes are gone. Two people may take the same box. What is gained is the price of
     the
-    boxes: misplaced, doubled or on nobody. What is still missing is that of the classification,
+    boxes: misplaced, doubled or unmatched. What is still missing is that of the classification,
     and of people whom no box comes near.
 
 Confused actions:
@@ -63,7 +63,7 @@ V = TypeVar("V")
 PROTOCOL = "uncapped"
 SEEN_IOU = 0.1
 MAX_CONFUSED = 30  # pairs that are kept, the most frequent ones
-# Areas as shares of the picture: about a quarter of AVA's people are small, a quarter large.
+# Areas as shares of the image: about a quarter of AVA's people are small, a quarter large.
 SIZES = {"small (under 10 %)": 0.0, "medium": 0.1, "large (40 % or more)": 0.4}
 CROWDS = {"1 person": 1, "2 people": 2, "3 people": 3, "4 or more": 4}
 FREQUENCIES = {"under 10 boxes": 1, "10 to 99": 10, "100 to 999": 100, "1,000 or more": 1000}
@@ -89,7 +89,7 @@ class BoxErrors:
     people_hit: int  # a detected box at IoU 0.5 or more
     people_seen: int  # at 0.1 or more
     boxes: int  # detected
-    boxes_on_nobody: int  # below IoU 0.5 with everyone
+    boxes_unmatched: int  # below IoU 0.5 with everyone
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class ErrorAnalysis:
 
 
 def analyse_errors(tables: SplitTables, whole: Scores, classes: dict[int, str]) -> ErrorAnalysis:
-    """Take the mAP of a split apart, on the keyframes that could be had.
+    """Take the mAP of a split apart, on the keyframes that are available.
 
     Args:
         whole: the split's scores under `PROTOCOL`, on the same keyframes.
@@ -233,7 +233,7 @@ class _Analysis:
             people_hit=int((best >= HIT_IOU).sum()),
             people_seen=len(seen),
             boxes=len(self.detected.keyframe),
-            boxes_on_nobody=int((self.overlaps.person_of_detected < 0).sum()),
+            boxes_unmatched=int((self.overlaps.person_of_detected < 0).sum()),
         )
 
     def _rows_of(self, rows: Ints) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from pipeline.evaluation.uncertainty import draw_videos, interval, resampled_mea
 from pipeline.settings.sections import Subset
 
 MAIN_SPLIT, MAIN_PROTOCOL = "val_ava", "official"
-ALL_GROUND_TRUTH = "official_all_ground_truth"  # also what could not be had on this machine
+ALL_GROUND_TRUTH = "official_all_ground_truth"  # also what are not available on this machine
 
 # The action ids of AVA fall into three categories (label_type in ava_action_list_v2.2.pbtxt).
 CATEGORIES = {
@@ -107,13 +107,13 @@ def available_ground_truth(ground_truth: pd.DataFrame, index: pd.DataFrame) -> p
 def score_available(
     tables: SplitTables, classes: dict[int, str], protocol: str = MAIN_PROTOCOL
 ) -> Scores:
-    """Scores of a split on the keyframes that could be had."""
+    """Scores of a split on the keyframes that are available."""
     had = available_ground_truth(tables.ground_truth, tables.index)
     return score_detections(tables.detections, had, tables.exclusions, classes, protocol)
 
 
 def score_split(tables: SplitTables, classes: dict[int, str]) -> dict[str, Scores]:
-    """Scores by protocol, on the keyframes that could be had and (`ALL_TRUTH`) on all of them."""
+    """Scores by protocol, on the keyframes that are available and (`ALL_TRUTH`) on all of them."""
     return {
         MAIN_PROTOCOL: score_available(tables, classes),
         "uncapped": score_available(tables, classes, "uncapped"),

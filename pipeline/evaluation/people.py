@@ -25,7 +25,7 @@ class Boxes:
     of_row: Ints  # [N] the box of each row, -1 for a row that does not count
 
     def area(self) -> Floats:
-        """[B] width times height, as a share of the picture."""
+        """[B] width times height, as a share of the image."""
         x1, y1, x2, y2 = self.box.T
         area: Floats = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
         return area

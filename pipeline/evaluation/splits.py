@@ -21,7 +21,7 @@ class SplitTables:
     detections: pd.DataFrame
     ground_truth: pd.DataFrame
     exclusions: pd.DataFrame
-    index: pd.DataFrame  # the keyframes whose frames could be had
+    index: pd.DataFrame  # the keyframes whose frames are available
 
 
 def with_joint(splits: Mapping[str, SplitTables]) -> dict[str, SplitTables]:

@@ -21,14 +21,14 @@ CLASSIFIER_HEAD, DETECTOR_HEAD = "cls_head.", "roi_head."  # how the names of th
 
 
 class Shell:
-    """Stands for an object of a published file that we have no use for."""
+    """Replaces an object of a published file that we have no use for."""
 
     def __setstate__(self, state: object) -> None:
         """Forget what it held."""
 
 
 def _nothing(owner: object, name: str) -> None:
-    """Stands for `getattr`, by which such objects refer to their methods; looks nothing up."""
+    """Replaces `getattr`, by which such objects refer to their methods; looks nothing up."""
 
 
 PASSED_OVER = {

@@ -2,8 +2,8 @@
 
 A text file: on the first line what the results depend on, then one JSON line per finished batch,
 some 0.4 kB a keyframe. It outlives the job: a later one with more shards detects only what is new.
-A batch is known by its pictures, so one whose pictures changed is detected again. Batches are kept
-whole because a detector pads the pictures of a batch to one size: another grouping would give
+A batch is known by its images, so one whose images changed is detected again. Batches are kept
+whole because a detector pads the images of a batch to one size: another grouping would give
 other last digits.
 """
 
@@ -26,7 +26,7 @@ class FinishedBatches:
 
     Args:
         path: the file; results of another fingerprint, or after a broken line, are dropped.
-        fingerprint: of all that the results depend on but the pictures.
+        fingerprint: of all that the results depend on but the images.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -45,7 +45,7 @@ class FinishedBatches:
         return len(self._known)
 
     def get(self, batch: str) -> list[Boxes] | None:
-        """The boxes of each picture of a batch, or None while it is not done."""
+        """The boxes of each image of a batch, or None while it is not done."""
         return self._known.get(batch)
 
     def add(self, batch: str, boxes: Sequence[Boxes]) -> None:
@@ -88,9 +88,9 @@ class FinishedBatches:
         return whole
 
 
-def batch_name(pictures: Sequence[bytes]) -> str:
-    """What a batch is known by: a digest of its coded pictures, in order."""
-    digests = [hashlib.sha256(picture).digest() for picture in pictures]
+def batch_name(images: Sequence[bytes]) -> str:
+    """What a batch is known by: a digest of its encoded images, in order."""
+    digests = [hashlib.sha256(image).digest() for image in images]
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Find people in stills with torchvision's Faster R-CNN (ResNet-50 FPN v2, trained on COCO).
+"""Find people in images with torchvision's Faster R-CNN (ResNet-50 FPN v2, trained on COCO).
 
 H, W pixels  N boxes  K boxes of all levels of the feature pyramid  C channels
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 PERSON = 1  # COCO's class number
 NUM_CLASSES = 91  # COCO's, with background and the gaps in its numbering
 THIS_DETECTOR = "this person detector"
-SHORT_SIDE_PX = 800  # stills are enlarged to this, as in training
+SHORT_SIDE_PX = 800  # images are enlarged to this, as in training
 
 
 def fetch_weights(address: str, sha256: str | None, lock: DataLock = UNLOCKED) -> Path:
@@ -91,7 +91,7 @@ def load_detector(
     Args:
         weights: a state dict; nothing else in the file is run.
         min_score: boxes below are never returned.
-        short_side_px: to which stills are scaled, with a longer side of at most 5/3 of that.
+        short_side_px: to which images are scaled, with a longer side of at most 5/3 of that.
 
     Raises:
         ValueError: not the weights of this detector.
@@ -122,27 +122,27 @@ def load_detector(
 @torch.inference_mode()
 def detect(
     detector: Callable[[list[Tensor]], list[dict[str, Tensor]]],
-    stills: Sequence[npt.NDArray[np.uint8]],
+    images: Sequence[npt.NDArray[np.uint8]],
     min_side_px: int,
     device: torch.device,
 ) -> list[npt.NDArray[np.float64]]:
-    """The people in each still.
+    """The people in each image.
 
     Args:
-        detector: as from `load_detector`; called with [3, H, W] pictures of 0..1.
-        stills: [H, W, 3] RGB each, of any size.
+        detector: as from `load_detector`; called with [3, H, W] tensors of 0..1.
+        images: [H, W, 3] RGB each, of any size.
         min_side_px: boxes with a shorter side are left out.
 
-    Returns: for each still [N, 5]: x1, y1, x2, y2 as fractions of W and H, score; best first.
+    Returns: for each image [N, 5]: x1, y1, x2, y2 as fractions of W and H, score; best first.
     """
-    pictures = [torch.from_numpy(still).to(device).permute(2, 0, 1) / 255 for still in stills]
+    tensors = [torch.from_numpy(image).to(device).permute(2, 0, 1) / 255 for image in images]
     people = []
-    for still, found in zip(stills, detector(pictures), strict=True):
+    for image, found in zip(images, detector(tensors), strict=True):
         boxes = found["boxes"].double().cpu().numpy()
         scores = found["scores"].double().cpu().numpy()
         sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
         wanted = (found["labels"].cpu().numpy() == PERSON) & (sides >= min_side_px)
-        height, width, _ = still.shape
+        height, width, _ = image.shape
         fractions = boxes[wanted] / [width, height, width, height]
         rows = np.column_stack([fractions.clip(0, 1), scores[wanted]])
         people.append(rows[np.argsort(-rows[:, 4], kind="stable")])
@@ -160,7 +160,7 @@ def align_rois(
     """torchvision's `roi_align` for a fixed number of points per cell, from plain torch.
 
     Args:
-        boxes_K5: number of the picture in the batch, x1, y1, x2, y2 in pixels of the picture.
+        boxes_K5: number of the image in the batch, x1, y1, x2, y2 in pixels of the image.
         sampling_ratio: points per cell and direction, at least 1.
 
     Returns: [K, C, *output_size] mean over each cell's points.
@@ -183,14 +183,14 @@ def align_rois(
         dim=-1,
     )
     pooled = features_BCHW.new_zeros(len(boxes_K5), features_BCHW.shape[1], *output_size)
-    pictures = boxes_K5[:, 0].long()
-    for picture in range(len(features_BCHW)):
-        mine = torch.nonzero(pictures == picture)[:, 0]
+    tensors = boxes_K5[:, 0].long()
+    for image in range(len(features_BCHW)):
+        mine = torch.nonzero(tensors == image)[:, 0]
         for first in range(0, len(mine), 128):  # bounds the memory
             part = mine[first : first + 128]
             grid = grid_K_rows_columns_2[part].reshape(1, -1, columns, 2)
             sampled = nn.functional.grid_sample(
-                features_BCHW[picture][None], grid, padding_mode="border", align_corners=True
+                features_BCHW[image][None], grid, padding_mode="border", align_corners=True
             )
             cells = nn.functional.avg_pool2d(sampled, sampling_ratio)[0]
             cells_CKhw = cells.reshape(len(cells), len(part), *output_size)
@@ -199,5 +199,5 @@ def align_rois(
 
 
 def _middles(count: int, like: Tensor) -> Tensor:
-    """[1, count] middles of `count` equal stretches of 0..1."""
+    """[1, count] middles of `count` equal intervals of 0..1."""
     return ((torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) / count)[None]

@@ -37,7 +37,7 @@ from pipeline.video.stored_frames import read_stored_frames
 
 logger = logging.getLogger(__name__)
 
-Still = tuple[str, int]  # a clip and the number of a stored frame
+FrameKey = tuple[str, int]  # a clip and the number of a stored frame
 COUNTS = ["keyframes", "keyframes_without_proposals", "proposals"]
 COUNTS += ["dropped_without_area", "dropped_other_keyframe", "dropped_duplicate"]
 DETECT = "detect"  # stands in the settings where no file of proposals is published
@@ -166,11 +166,11 @@ def _detect_subset(
     )
     shown = located[located["reason"] == 0].reset_index(drop=True)
     numbers = shown["frame"].clip(1, shown["last_frame"])
-    stills = list(zip(shown["clip"].tolist(), numbers.tolist(), strict=True))
-    boxes = _detect(FrameStore(frames), stills, params.detect_people, lock, kept)
-    of_stills = [boxes[still] for still in stills]
-    counts = [len(rows) for rows in of_stills]
-    rows = np.concatenate([np.empty((0, 5)), *of_stills])
+    keys = list(zip(shown["clip"].tolist(), numbers.tolist(), strict=True))
+    boxes = _detect(FrameStore(frames), keys, params.detect_people, lock, kept)
+    of_keys = [boxes[key] for key in keys]
+    counts = [len(rows) for rows in of_keys]
+    rows = np.concatenate([np.empty((0, 5)), *of_keys])
     table = shown.loc[np.repeat(np.arange(len(shown)), counts), ["video_id", "timestamp"]]
     columns = {name: rows[:, i] for i, name in enumerate(COLUMNS[2:])}
     return table.reset_index(drop=True).assign(**columns)
@@ -178,11 +178,11 @@ def _detect_subset(
 
 def _detect(
     store: FrameStore,
-    shown: list[Still],
+    shown: list[FrameKey],
     settings: DetectPeople,
     lock: DataLock,
     kept: Path,
-) -> dict[Still, Boxes]:
+) -> dict[FrameKey, Boxes]:
     # Here, not above: torch takes seconds to load, and most datasets come with proposals.
     import torch
 
@@ -192,7 +192,7 @@ def _detect(
     weights = fetch_weights(settings.weights, settings.sha256, lock)
     finished = FinishedBatches(kept, _fingerprint(weights, settings, device.type))
     detector = None
-    boxes: dict[Still, Boxes] = {}
+    boxes: dict[FrameKey, Boxes] = {}
     names = []
     shown = list(dict.fromkeys(shown))
     with Progress(len(shown), "detect people", "keyframe") as progress:
@@ -202,8 +202,8 @@ def _detect(
             if found is None:
                 if detector is None:
                     detector = load_detector(weights, settings.min_score, device)
-                stills = [store.decode(clip, [number])[0] for clip, number in batch]
-                found = detect(detector, stills, settings.min_side_px, device)
+                keys = [store.decode(clip, [number])[0] for clip, number in batch]
+                found = detect(detector, keys, settings.min_side_px, device)
                 finished.add(names[-1], found)
             boxes |= zip(batch, found, strict=True)
             progress.advance(len(batch))
@@ -211,11 +211,11 @@ def _detect(
     return boxes
 
 
-def _batches(stills: list[Still], store: FrameStore, size: int) -> list[list[Still]]:
+def _batches(keys: list[FrameKey], store: FrameStore, size: int) -> list[list[FrameKey]]:
     """Stills of one shard each: which other shards there are changes no clip's boxes."""
-    by_shard: dict[str, list[Still]] = {}
-    for still in stills:
-        by_shard.setdefault(store.shard(still[0]), []).append(still)
+    by_shard: dict[str, list[FrameKey]] = {}
+    for key in keys:
+        by_shard.setdefault(store.shard(key[0]), []).append(key)
     return [
         some[first : first + size]
         for _, some in sorted(by_shard.items())
@@ -224,7 +224,7 @@ def _batches(stills: list[Still], store: FrameStore, size: int) -> list[list[Sti
 
 
 def _fingerprint(weights: Path, settings: DetectPeople, device: str) -> str:
-    """A digest of all that the boxes depend on, but for the stills."""
+    """A digest of all that the boxes depend on, but for the keys."""
     values = [settings.min_score, settings.min_side_px, settings.batch_size, device]
     versions = [version(package) for package in ("torch", "torchvision")]
     parts = [*map(str, values), *versions, hash_file(weights).sha256, code_digest("detect_people")]

@@ -1,6 +1,6 @@
 """Say what building the configured dataset will take: downloads, disk, time; and what is there.
 
-Reckoned from published sizes, from the clip table when it is there, and, with --ask, from what the
+Estimated from published sizes, from the clip table when it is there, and, with --ask, from what the
 hosts say. Warns when the disk is too small; with --check that is exit code 1.
 """
 

@@ -70,7 +70,7 @@ def _keyframes(path: Path) -> set[tuple[str, int]]:
 
 
 def _drawn(world: DrawWorld, subset: Subset) -> Published:
-    """A part of the demo's world, with a keyframe every second."""
+    """A part of the synthetic dataset, with a keyframe every second."""
     is_train = subset.split == "train"
     if subset.clip_list is None:
         clips = world.ava_train_videos if is_train else world.ava_val_videos
@@ -134,7 +134,7 @@ def pretrain_step(params: Params, data: Path) -> Step:
     fetched = [each for each in left if is_address(str(each.checkpoint))]
     step.download_bytes = len(fetched) * known.CHECKPOINT_BYTES
     if any(each.checkpoint is None for each in left):
-        step.notes.append("time to train on labels is not reckoned")
+        step.notes.append("time to train on labels is not estimated")
     return step
 
 
@@ -166,11 +166,11 @@ def model_steps(
     if others:
         whose = "this backbone" if len(others) == num_variants else ", ".join(others)
         for step in (train, evaluate):
-            step.notes.append(f"time of {whose} is not reckoned")
+            step.notes.append(f"time of {whose} is not estimated")
     return [train, evaluate]
 
 
 def _flops(settings: Train, side_px: int) -> float:
-    """Of one keyframe forward, its pictures taken as squares."""
+    """Of one keyframe forward, its images taken as squares."""
     frames = Sampling.parse(settings.sampling).num_frames
     return 2e9 * frames * known.GMACS_PER_FRAME * (side_px / 256) ** 2

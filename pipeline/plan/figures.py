@@ -1,4 +1,4 @@
-"""Known sizes and speeds from which `pipeline.plan` reckons; docs/data.md explains them."""
+"""Known sizes and speeds from which `pipeline.plan` estimates; docs/data.md explains them."""
 
 from dataclasses import dataclass, field
 
@@ -9,13 +9,13 @@ AVA_VIDEO_BYTES = 157 * GB / 299
 KINETICS_CLIP_BYTES = 1200 * GB / 644_584
 KINETICS_ARCHIVE_BYTES = {"train": 1200 * GB * 0.847, "val": 1200 * GB * 0.053}
 ANNOTATION_BYTES = 0.1 * GB  # all files of a dataset; most are far smaller
-DRAWN_VIDEO_BYTES = 1e5  # a clip of the demo's world
+DRAWN_VIDEO_BYTES = 1e5  # a clip of the synthetic dataset
 CHECKPOINT_BYTES = 0.13 * GB  # SlowOnly R50 with its classifier
 MODEL_BYTES = 0.4 * GB  # a trained detector, with the state of its optimiser
-YOUTUBE_BYTES_PER_SECOND = 6e4  # 360p, pictures alone
-# Whole groups of pictures are kept, so more than the wanted seconds.
+YOUTUBE_BYTES_PER_SECOND = 6e4  # 360p, images alone
+# Whole groups of images are kept, so more than the wanted seconds.
 CUT_SHARE_OVER = 1.3
-# Groups of up to 250 pictures, 8 s: a cut clip of 10 s begins at its first picture and ends one
+# Groups of up to 250 images, 8 s: a cut clip of 10 s begins at its first image and ends one
 # second after its keyframe, which lies in the middle on average.
 CUT_SHARE_OF_CLIP = 0.6
 VIDEO_SECONDS = 6000.0  # mean length of a film in AVA

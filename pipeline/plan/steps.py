@@ -31,7 +31,7 @@ STORED = ("tar", "parquet", "csv")  # files of a shard of frames
 
 
 def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> list[Step]:
-    """The stages in their order, without the drawing of the demo's world.
+    """The stages in their order, without the drawing of the synthetic dataset.
 
     Args:
         root: folder of `data` and `results`.

@@ -31,15 +31,15 @@ def draw_keyframe(keyframe: Keyframe) -> bytes:
     FigureCanvasAgg(figure)
     texts = [str(number) for number in range(1, len(keyframe.found) + 1)]
     _draw(figure.add_axes((0, 0, 1, 1)), keyframe, texts, font_size=12)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="jpeg", dpi=DOTS_PER_INCH, pil_kwargs={"quality": 88})
-    return picture.getvalue()
+    image = io.BytesIO()
+    figure.savefig(image, format="jpeg", dpi=DOTS_PER_INCH, pil_kwargs={"quality": 88})
+    return image.getvalue()
 
 
 def draw_row(keyframes: Sequence[Keyframe]) -> bytes:
     """The first keyframes side by side as PNG, with the names of the actions at the people."""
     shown = keyframes[:ROW_TILES]
-    # All tiles share one height; a tile is as wide as its picture asks for.
+    # All tiles share one height; a tile is as wide as its image asks for.
     ratios = [keyframe.image.shape[1] / keyframe.image.shape[0] for keyframe in shown]
     height = int(TILE_PX * 3 / 4)
     widths = [round(height * ratio) for ratio in ratios]
@@ -51,10 +51,10 @@ def draw_row(keyframes: Sequence[Keyframe]) -> bytes:
         axes = figure.add_axes((left / total, 0, width / total, 1))
         _draw(axes, keyframe, [_names(person) for person in keyframe.found], font_size=15)
         left += width + GAP_PX
-    picture = io.BytesIO()
+    image = io.BytesIO()
     unsigned = {"Software": None}
-    figure.savefig(picture, format="png", dpi=DOTS_PER_INCH, transparent=True, metadata=unsigned)
-    return picture.getvalue()
+    figure.savefig(image, format="png", dpi=DOTS_PER_INCH, transparent=True, metadata=unsigned)
+    return image.getvalue()
 
 
 def _names(person: Person) -> str:
@@ -88,7 +88,7 @@ def _rectangle(axes: Axes, box: Floats, colour: str, width: float, style: str) -
 def _label(
     axes: Axes, box: Floats, text: str, colour: str, font_size: float, taken: Sequence[Bbox]
 ) -> Bbox:
-    """Write at a place around the box that is inside the picture and free; returns that place."""
+    """Write at a place around the box that is inside the image and free; returns that place."""
     x1, y1, _, y2 = box
     places = [(y1, 4, "bottom"), (y2, -4, "top"), (y1, -5, "top"), (y2, 5, "bottom")]
     whole = axes.get_window_extent()
@@ -119,7 +119,7 @@ def _label(
 
 
 def _keep_inside(label: Annotation, whole: Bbox) -> Bbox:
-    """Move a label that leaves the picture at its right; returns what it covers."""
+    """Move a label that leaves the image at its right; returns what it covers."""
     extent = label.get_window_extent().padded(4)
     too_far = max(0.0, extent.x1 - whole.x1)
     x, y = label.xyann
@@ -133,6 +133,6 @@ def _overlap(a: Bbox, b: Bbox) -> float:
 
 
 def _overflow(extent: Bbox, whole: Bbox) -> float:
-    """Area of a label outside the picture; weighs more than hiding another label."""
+    """Area of a label outside the image; weighs more than hiding another label."""
     inside = _overlap(extent, whole)
     return 10 * (float(extent.width * extent.height) - inside)

@@ -232,10 +232,10 @@ def _chart(figure: Figure, name: str, title: str, description: str) -> Chart:
     with matplotlib.rc_context({"svg.hashsalt": name}):
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=160, facecolor="white", metadata={"Software": None})
     svg = _inline(text.getvalue(), title, description)
-    return Chart(name, title, description, svg, picture.getvalue())
+    return Chart(name, title, description, svg, image.getvalue())
 
 
 def _inline(svg: str, title: str, description: str) -> str:

@@ -44,7 +44,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Keyframe:
-    """One picture of the gallery."""
+    """One image of the gallery."""
 
     video_id: str
     timestamp: float

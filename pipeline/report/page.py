@@ -126,7 +126,7 @@ def _errors(study: Study, split: str) -> dict[str, Any]:
         "hit": _share(perfect["people_hit"], perfect["people"]),
         "seen": _share(perfect["people_seen"], perfect["people"]),
         "num_people": f"{perfect['people']:,}",
-        "unmatched": f"{perfect['boxes_on_nobody']:,}",
+        "unmatched": f"{perfect['boxes_unmatched']:,}",
         "num_boxes": f"{perfect['boxes']:,}",
         "boxes": [
             [variant.name, *_lost_points(variant.errors[split])] for variant in study.variants

@@ -49,7 +49,7 @@ class Variant:
         return found
 
     def coverage(self, split: str) -> dict[str, Any]:
-        """mAP and counts of what could be had and, as `..._all_ground_truth`, of all there is."""
+        """mAP and counts of what is available and, as `..._all_ground_truth`, of all there is."""
         found: dict[str, Any] = self.metrics["coverage"][split]
         return found
 
@@ -80,7 +80,7 @@ class Study:
         return [self.split, *self.other_splits]
 
     def missing_from(self, split: str) -> bool:
-        """Whether some keyframes of a split could not be had."""
+        """Whether some keyframes of a split are not available."""
         found = self.variants[0].coverage(split)
         return bool(found["num_keyframes"] < found["num_keyframes_all_ground_truth"])
 

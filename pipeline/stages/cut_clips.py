@@ -1,4 +1,4 @@
-"""Cut the seconds that some variant looks at out of a shard's videos, without coding them anew.
+"""Cut the seconds that some variant looks at out of a shard's videos, without encoding them anew.
 
 Next to the cut files stands a table with one row per video (see `pipeline/video/cut_table.py`).
 A damaged video is cut as far as it goes; what is no video gets a row with the reason.

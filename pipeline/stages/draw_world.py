@@ -1,4 +1,4 @@
-"""Draw the synthetic demo world as a mirror of the real servers: videos, archives, annotations."""
+"""Draw the synthetic dataset as a mirror of the real servers: videos, archives, annotations."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Decode a shard's clips once and store their frames, 30 a second whatever the source's rate.
 
 Outputs: a tar of JPEGs, its table, and a report with one row per clip (see
-`frame_store.py`, `frame_reader.py` and `picture.py` in `pipeline/video/`).
+`frame_store.py`, `frame_reader.py` and `rgb.py` in `pipeline/video/`).
 """
 
 import argparse

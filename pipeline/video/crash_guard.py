@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from pipeline.core.command import WATCH, log_lines
 
-MOST_BYTES = 4 << 30  # of memory for the child; pictures of 8K with all they lean on fit
+MOST_BYTES = 4 << 30  # of memory for the child; frames of 8K with all they lean on fit
 MOST_SECONDS = 3600.0  # for one clip
 
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}

@@ -24,10 +24,10 @@ class Cut:
         path: file name below the shard's folder; empty when nothing could be cut.
         status: "ok" or "damaged" (then `reason` says how; there may still be a path).
         zero_seconds: when the clip starts.
-        shown_from_seconds, shown_until_seconds: pictures outside serve decoding only; also when
-            the last picture leaves the screen.
+        shown_from_seconds, shown_until_seconds: frames outside serve decoding only; also when
+            the last frame leaves the screen.
         joins: numbers of the packets (from 0) that do not follow on from the one before them.
-        timing: "pts", or "order": the file's times are right but attached to the wrong pictures.
+        timing: "pts", or "order": the file's times are right but attached to the wrong frames.
         mirrored, rotation_degrees: how to show it upright: first mirror left to right, then turn
             clockwise.
         matrix, full_range, transfer: how YCbCr was made from light, see `Look`.

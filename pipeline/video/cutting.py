@@ -1,4 +1,4 @@
-"""Cut the wanted seconds out of a video by copying packets: no picture is coded a second time.
+"""Cut the wanted seconds out of a video by copying packets: no frame is encoded a second time.
 
 The cut file is NUT, which takes any codec and any ticks, so that every time stays exact.
 """
@@ -24,7 +24,7 @@ from pipeline.video.look import Look, read_look
 from pipeline.video.video import (
     TOLERANCE_SECONDS,
     Timeline,
-    coded_packets,
+    encoded_packets,
     follow,
     opened,
     reason,
@@ -84,7 +84,7 @@ class _Reading:
         self._room = _MOST_HELD_BYTES
 
     def __iter__(self) -> Iterator["Packet[VideoStream]"]:
-        for packet in coded_packets(self._container, self._stream):
+        for packet in encoded_packets(self._container, self._stream):
             self._room -= packet.size
             if self._room < 0:
                 self._packets = None
@@ -99,7 +99,7 @@ class _Reading:
             yield self._packets, self._stream
             return
         with opened(self._source) as (container, stream):
-            yield coded_packets(container, stream), stream
+            yield encoded_packets(container, stream), stream
 
 
 def _look(first: _Reading) -> Look | None:
@@ -132,8 +132,8 @@ def packets_to_keep(
     """Find the packets without which a window's frames could not be decoded.
 
     For each window: from the keyframe that comes on screen no later than the window's first
-    picture, to the last packet that comes on screen no later than its last one. A keyframe's
-    leading pictures (shown before it, decoded after it) thus never start a window.
+    frame, to the last packet that comes on screen no later than its last one. A keyframe's
+    leading frames (shown before it, decoded after it) thus never start a window.
 
     Args:
         windows: first and last stored frame of each stretch.
@@ -151,7 +151,7 @@ def packets_to_keep(
         starts, stops = (zero_seconds + (number - 1) / FPS for number in (first, last))
         if starts >= end:
             continue
-        # Before the first picture, the first picture counts.
+        # Before the first frame, the first frame counts.
         opening = shown[_on_screen(seconds, starts)]
         closing = shown[_on_screen(seconds, stops)]
         position = np.flatnonzero(timeline.pts == opening)[0]
@@ -164,7 +164,7 @@ def packets_to_keep(
 
 
 def _opening_seconds(timeline: Timeline, windows: Windows, zero_seconds: float) -> float:
-    """File time of the first picture that any window shows: what comes before serves decoding."""
+    """File time of the first frame that any window shows: what comes before serves decoding."""
     seconds = timeline.shown_seconds
     return float(seconds[_on_screen(seconds, zero_seconds + (windows[0][0] - 1) / FPS)])
 

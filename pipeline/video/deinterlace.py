@@ -1,8 +1,8 @@
-"""Make whole pictures of interlaced ones.
+"""Make whole frames of interlaced ones.
 
-An interlaced picture holds two moments, one in its odd rows and one in its even rows; what moves
-shows combs. ffmpeg's bwdif keeps the earlier moment and fills in the other rows from the pictures
-around it. Only pictures that the coded stream calls interlaced are changed; their times stay.
+An interlaced frame holds two moments, one in its odd rows and one in its even rows; what moves
+shows combs. ffmpeg's bwdif keeps the earlier moment and fills in the other rows from the frames
+around it. Only frames that the encoded stream calls interlaced are changed; their times stay.
 """
 
 from fractions import Fraction
@@ -15,10 +15,10 @@ _SMALLEST_PX = 4  # bwdif takes nothing below
 
 
 class Deinterlacer:
-    """Gives back as many pictures as it takes, in order, the last of them when flushed.
+    """Gives back as many frames as it takes, in order, the last of them when flushed.
 
     Args:
-        time_base: seconds per tick of the pictures' `pts`; those given back carry their own.
+        time_base: seconds per tick of the frames' `pts`; those given back carry their own.
     """
 
     def __init__(self, time_base: Fraction) -> None:
@@ -29,11 +29,11 @@ class Deinterlacer:
 
     @property
     def is_active(self) -> bool:
-        """Whether an interlaced picture has come since the last flush."""
+        """Whether an interlaced frame has come since the last flush."""
         return self._graph is not None
 
     def push(self, frame: VideoFrame) -> list[VideoFrame]:
-        """Take the next picture in the order of time; FFmpegError if it cannot be filtered."""
+        """Take the next frame in the order of time; FFmpegError if it cannot be filtered."""
         shape = frame.width, frame.height, frame.format.name
         before = self.flush() if self._graph is not None and shape != self._shape else []
         if self._graph is None:
@@ -75,7 +75,7 @@ def _graph(frame: VideoFrame, time_base: Fraction) -> Graph:
         format=frame.format,
         time_base=time_base,
     )
-    # One picture for each; those that are not interlaced pass as they are.
+    # One frame for each; those that are not interlaced pass as they are.
     bwdif = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
     source.link_to(bwdif)
     bwdif.link_to(graph.add("buffersink"))

@@ -1,7 +1,7 @@
-"""Decode a cut clip once and lay its pictures on the grid of stored frames.
+"""Decode a cut clip once and lay its frames on the grid of stored frames.
 
-Stored frame n shows what is on screen at clip time (n - 1) / 30 s: the last picture that comes on
-screen no later than that, give or take the rounding of containers. Before the first picture counts
+Stored frame n shows what is on screen at clip time (n - 1) / 30 s: the last frame that comes on
+screen no later than that, give or take the rounding of containers. Before the first frame counts
 the first; after the last one has had its time there are no frames.
 """
 
@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from pipeline.sampling import FPS
 from pipeline.video.cut_table import Cut
 from pipeline.video.deinterlace import Deinterlacer
-from pipeline.video.video import TOLERANCE_SECONDS, coded_packets, opened, read_timeline, reason
+from pipeline.video.video import TOLERANCE_SECONDS, encoded_packets, opened, read_timeline, reason
 
 
 @dataclass
@@ -38,14 +38,14 @@ class Damage:
 def read_frames(
     path: Path, cut: Cut, numbers: Iterable[int], damage: Damage
 ) -> Iterator[tuple[VideoFrame, list[int]]]:
-    """Decode each picture that some stored frame shows, once.
+    """Decode each frame that some stored frame shows, once.
 
     Args:
         path: the cut file.
         numbers: stored frames wanted, ascending.
         damage: where broken packets are counted; what can be decoded is delivered.
 
-    Yields: a picture and the stored frames that show it, both in the order of time. Frames after
+    Yields: a frame and the stored frames that show it, both in the order of time. Frames after
         the end of the video are left out.
     """
     wanted = iter(numbers)
@@ -63,7 +63,7 @@ def read_frames(
 
     held: VideoFrame | None = None
     for frame, seconds in _shown_frames(path, cut, damage):
-        # A picture's time ends when the next one comes; the first one's began long ago.
+        # A frame's time ends when the next one comes; the first one's began long ago.
         if held is not None and (found := due(seconds)):
             yield held, found
             if number is None:
@@ -74,11 +74,11 @@ def read_frames(
 
 
 def _shown_frames(path: Path, cut: Cut, damage: Damage) -> Iterator[tuple[VideoFrame, float]]:
-    """Pictures that a player would show, and the file times at which they come on screen."""
+    """Frames that a player would show, and the file times at which they come on screen."""
     times = iter(read_timeline(path).shown_seconds) if cut.timing == "order" else None
     with opened(path) as (container, stream):
         tick = float(stream.time_base or 0)
-        for frame in _decoded(coded_packets(container, stream), stream, cut, damage):
+        for frame in _decoded(encoded_packets(container, stream), stream, cut, damage):
             if times is not None:
                 seconds = float(next(times, float("nan")))
             elif frame.pts is not None:
@@ -97,12 +97,12 @@ def _decoded(
     deinterlacer = Deinterlacer(stream.time_base or Fraction(1, FPS))
     try:
         for number, packet in enumerate(packets):
-            if number in joins:  # what follows must not lean on pictures from before the gap
+            if number in joins:  # what follows must not lean on frames from before the gap
                 yield from _decode(stream, None, deinterlacer, damage)
                 stream.codec_context.flush_buffers()
             if opening_tick is not None:
                 early = packet.pts is not None and packet.pts < opening_tick
-                skips = early and not deinterlacer.is_active  # that looks at the pictures around
+                skips = early and not deinterlacer.is_active  # that looks at the frames around
                 stream.codec_context.skip_frame = "NONREF" if skips else "DEFAULT"
             yield from _decode(stream, packet, deinterlacer, damage)
     except av.error.FFmpegError as error:  # from reading: nothing more will come
@@ -112,9 +112,9 @@ def _decoded(
 
 
 def _opening_tick(stream: VideoStream, cut: Cut) -> float | None:
-    """Before this tick, pictures that no other picture leans on need no decoding.
+    """Before this tick, frames that no other frame leans on need no decoding.
 
-    Only H.264 says so of each picture for sure; None where it cannot be known.
+    Only H.264 says so of each frame for sure; None where it cannot be known.
     """
     known = cut.timing == "pts" and stream.codec_context.name == "h264"
     if not known or cut.shown_from_seconds == float("-inf") or not stream.time_base:
@@ -128,7 +128,7 @@ def _decode(
     deinterlacer: Deinterlacer,
     damage: Damage,
 ) -> list[VideoFrame]:
-    """Whole pictures that come out when a packet goes in; all that are left for None."""
+    """Whole frames that come out when a packet goes in; all that are left for None."""
     frames: list[VideoFrame] = []
     try:
         for frame in stream.codec_context.decode(packet):

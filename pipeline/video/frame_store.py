@@ -100,10 +100,10 @@ class FrameStore:
         for number, shard, length, offset in zip(
             numbers, *(column[first + places].tolist() for column in columns), strict=True
         ):
-            coded = os.pread(self._descriptor(shard), length, offset)
-            if len(coded) != length:
+            encoded = os.pread(self._descriptor(shard), length, offset)
+            if len(encoded) != length:
                 raise ValueError(f"{tables.tars[shard]}: ends within frame {number} of clip {clip}")
-            yield coded
+            yield encoded
 
     def decode(self, clip: str, numbers: Sequence[int] | npt.NDArray[np.integer]) -> Frames:
         """Decode frames of one clip.

@@ -1,4 +1,4 @@
-"""Show HDR pictures in the range of an ordinary screen.
+"""Show HDR frames in the range of an ordinary screen.
 
 H, W pixels. Only the few sources with PQ or HLG curves come here. The mapping keeps what is
 darker than three quarters of paper white (203 cd/m2, ITU-R BT.2408) and rolls brighter light off
@@ -30,7 +30,7 @@ def to_standard_range(image: npt.NDArray[np.generic], transfer: str) -> npt.NDAr
     """Convert BT.2020 RGB under an HDR curve.
 
     Args:
-        image: [H, W, 3] coded values, 0..65535, unsigned.
+        image: [H, W, 3] encoded values, 0..65535, unsigned.
         transfer: "pq" or "hlg".
 
     Returns: [H, W, 3] BT.709 RGB for an ordinary screen.
@@ -40,8 +40,8 @@ def to_standard_range(image: npt.NDArray[np.generic], transfer: str) -> npt.NDAr
     brightest = light.max(axis=-1, keepdims=True)
     light *= _rolled_off(brightest) / np.maximum(brightest, 1e-6)
     # The inverse of an ordinary screen's curve (ITU-R BT.1886).
-    coded = np.clip(light, 0, 1) ** (1 / 2.4) * 255
-    rounded: npt.NDArray[np.uint8] = np.rint(coded).astype(np.uint8)
+    encoded = np.clip(light, 0, 1) ** (1 / 2.4) * 255
+    rounded: npt.NDArray[np.uint8] = np.rint(encoded).astype(np.uint8)
     return rounded
 
 
@@ -57,7 +57,7 @@ def _rolled_off(light: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 @cache
 def _light(transfer: str) -> npt.NDArray[np.float32]:
-    """[65536] linear light of each coded value, in units of paper white."""
+    """[65536] linear light of each encoded value, in units of paper white."""
     if transfer == "pq":  # SMPTE ST 2084
         root = _LEVELS ** (32 / 2523)
         over, under = np.maximum(root - 3424 / 4096, 0), 2413 / 128 - 2392 / 128 * root

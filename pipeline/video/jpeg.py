@@ -1,7 +1,7 @@
-"""Make stored JPEGs of decoded pictures.
+"""Make stored JPEGs of decoded frames.
 
-JPEG keeps what video keeps: luma, and chroma at half the size. Ordinary pictures (8 bits, 4:2:0,
-upright) therefore go from plane to plane and never become RGB; all others do, see `picture.py`.
+JPEG keeps what video keeps: luma, and chroma at half the size. Ordinary frames (8 bits, 4:2:0,
+upright) therefore go from plane to plane and never become RGB; all others do, see `rgb.py`.
 Shrinking averages areas, which gives the same image before or after a change of colours. What comes
 out is a plain baseline JPEG, upright, that every reader shows alike.
 
@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
 from pipeline.video.look import Look
-from pipeline.video.picture import LUMA_WEIGHTS, Image, shrunk_size, to_rgb
+from pipeline.video.rgb import LUMA_WEIGHTS, Image, shrunk_size, to_rgb
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,13 +29,13 @@ _FULL_CHROMA: Floats = np.array([[255 / 224, 128 - 128 * 255 / 224]])
 
 
 class Jpeg(NamedTuple):
-    coded: bytes
+    encoded: bytes
     width: int
     height: int
 
 
 def to_jpeg(frame: VideoFrame, look: Look, short_side_px: int, quality: int) -> Jpeg:
-    """Code a decoded picture, its shorter side at most `short_side_px`.
+    """Code a decoded frame, its shorter side at most `short_side_px`.
 
     Args:
         quality: 1 to 100, as libjpeg counts.
@@ -64,14 +64,14 @@ def encode_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
 
 
 def is_plain(frame: VideoFrame, look: Look) -> bool:
-    """Whether a picture's planes are those of a JPEG but for size, range and matrix."""
+    """Whether a frame's planes are those of a JPEG but for size, range and matrix."""
     upright = not look.mirrored and look.rotation_degrees == 0
     fits = frame.format.name in ("yuv420p", "yuvj420p") and min(frame.width, frame.height) > 1
     return upright and fits and look.transfer == "sdr"
 
 
 def jpeg_planes(frame: VideoFrame, look: Look, short_side_px: int) -> tuple[Image, Image, Image]:
-    """Shrink a plain picture and give it JPEG's colours: BT.601, full range.
+    """Shrink a plain frame and give it JPEG's colours: BT.601, full range.
 
     Returns: Y [height, width], U and V [height / 2, width / 2], halves rounded up.
     """
@@ -91,7 +91,7 @@ def _with_even_sides(y: Image) -> Image:
     """The same pixels; where a side is odd, its last row or column stands behind them again.
 
     TurboJPEG reads luma up to even sides: without that, whatever lies there in memory would show in
-    the last blocks, and equal pictures would give unequal bytes.
+    the last blocks, and equal frames would give unequal bytes.
     """
     height, width = y.shape
     if height % 2 == width % 2 == 0:

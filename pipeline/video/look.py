@@ -1,4 +1,4 @@
-"""How the pictures of a video are to be shown, told from its first one: turn, colours, range.
+"""How the frames of a video are to be shown, told from its first one: turn, colours, range.
 
 Needs no pixels: a job that only cuts videos loads no OpenCV.
 """
@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-# How many packets may pass before the first picture comes out of the decoder.
+# How many packets may pass before the first frame comes out of the decoder.
 _MOST_PACKETS = 200
 
 # Numbers of ITU-T H.273. What says nothing counts as BT.601, as ffmpeg has it: the published frames
@@ -27,7 +27,7 @@ _FULL_RANGE = 2
 
 @dataclass(frozen=True)
 class Look:
-    """How the decoded pictures of a video are to be shown.
+    """How the decoded frames of a video are to be shown.
 
     Attributes:
         rotation_degrees: 0, 90, 180 or 270 clockwise, after mirroring.
@@ -45,9 +45,9 @@ class Look:
 
 
 def read_look(packets: Iterable["Packet[VideoStream]"], stream: VideoStream) -> Look | None:
-    """Decode the first picture and see how it is to be shown; None if there is none.
+    """Decode the first frame and see how it is to be shown; None if there is none.
 
-    The decoder joins what the container says with what the coded stream says. A cut file keeps
+    The decoder joins what the container says with what the encoded stream says. A cut file keeps
     only the latter, which is why this is asked of the source.
     """
     frame = _first_frame(packets, stream)
@@ -69,7 +69,7 @@ def _first_frame(
     packets = iter(packets)
     try:
         first = list(islice(packets, 1))
-        # Most often the first packet is a whole picture: asked for it at once, the decoder does not
+        # Most often the first packet is a whole frame: asked for it at once, the decoder does not
         # wait for those that may come on screen before it.
         if (frame := _decoded_first([*first, None], stream)) is not None:
             return frame
@@ -83,7 +83,7 @@ def _first_frame(
 def _decoded_first(
     packets: Iterable["Packet[VideoStream] | None"], stream: VideoStream
 ) -> VideoFrame | None:
-    """The first picture that comes out of the decoder; None hands out what it holds back."""
+    """The first frame that comes out of the decoder; None hands out what it holds back."""
     for packet in packets:
         with suppress(av.error.FFmpegError):  # damaged here; the next packets may do
             for frame in stream.codec_context.decode(packet):

@@ -24,9 +24,9 @@ from pipeline.video.jpeg import to_jpeg
 
 logger = logging.getLogger(__name__)
 
-_BATCH_PIXELS = 1 << 20  # twelve pictures of 340x256, one of Full HD
+_BATCH_PIXELS = 1 << 20  # twelve frames of 340x256, one of Full HD
 
-_Shown = tuple[VideoFrame, list[int]]  # a picture and the stored frames that show it
+_Shown = tuple[VideoFrame, list[int]]  # a frame and the stored frames that show it
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,18 @@ def extract_shard(
 def extract_clip(
     cut: Cut, folder: Path, numbers: list[int], store: FrameStoreWriter, settings: ExtractFrames
 ) -> ClipReport:
-    """Store a clip's frames; a few decoded pictures are held at a time.
+    """Store a clip's frames; a few decoded frames are held at a time.
 
     Args:
         cut: the clip's row; its file lies in `folder`.
         numbers: stored frames wanted, ascending.
     """
     last, stored, damage, broken = 0, 0, Damage(), ""
-    look, sizes = cut.look, PictureSizes()
+    look, sizes = cut.look, FrameSizes()
     try:
         for shown in _batches(read_frames(folder / cut.path, cut, numbers, damage)):
-            for picture, shown_in in shown:
-                frame = sizes.as_first(picture)
+            for frame, shown_in in shown:
+                frame = sizes.as_first(frame)
                 jpeg = to_jpeg(frame, look, settings.short_side_px, settings.jpeg_quality)
                 for last in shown_in:
                     store.add(cut.clip, last, *jpeg)
@@ -115,11 +115,11 @@ def extract_clip(
     return ClipReport(cut.clip, status, len(numbers), stored, reason)
 
 
-class PictureSizes:
-    """Gives all pictures of a clip the size of its first one; as text, which sizes it met.
+class FrameSizes:
+    """Gives all frames of a clip the size of its first one; as text, which sizes it met.
 
     Streams may change their size on the way (joined files, broadcasts). Boxes are fractions of the
-    picture, so what stretches the whole picture moves none of them.
+    frame, so what intervals the whole frame moves none of them.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class PictureSizes:
         self._others: list[str] = []
 
     def as_first(self, frame: VideoFrame) -> VideoFrame:
-        """The picture, or one of the first's size in its place; format and colours stay."""
+        """The frame, or one of the first's size in its place; format and colours stay."""
         size = frame.width, frame.height
         self._first = self._first or size
         if size == self._first:
@@ -141,13 +141,11 @@ class PictureSizes:
         if not self._others or self._first is None:
             return ""
         width, height = self._first
-        return (
-            f"pictures of {', '.join(self._others)} were resized to the first's {width} x {height}"
-        )
+        return f"frames of {', '.join(self._others)} were resized to the first's {width} x {height}"
 
 
 def _batches(frames: Iterable[_Shown]) -> Iterator[list[_Shown]]:
-    """Join small pictures: decoder and coder, in turn, would drive each other out of the cache."""
+    """Join small frames: decoder and coder, in turn, would drive each other out of the cache."""
     held: list[_Shown] = []
     num_pixels = 0
     for shown in frames:
@@ -176,8 +174,8 @@ def extract_frames(
     for cut in track(sorted(cuts, key=lambda cut: cut.clip), "extract frames", unit="clip"):
         if cut.clip not in windows:
             raise ValueError(f"cut clip {cut.clip!r}: found no such name in the clip table")
-        stretches = parse_windows(windows[cut.clip])
-        numbers = [number for first, last in stretches for number in range(first, last + 1)]
+        intervals = parse_windows(windows[cut.clip])
+        numbers = [number for first, last in intervals for number in range(first, last + 1)]
         crash = guard.begin(cut.clip)
         if cut.path and not crash:
             report = extract_clip(cut, folder, numbers, store, settings)

@@ -1,4 +1,4 @@
-"""What the frame store holds, told from its index files without touching a picture."""
+"""What the frame store holds, told from its index files without touching a frame."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class StoredFrames:
 
     Attributes:
         clips: index clip; shard, last_frame, num_frames, width, height (of the first frame).
-        runs: place (row of `clips`), first, last: unbroken stretches of stored frames, apart from
+        runs: place (row of `clips`), first, last: unbroken intervals of stored frames, apart from
             each other, sorted by place and first.
     """
 
@@ -88,8 +88,8 @@ def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
         step, other = np.diff(frames), codes[1:] != codes[:-1]
 
     # Within a run each frame is one more than the one before.
-    heads, tails = _stretches(other | (step != 1), len(frames))
-    starts, ends = _stretches(other, len(frames))
+    heads, tails = _intervals(other | (step != 1), len(frames))
+    starts, ends = _intervals(other, len(frames))
     runs = {"first": frames[heads].astype(np.int64), "last": frames[tails].astype(np.int64)}
     runs["place"] = np.searchsorted(starts, heads, side="right") - 1
     clips = {
@@ -103,7 +103,7 @@ def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
     return pa.table(clips), runs
 
 
-def _stretches(breaks: npt.NDArray[np.bool_], length: int) -> tuple[Integers, Integers]:
+def _intervals(breaks: npt.NDArray[np.bool_], length: int) -> tuple[Integers, Integers]:
     """First and last position of each stretch of `length` rows, given [length - 1] breaks."""
     heads = np.flatnonzero(np.append(True, breaks)[:length])
     return heads, np.append(heads[1:], length)[: len(heads)] - 1

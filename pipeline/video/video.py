@@ -1,6 +1,6 @@
 """Open video files and tell when each of their packets is on screen.
 
-Words: a packet holds one coded picture; `pts` is the tick at which it comes on screen, `dts` the
+Words: a packet holds one encoded frame; `pts` is the tick at which it comes on screen, `dts` the
 order in which it must be decoded. "File time" is pts in seconds, as the file counts.
 """
 
@@ -33,7 +33,7 @@ _FORMATS = (
     "mov,matroska,avi,m4v,mpeg,mpegts,mpegvideo,nut,flv,asf,ogg,ivf,h264,hevc,obu,gif,mxf,rm,dv"
 )
 
-# A few forged bytes can announce a picture that fills the memory: 8K fits, more is refused.
+# A few forged bytes can announce a frame that fills the memory: 8K fits, more is refused.
 _MOST_PIXELS = 1 << 26
 
 # They store no display times: the reader makes them up, and gets them wrong behind B-frames.
@@ -75,13 +75,13 @@ class Timeline:
 
     @property
     def shown_seconds(self) -> npt.NDArray[np.float64]:
-        """File times at which a new picture comes on screen, ascending."""
+        """File times at which a new frame comes on screen, ascending."""
         ticks = np.sort(self.pts[~self.is_hidden]).astype(np.float64)
         return ticks * np.float64(self.time_base)
 
     @property
     def end_seconds(self) -> float:
-        """File time at which the last picture leaves the screen; infinite if it was not reached."""
+        """File time at which the last frame leaves the screen; infinite if it was not reached."""
         if not self.is_whole:
             return float("inf")
         shown = ~self.is_hidden
@@ -94,10 +94,10 @@ class Timeline:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a local file and its first moving picture; ValueError if it has none that we can read.
+    """Open a local file and its first moving frame; ValueError if it has none that we can read.
 
     Decoding uses one thread: shards run beside each other, and a damaged file gives the same
-    pictures everywhere.
+    frames everywhere.
     """
     allowed = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
@@ -123,7 +123,7 @@ def reason(error: av.error.FFmpegError) -> str:
     return str(error.strerror or error).rstrip(".")
 
 
-def coded_packets(
+def encoded_packets(
     container: InputContainer, stream: VideoStream
 ) -> Iterator["Packet[VideoStream]"]:
     """The packets that hold something, in the order of the file."""
@@ -136,7 +136,7 @@ def read_timeline(path: Path) -> Timeline:
     Raises: ValueError if this is no video; a file that breaks off gives `damage` instead.
     """
     with opened(path) as (container, stream):
-        return follow(container, stream, coded_packets(container, stream))
+        return follow(container, stream, encoded_packets(container, stream))
 
 
 def follow(
@@ -191,7 +191,7 @@ def _timeline(
     rate = stream.average_rate or stream.guessed_rate
     frame_seconds = float(1 / rate) if rate else 1 / 30
     known = [a if a is not None else b for a, b in zip(pts, dts, strict=True)]
-    if None in known:  # bare streams, whose rate is said to be 25 whatever is coded
+    if None in known:  # bare streams, whose rate is said to be 25 whatever is encoded
         step = durations[0] or round(frame_seconds / float(stream.time_base))
         known = list(range(0, step * len(known), step))
     untimed = bool(_UNTIMED_FORMATS & set(container.format.name.split(",")))
@@ -219,7 +219,7 @@ def _timeline(
 def _disorder(ticks: npt.NDArray[np.int64], is_hidden: npt.NDArray[np.bool_]) -> str:
     shown, hidden = np.sort(ticks[~is_hidden]), ticks[is_hidden]
     if (np.diff(shown) == 0).any():
-        return "two pictures at one time"
+        return "two frames at one time"
     if shown.size and ((hidden >= shown[0]) & (hidden <= shown[-1])).any():
         return "an edit list of several pieces"
     return ""
@@ -236,7 +236,7 @@ def _promised_end(
     container: InputContainer, stream: VideoStream, start_seconds: float
 ) -> float | None:
     """File time at which the video stream ends as the header tells it."""
-    # Matroska counts its lengths from file time 0, wherever the first picture lies, and so does MP4
+    # Matroska counts its lengths from file time 0, wherever the first frame lies, and so does MP4
     # when its edit list begins with nothing.
     formats = set(container.format.name.split(","))
     counted_from = min(start_seconds, 0.0) if formats & {"matroska", "mov"} else start_seconds

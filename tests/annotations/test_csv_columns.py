@@ -74,7 +74,7 @@ def test_broken_file_names_file_and_row(file, content, message):
 @pytest.mark.parametrize(
     "content",
     [gzip.compress(PLAIN.encode() * 50)[:-20], b"no gzip at all"],
-    ids=["cut short", "no gzip"],  # the coded bytes hold the time
+    ids=["cut short", "no gzip"],  # the encoded bytes hold the time
 )
 def test_broken_compression_names_the_file(file, content):
     with pytest.raises(ValueError, match=r"file\.csv\.gz: row .*expected a row of csv"):

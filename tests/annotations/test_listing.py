@@ -30,7 +30,7 @@ def keyframes(*pairs):
     return pd.DataFrame(pairs, columns=["video_id", "timestamp"])
 
 
-def stretches(*rows):
+def intervals(*rows):
     return pd.DataFrame(rows, columns=["clip", "first", "last"])
 
 
@@ -48,7 +48,7 @@ def wanted(frames, candidates, subset="p", split="train", before=40, after=29):
 
 def test_overlapping_and_touching_stretches_become_one_window():
     texts = window_texts(
-        stretches(("b", 181, 250), ("a", 5, 9), ("b", 1, 70), ("b", 60, 65), ("b", 71, 80))
+        intervals(("b", 181, 250), ("a", 5, 9), ("b", 1, 70), ("b", 60, 65), ("b", 71, 80))
     )
 
     assert texts.to_dict() == {"a": "5-9", "b": "1-80 181-250"}
@@ -59,7 +59,7 @@ def test_a_window_reaches_before_and_after_its_keyframe():
 
     want = wanted(frames, video_clips(frames, (900, 1800)))
 
-    assert want.stretches.to_numpy().tolist() == [["v", 60 - 40, 60 + 29]]
+    assert want.intervals.to_numpy().tolist() == [["v", 60 - 40, 60 + 29]]
 
 
 @pytest.mark.parametrize(("second", "window"), [(12.0, ["v", 1, 29]), (16.0, ["v", 80, 120])])
@@ -68,7 +68,7 @@ def test_a_window_ends_where_the_clip_does(second, window):
 
     want = wanted(frames, video_clips(frames, (12, 16)))
 
-    assert want.stretches.to_numpy().tolist() == [window]
+    assert want.intervals.to_numpy().tolist() == [window]
     assert want.num_outside == 0
 
 
@@ -85,7 +85,7 @@ def test_without_a_span_the_whole_video_from_zero_counts():
 
     want = wanted(frames, video_clips(frames, None))
 
-    assert want.stretches.to_numpy().tolist() == [["v", 149_960, 150_029]]
+    assert want.intervals.to_numpy().tolist() == [["v", 149_960, 150_029]]
     assert want.clips["end_seconds"].tolist() == [np.inf]
 
 
@@ -119,7 +119,7 @@ def test_pretraining_looks_at_the_middle_of_a_clip():
     want = want_labels(CLIP_LIST, have, subset="p", labels=[], clips_per_label=1, num_frames=120)
 
     # The middle of 300 frames is before number 151; 120 frames are all of a clip of 4 s.
-    assert want.stretches.to_numpy().tolist() == [
+    assert want.intervals.to_numpy().tolist() == [
         ["a_000000_000010", 91, 210],
         ["d_000000_000004", 1, 120],
     ]

@@ -1,4 +1,4 @@
-"""Local files that cannot be had without a second copy."""
+"""Local files that is not available without a second copy."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""A tiny demo world, drawn once for all tests of this folder."""
+"""A tiny synthetic dataset, drawn once for all tests of this folder."""
 
 from pathlib import Path
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pipeline.demo.actors import Actor, Stretch, box_at, draw_actor
+from pipeline.demo.actors import Actor, Interval, box_at, draw_actor
 from pipeline.demo.film import Film, Shot
 from pipeline.demo.layout import make_layout
 from pipeline.demo.motions import ARMS, BODIES, LISTEN, WATCH_TV, Style
@@ -16,7 +16,7 @@ COMBINATIONS = [(body, "rest") for body in BODIES] + [("stand", arms) for arms i
 
 def _actor(body: str, arms: str = "rest", slot: tuple[float, float] = (1, 150), number: int = 0):
     look = make_layout(np.random.default_rng(5), (5,), (160, 120), 1, False).looks[0]
-    stretch = Stretch(0, 4, body, arms, STYLE, 1)
+    stretch = Interval(0, 4, body, arms, STYLE, 1)
     return Actor(number, replace(look, height_px=70.0), slot, 110, (stretch,))
 
 

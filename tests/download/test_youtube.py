@@ -17,7 +17,7 @@ from pipeline.download.youtube import REFUSALS_IN_A_ROW, YouTubeReader, format_c
 from pipeline.settings.sections import YouTube
 from pipeline.video.cutting import cut_clip
 from pipeline.video.frame_reader import Damage, read_frames
-from pipeline.video.picture import to_rgb
+from pipeline.video.rgb import to_rgb
 from tests.counter_videos import on_screen, read_number, write_video
 from tests.download_world import QUICK
 from tests.hostile_server import hostile_server
@@ -32,26 +32,26 @@ def reader(**settings: object) -> YouTubeReader:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    write_video(folder / "abc.mp4", "25", 1000)  # 40 s, a group of pictures every 24
+    write_video(folder / "abc.mp4", "25", 1000)  # 40 s, a group of frames every 24
     with serve(folder) as base:
         yield base
 
 
 def shown(path: Path) -> list[tuple[Fraction, int]]:
-    """Time and number of every picture that a player shows."""
+    """Time and number of every frame that a player shows."""
     with av.open(str(path)) as video:
-        pictures = [(frame.pts * frame.time_base, frame) for frame in video.decode(video=0)]
-        return [(time, read_number(frame.to_ndarray(format="rgb24"))) for time, frame in pictures]
+        frames = [(frame.pts * frame.time_base, frame) for frame in video.decode(video=0)]
+        return [(time, read_number(frame.to_ndarray(format="rgb24"))) for time, frame in frames]
 
 
 def test_only_the_section_comes_and_starts_at_its_start(site, tmp_path):
     got = reader().fetch(f"{site}/abc.mp4", Span(12.4, 17.4), tmp_path / "clip.mp4")
 
-    pictures = [(time, number) for time, number in shown(tmp_path / "clip.mp4") if time >= 0]
-    # Second 12.4 shows picture 310 of 25 a second; it must be on screen at time 0.
-    assert pictures[0] == (0, 310)
-    assert [number for _, number in pictures[:120]] == list(range(310, 430))
-    assert len(pictures) <= 130
+    frames = [(time, number) for time, number in shown(tmp_path / "clip.mp4") if time >= 0]
+    # Second 12.4 shows frame 310 of 25 a second; it must be on screen at time 0.
+    assert frames[0] == (0, 310)
+    assert [number for _, number in frames[:120]] == list(range(310, 430))
+    assert len(frames) <= 130
     assert got.bytes == (tmp_path / "clip.mp4").stat().st_size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
 

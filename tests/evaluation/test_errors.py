@@ -135,7 +135,7 @@ def test_perfect_boxes_leave_the_errors_of_classification():
     assert analysis.perfect_boxes.mAP == pytest.approx((1 / 2 + 1 / 2) / 2)
     assert (analysis.perfect_boxes.people, analysis.perfect_boxes.people_hit) == (3, 1)
     assert (analysis.perfect_boxes.people_seen, analysis.perfect_boxes.boxes) == (2, 3)
-    assert analysis.perfect_boxes.boxes_on_nobody == 2
+    assert analysis.perfect_boxes.boxes_unmatched == 2
 
 
 def test_a_box_below_a_tenth_is_nobody_s():

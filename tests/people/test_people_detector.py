@@ -26,13 +26,13 @@ STILL = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 
 
 def fake(boxes: list[list[float]], scores: list[float], labels: list[int]) -> Callable[..., object]:
-    """A detector that finds the same in every picture."""
+    """A detector that finds the same in every image."""
     found = {
         "boxes": torch.tensor(boxes).reshape(-1, 4),
         "scores": torch.tensor(scores),
         "labels": torch.tensor(labels),
     }
-    return lambda pictures: [found] * len(pictures)
+    return lambda images: [found] * len(images)
 
 
 def test_only_people_of_some_size_come_out_best_first_as_fractions() -> None:
@@ -181,7 +181,7 @@ def test_local_file_must_have_the_digits_of_its_name_unless_a_hash_is_pinned(
 
 
 def ramp(height: int, width: int) -> Tensor:
-    """[2, 1, H, W] pictures whose value is x + 10 y, and 1000 more in the second."""
+    """[2, 1, H, W] images whose value is x + 10 y, and 1000 more in the second."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return torch.stack([x + 10 * y, x + 10 * y + 1000]).float()[:, None]
 

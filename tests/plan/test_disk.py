@@ -1,4 +1,4 @@
-"""The room that a build will need, on which disk, reckoned here by hand."""
+"""The room that a build will need, on which disk, estimated here by hand."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the plan says about a dataset, reckoned here by hand."""
+"""What the plan says about a dataset, estimated here by hand."""
 
 import subprocess
 import sys

@@ -121,8 +121,8 @@ def write_index(folder: Path) -> None:
 
 def write_frames(folder: Path) -> None:
     folder.mkdir()
-    picture = np.tile(np.linspace(40, 200, 64, dtype=np.uint8)[:, None, None], (1, 96, 3))
-    jpeg = encode_rgb(picture, quality=95)
+    image = np.tile(np.linspace(40, 200, 64, dtype=np.uint8)[:, None, None], (1, 96, 3))
+    jpeg = encode_rgb(image, quality=95)
     with FrameStoreWriter(folder / "00.tar", folder / "00.parquet") as store:
         for clip in ("one", "two"):
             for number in range(1, len(SECONDS) + 1):

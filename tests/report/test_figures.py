@@ -1,4 +1,4 @@
-"""Charts: the same numbers give the same bytes, and nothing is only told by a picture."""
+"""Charts: the same numbers give the same bytes, and nothing is only told by a image."""
 
 import xml.etree.ElementTree as ElementTree
 

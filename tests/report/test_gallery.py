@@ -47,10 +47,10 @@ def keyframe(actions):
 @pytest.mark.parametrize(("is_right", "stronger"), [(True, 1), (False, 2)])
 def test_colour_tells_right_from_wrong(is_right, stronger):
     jpeg = draw_keyframe(keyframe([Action("stand", 0.9, is_right)]))
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).astype(int)
 
-    assert picture.shape == (426, 640, 3)
-    edge = picture[200:220, 156:165].mean(axis=(0, 1))  # the box's left side, in B, G, R
+    assert image.shape == (426, 640, 3)
+    edge = image[200:220, 156:165].mean(axis=(0, 1))  # the box's left side, in B, G, R
     assert int(np.argmax(edge)) == stronger
 
 

@@ -57,7 +57,7 @@ def test_page_loads_without_network_and_without_complaint(page, path):
 def test_complaints_and_requests_of_a_page_are_noticed(browser, tmp_path):
     (tmp_path / "bad.html").write_text(
         "<script>console.error('no'); throw new Error('broken')</script>"
-        "<img src='http://127.0.0.1:9/picture.png'>"
+        "<img src='http://127.0.0.1:9/image.png'>"
     )
     browser.complaints.clear()
     browser.requests.clear()
@@ -65,7 +65,7 @@ def test_complaints_and_requests_of_a_page_are_noticed(browser, tmp_path):
     browser.open(tmp_path / "bad.html", 1400)
 
     assert len(browser.complaints) >= 2
-    assert "http://127.0.0.1:9/picture.png" in browser.requests
+    assert "http://127.0.0.1:9/image.png" in browser.requests
 
 
 def test_table_shows_a_row_per_variant_and_sorts(page, study):

@@ -77,7 +77,7 @@ def test_errors_take_the_uncapped_map_apart(evaluated: Path) -> None:
     # Two people in each of six keyframes; the proposals are their true boxes.
     found = errors["perfect_boxes"]
     assert found["mAP"] == errors["mAP"]
-    assert (found["people"], found["people_hit"], found["boxes_on_nobody"]) == (12, 12, 0)
+    assert (found["people"], found["people_hit"], found["boxes_unmatched"]) == (12, 12, 0)
     crowd = {each["group"]: each for each in errors["groups"] if each["by"] == "people"}
     assert crowd["2 people"]["mAP"] == errors["mAP"]
     assert crowd["2 people"]["num_ground_truth"] == 12

@@ -105,7 +105,7 @@ def test_pictures_that_change_their_size_take_that_of_the_first(tmp_path):
     images = store.decode("clip", range(1, 61))
     assert [read_number(image) for image in images] == [*range(30), *range(30)]
     assert report["status"] == "ok"
-    assert report["reason"] == "pictures of 160 x 64 were resized to the first's 80 x 32"
+    assert report["reason"] == "frames of 160 x 64 were resized to the first's 80 x 32"
 
 
 def test_clip_that_nobody_asked_for_is_refused(tmp_path):

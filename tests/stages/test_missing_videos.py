@@ -1,4 +1,4 @@
-"""Videos that could not be had, from the evaluation to the report: both mAPs, side by side."""
+"""Videos that are not available, from the evaluation to the report: both mAPs, side by side."""
 
 import json
 import os

@@ -140,8 +140,8 @@ def test_the_whole_view_moves_and_clips_no_box() -> None:
 
 
 def test_normalised_values_equal_the_original() -> None:
-    stills_CTHW = ARRAYS["test/-5KQ66BBWC4,0902"][:, :, ::2, ::2]
-    clip_BTCHW = torch.from_numpy(stills_CTHW).transpose(0, 1)[None].float()
+    frames_CTHW = ARRAYS["test/-5KQ66BBWC4,0902"][:, :, ::2, ::2]
+    clip_BTCHW = torch.from_numpy(frames_CTHW).transpose(0, 1)[None].float()
 
     found = normalise(clip_BTCHW)[0].numpy()
 

@@ -13,12 +13,12 @@ from pipeline.video import cutting
 from pipeline.video.cut_table import Cut, read_cuts, write_cuts
 from pipeline.video.cutting import cut_clip, packets_to_keep
 from pipeline.video.frame_reader import Damage, read_frames
-from pipeline.video.picture import to_rgb
+from pipeline.video.rgb import to_rgb
 from pipeline.video.video import Timeline
 from tests.counter_videos import H264, ffmpeg, on_screen, read_number, write_video
 
-# Decode order of an open group of pictures at 10 a second. The second keyframe comes on screen at
-# tick 6; the two packets after it are its leading pictures, shown before it.
+# Decode order of an open group of frames at 10 a second. The second keyframe comes on screen at
+# tick 6; the two packets after it are its leading frames, shown before it.
 OPEN_GROUP = Timeline(
     pts=np.array([0, 3, 1, 2, 6, 4, 5, 9, 7, 8]),
     durations=np.ones(10, dtype=np.int64),
@@ -39,7 +39,7 @@ def kept(windows, zero_seconds=0.0, timeline=OPEN_GROUP):
 
 
 def stored_numbers(folder, cut, numbers):
-    """{stored frame: number read from its picture}."""
+    """{stored frame: number read from its frame}."""
     frames = read_frames(folder / cut.path, cut, numbers, Damage())
     return {n: read_number(to_rgb(frame, cut.look, 4000)) for frame, shown in frames for n in shown}
 
@@ -62,7 +62,7 @@ def test_time_before_the_first_picture_shows_the_first():
 
 
 def test_window_behind_the_end_needs_nothing():
-    assert kept([(31, 40)]) == []  # the last picture leaves at 1.0
+    assert kept([(31, 40)]) == []  # the last frame leaves at 1.0
 
 
 @pytest.fixture(scope="module")
@@ -178,10 +178,10 @@ def test_damaged_video_is_cut_as_far_as_it_goes(tmp_path):
 
 def test_broken_bytes_are_counted_not_fatal(tmp_path):
     whole = write_video(tmp_path / "whole.mp4", "30", 90, *H264, "-movflags", "+faststart")
-    coded = bytearray(whole.read_bytes())
-    middle = len(coded) * 2 // 3
-    coded[middle : middle + 600] = bytes(600)
-    (tmp_path / "broken.mp4").write_bytes(coded)
+    encoded = bytearray(whole.read_bytes())
+    middle = len(encoded) * 2 // 3
+    encoded[middle : middle + 600] = bytes(600)
+    (tmp_path / "broken.mp4").write_bytes(encoded)
     damage = Damage()
 
     cut = cut_clip(tmp_path / "broken.mp4", tmp_path, "clip", [(1, 90)], 0.0)

@@ -1,4 +1,4 @@
-"""Interlaced videos give whole pictures, each at its time."""
+"""Interlaced videos give whole frames, each at its time."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.video.cutting import cut_clip
 from pipeline.video.frame_reader import Damage, read_frames
-from pipeline.video.picture import to_rgb
+from pipeline.video.rgb import to_rgb
 from tests.counter_videos import H264, ffmpeg
 
 # A bright bar 32 wide on black, 192 pixels a second to the right: in 1/50 s it moves by 3.84.
@@ -18,7 +18,7 @@ CODERS = {
     "mpeg2.ts": ["-c:v", "mpeg2video", "-qscale:v", "2", "-bf", "2", "-flags", "+ildct+ilme"],
     "mpeg2.mpg": ["-c:v", "mpeg2video", "-qscale:v", "2", "-flags", "+ildct+ilme"],
 }
-WANTED = range(7, 33)  # 0.2 s to 1.03 s: the whole bar is in the picture
+WANTED = range(7, 33)  # 0.2 s to 1.03 s: the whole bar is in the frame
 
 
 def combing(image):
@@ -35,7 +35,7 @@ def bar_start(image):
 
 @pytest.fixture(scope="module", params=CODERS)
 def interlaced(request, tmp_path_factory):
-    """25 interlaced pictures a second; their fields are 1/50 s apart."""
+    """25 interlaced frames a second; their fields are 1/50 s apart."""
     folder = tmp_path_factory.mktemp("interlaced")
     video = folder / request.param
     scan = "bff" if "bff=1" in CODERS[request.param] else "tff"
@@ -59,7 +59,7 @@ def test_combs_are_gone(interlaced):
 
 
 def test_pictures_keep_their_times(interlaced):
-    # Frame n shows source picture floor(25 (n - 1) / 30), whose earlier field is at its own time.
+    # Frame n shows source frame floor(25 (n - 1) / 30), whose earlier field is at its own time.
     expected = {n: 192 * ((n - 1) * 25 // 30) / 25 for n in WANTED}
 
     found = {n: bar_start(image) for n, image in interlaced.images.items()}

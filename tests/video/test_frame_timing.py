@@ -57,8 +57,8 @@ SOURCES = {  # name: rate, options of the coder
     "last part first.mp4": ("24", [*H264, "-bf", "0", "-g", "60"]),
 }
 
-# Edit lists: first frame (None: nothing on screen) and how many. Where pictures lean on later ones,
-# ffmpeg itself moves a piece that does not begin with a keyframe by two pictures.
+# Edit lists: first frame (None: nothing on screen) and how many. Where frames lean on later ones,
+# ffmpeg itself moves a piece that does not begin with a keyframe by two frames.
 EDITS = {
     "starts with nothing.mp4": [(None, 30), (15, 150)],
     "without its middle.mp4": [(10, 100), (131, 69)],
@@ -67,14 +67,14 @@ EDITS = {
 }
 
 # Where the clip starts in the video, and which stored frames are wanted of it: from the start; and
-# from the middle, with a gap longer than a group of pictures, to beyond the end.
+# from the middle, with a gap longer than a group of frames, to beyond the end.
 CLIPS = {"start": (0.0, "1-40 100-130"), "middle": (2.5, "1-25 90-400"), "odd": (3.21, "7-7 61-61")}
 
 
 def frame_times(name):
     """When each frame comes on screen, as its container can tell: Matroska counts in 1 ms."""
     rate = Fraction(SOURCES[name][0])
-    if name in EDITS:  # players begin with the first picture
+    if name in EDITS:  # players begin with the first frame
         pieces = [range(k, k + count) for k, count in EDITS[name] if k is not None]
         return {k: place / rate for place, k in enumerate(chain(*pieces))}
     frames = VARIABLE if name.startswith("variable") else range(int(rate * SECONDS))
@@ -133,7 +133,7 @@ def test_stored_frame_is_the_one_on_screen(built, name, part):
     numbers = built.store.numbers(f"{name}-{part}").tolist()
     images = built.store.decode(f"{name}-{part}", numbers)
 
-    # The last stored frame depends on how long the container lets the last picture stay.
+    # The last stored frame depends on how long the container lets the last frame stay.
     assert abs(len(numbers) - len(expected)) <= (2 if name.startswith("variable") else 0)
     found = dict(zip(numbers, map(read_number, images), strict=True))
     assert {n: found[n] for n in list(expected)[: len(numbers)]} == expected
@@ -161,7 +161,7 @@ def test_clip_that_outlasts_its_video_is_short(built, name):
 def test_only_the_wanted_packets_are_copied(built):
     cuts = pd.read_csv(built.folder / "cut.csv", index_col="clip")
 
-    # Two single frames lie in two groups of 24 pictures of the 192.
+    # Two single frames lie in two groups of 24 frames of the 192.
     whole = (built.folder / "videos" / "24.mp4").stat().st_size
     assert cuts.at["24.mp4-odd", "bytes"] < whole / 2
     assert set(cuts["status"]) == {"ok"}

@@ -11,13 +11,13 @@ import simplejpeg
 from pipeline.video import jpeg
 from pipeline.video.jpeg import is_plain, jpeg_planes, to_jpeg
 from pipeline.video.look import Look
-from pipeline.video.picture import LUMA_WEIGHTS, to_rgb
+from pipeline.video.rgb import LUMA_WEIGHTS, to_rgb
 from tests.counter_videos import ffmpeg
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """A smooth, colourful picture per size; nothing in it leaves the colours of a screen."""
+def frames(tmp_path_factory):
+    """A smooth, colourful frame per size; nothing in it leaves the colours of a screen."""
     folder = tmp_path_factory.mktemp("jpeg")
     found = {}
     for size in ("340x256", "341x255", "1280x720"):
@@ -31,9 +31,9 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.parametrize("size", ["340x256", "341x255", "1280x720"])
 @pytest.mark.parametrize(("matrix", "full_range"), list(product(LUMA_WEIGHTS, [False, True])))
-def test_planes_show_the_same_as_rgb(pictures, size, matrix, full_range):
+def test_planes_show_the_same_as_rgb(frames, size, matrix, full_range):
     look = Look(matrix=matrix, full_range=full_range)
-    frame = pictures[size]
+    frame = frames[size]
 
     y, u, v = jpeg_planes(frame, look, 256)
     height, width = y.shape
@@ -83,16 +83,16 @@ def test_pixels_of_odd_pictures_stay_in_place(size, monkeypatch):
 
     made = to_jpeg(av.VideoFrame(width, height, "yuv420p"), Look(), 320, 100)
 
-    shown = simplejpeg.decode_jpeg(made.coded, "GRAY")[..., 0]
+    shown = simplejpeg.decode_jpeg(made.encoded, "GRAY")[..., 0]
     assert np.abs(shown.astype(int) - luma).max() <= 4
 
 
-def test_jpeg_of_a_plain_picture_is_close_to_that_through_rgb(pictures):
-    frame, look = pictures["1280x720"], Look(matrix="bt709")
+def test_jpeg_of_a_plain_picture_is_close_to_that_through_rgb(frames):
+    frame, look = frames["1280x720"], Look(matrix="bt709")
 
     made = to_jpeg(frame, look, 320, 95)
 
-    image = simplejpeg.decode_jpeg(made.coded)
+    image = simplejpeg.decode_jpeg(made.encoded)
     assert image.shape == (made.height, made.width, 3) == (320, 569, 3)
     assert np.abs(image.astype(int) - to_rgb(frame, look, 320)).mean() < 2
 
@@ -101,24 +101,24 @@ def test_jpeg_of_a_plain_picture_is_close_to_that_through_rgb(pictures):
 def test_jpeg_does_not_show_what_lies_behind_odd_planes(size, monkeypatch):
     height, width = size
     chroma = np.full(((height + 1) // 2, (width + 1) // 2), 90, np.uint8)
-    coded = set()
+    encoded = set()
     for behind in (0, 100, 255):
         memory = np.full((height + 1, width + 1), behind, np.uint8)
         memory[:height, :width] = 100
         planes = memory[:height, :width], chroma, chroma
         monkeypatch.setattr(jpeg, "jpeg_planes", lambda *_, planes=planes: planes)
-        coded.add(to_jpeg(av.VideoFrame(width, height, "yuv420p"), Look(), 320, 90).coded)
+        encoded.add(to_jpeg(av.VideoFrame(width, height, "yuv420p"), Look(), 320, 90).encoded)
 
-    assert len(coded) == 1
-    assert simplejpeg.decode_jpeg(*coded).shape == (height, width, 3)
+    assert len(encoded) == 1
+    assert simplejpeg.decode_jpeg(*encoded).shape == (height, width, 3)
 
 
 @pytest.mark.parametrize(
     "look",
     [Look(rotation_degrees=90), Look(mirrored=True), Look(matrix="bt2020", transfer="pq")],
 )
-def test_other_pictures_go_through_rgb(pictures, look):
-    frame = pictures["341x255"]
+def test_other_pictures_go_through_rgb(frames, look):
+    frame = frames["341x255"]
 
     made = to_jpeg(frame, look, 128, 100)
 
@@ -126,6 +126,6 @@ def test_other_pictures_go_through_rgb(pictures, look):
     assert is_plain(frame, Look())
     assert not is_plain(frame.reformat(format="yuv444p"), Look())
     expected = to_rgb(frame, look, 128)
-    image = simplejpeg.decode_jpeg(made.coded)
+    image = simplejpeg.decode_jpeg(made.encoded)
     assert image.shape == expected.shape
     assert np.abs(image.astype(int) - expected).mean() < 3

@@ -25,21 +25,21 @@ CODERS = {
 }
 
 
-def mutated(coded, seed):
+def mutated(encoded, seed):
     """Flip bits, cut off the end, or forge bytes at the start or in the index; by the seed."""
-    chance, coded = random.Random(seed), bytearray(coded)
+    chance, encoded = random.Random(seed), bytearray(encoded)
     way = seed % 4
     if way == 0:
         for _ in range(chance.choice((1, 20, 400))):
-            coded[chance.randrange(len(coded))] ^= 1 << chance.randrange(8)
+            encoded[chance.randrange(len(encoded))] ^= 1 << chance.randrange(8)
     elif way == 1:
-        del coded[chance.randrange(len(coded)) :]
+        del encoded[chance.randrange(len(encoded)) :]
     else:
-        begin = 0 if way == 2 else max(coded.rfind(b"moov"), 0)
+        begin = 0 if way == 2 else max(encoded.rfind(b"moov"), 0)
         for _ in range(chance.choice((2, 10, 40))):
-            place = min(begin + chance.randrange(3000), len(coded) - 1)
-            coded[place] = chance.choice(FORGED)
-    return bytes(coded)
+            place = min(begin + chance.randrange(3000), len(encoded) - 1)
+            encoded[place] = chance.choice(FORGED)
+    return bytes(encoded)
 
 
 def run_both_stages(folder, videos, num_mutations):
@@ -102,6 +102,6 @@ def test_real_videos(external, tmp_path):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_mutations_are_the_same_every_time(seed):
-    coded = bytes(range(256)) * 20
+    encoded = bytes(range(256)) * 20
 
-    assert mutated(coded, seed) == mutated(coded, seed) != coded
+    assert mutated(encoded, seed) == mutated(encoded, seed) != encoded

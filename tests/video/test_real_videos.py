@@ -9,7 +9,7 @@ from pipeline.settings.sections import ExtractFrames
 from pipeline.video.cutting import cut_clip
 from pipeline.video.frame_reader import Damage, read_frames
 from pipeline.video.frame_store import FrameStoreWriter
-from pipeline.video.picture import to_rgb
+from pipeline.video.rgb import to_rgb
 from pipeline.video.shard_extraction import extract_clip
 from tests.counter_videos import ffmpeg
 
@@ -24,7 +24,7 @@ FILES = {
     "codec/test_non_zero_start.mp4": 12,
     "codec/testsrc2_12bit_hdr.mp4": 60,
     "codec/testsrc2_444_10bit_hevc.mp4": 30,
-    "codec/testsrc2_mpeg4.mp4": 2,  # a single picture, of 0.04 s
+    "codec/testsrc2_mpeg4.mp4": 2,  # a single frame, of 0.04 s
     "codec/testsrc2_odd_height_and_width_444.mp4": 30,
     "codec/testsrc2_odd_height_and_width_vp9.mp4": 30,
     "codec/testsrc2_odd_width_mpeg2.mp4": 12,
@@ -123,7 +123,7 @@ def test_hdr_file_is_converted_with_a_note(external, tmp_path):
 def test_hdr_frames_are_those_of_a_plain_decode_in_other_brightness(external, tmp_path):
     video = external("clips") / HDR
     _, plain = plain_frames(video)
-    coded = np.array([upright(frame).ravel() for frame in plain])
+    encoded = np.array([upright(frame).ravel() for frame in plain])
 
     cut = cut_clip(video, tmp_path, "clip", [(1, 60)], 0.0)
     images = {
@@ -134,6 +134,6 @@ def test_hdr_frames_are_those_of_a_plain_decode_in_other_brightness(external, tm
 
     assert list(images) == list(range(1, 61))
     for number in (1, 2, 30, 59, 60):
-        likeness = np.corrcoef(images[number], coded)[0, 1:]
+        likeness = np.corrcoef(images[number], encoded)[0, 1:]
         assert likeness.argmax() == number - 1
         assert likeness.max() > 0.9

@@ -8,7 +8,7 @@ from pipeline.video.stored_frames import read_stored_frames
 
 
 def store(folder, shard, *rows):
-    """Write a shard's index of (clip, frame) rows, pictures of 8 x 6 pixels."""
+    """Write a shard's index of (clip, frame) rows, frames of 8 x 6 pixels."""
     clips, frames = [row[0] for row in rows], [row[1] for row in rows]
     table = {
         "clip": pa.array(clips, pa.string()),

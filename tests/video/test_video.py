@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pipeline.video.video import Timeline, coded_packets, follow, opened, read_timeline
+from pipeline.video.video import Timeline, encoded_packets, follow, opened, read_timeline
 from tests.counter_videos import H264, ffmpeg, write_video
 
 
@@ -64,7 +64,7 @@ def test_a_single_picture_is_shown_for_one_frame_of_the_rate(tmp_path):
 
 def test_reading_stops_where_nothing_more_is_wanted(video):
     with opened(video) as (container, stream):
-        found = follow(container, stream, coded_packets(container, stream), until_seconds=0.5)
+        found = follow(container, stream, encoded_packets(container, stream), until_seconds=0.5)
 
     assert 13 <= len(found.pts) < 20
     assert found.end_seconds == float("inf")

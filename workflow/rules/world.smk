@@ -1,5 +1,5 @@
 """
-Draw the synthetic world of the demo, laid out like the hosts that publish the real data.
+Draw the synthetic dataset of the demo, laid out like the hosts that publish the real data.
 
 OUTPUT  data/<dataset>/mirror/<host>/<path>   (for real data: a folder with a note, nothing drawn)
 """
@@ -20,7 +20,7 @@ rule draw_world:
         synthetic=PARAMS.data.synthetic,
         summary=f"{LOGS}/draw_world/all.json",
     message:
-        "Draw the demo world"
+        "Draw the synthetic dataset"
     shell:
         """
         python -m pipeline.stages.draw_world \\

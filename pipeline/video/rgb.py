@@ -1,7 +1,7 @@
-"""Turn decoded pictures into upright RGB: colour matrix, range, size, rotation.
+"""Turn decoded frames into upright RGB: colour matrix, range, size, rotation.
 
 Sizes shrink by averaging areas, and never grow. Pixels that are not square stay as they are stored:
-boxes are fractions of the picture, so nothing is lost, and the published frames did the same.
+boxes are fractions of the frame, so nothing is lost, and the published frames did the same.
 """
 
 from typing import Any
@@ -45,7 +45,7 @@ def shrunk_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:
 
 
 def to_rgb(frame: VideoFrame, look: Look, short_side_px: int) -> Image:
-    """Convert a decoded picture.
+    """Convert a decoded frame.
 
     Returns: [height, width, 3] upright RGB, 0..255, contiguous.
     """

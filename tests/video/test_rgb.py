@@ -1,4 +1,4 @@
-"""Decoded pictures become upright RGB in the right colours and size."""
+"""Decoded frames become upright RGB in the right colours and size."""
 
 import av
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.video.hdr import to_standard_range
 from pipeline.video.look import Look, read_look
-from pipeline.video.picture import shrunk_size, to_rgb
+from pipeline.video.rgb import shrunk_size, to_rgb
 from pipeline.video.video import opened
 from tests.counter_videos import ffmpeg
 
@@ -71,8 +71,8 @@ DISPLAYS += ["-display_hflip", "-display_vflip", "-display_rotation 90 -display_
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_pictures_are_turned_upright_as_ffmpeg_does(tmp_path, display):
     plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
-    picture = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]
-    ffmpeg(*picture, "-pix_fmt", "yuv420p", plain)
+    frame = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]
+    ffmpeg(*frame, "-pix_fmt", "yuv420p", plain)
     ffmpeg(*display.split(), "-i", plain, "-c", "copy", turned)
     raw = ffmpeg("-i", turned, *["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
 
@@ -142,8 +142,8 @@ def test_hlg_codes_paper_white_as_three_quarters():
 
 def test_pictures_too_large_for_the_memory_are_not_decoded(tmp_path, monkeypatch):
     video = tmp_path / "large.mp4"
-    picture = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]
-    ffmpeg(*picture, "-pix_fmt", "yuv420p", video)
+    frame = ["-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "1"]
+    ffmpeg(*frame, "-pix_fmt", "yuv420p", video)
     monkeypatch.setattr("pipeline.video.video._MOST_PIXELS", 64 * 48 - 1)
 
     with opened(video) as (container, stream):
