@@ -134,7 +134,7 @@ def make_each_clip(batches: Clocked | PlainBatches) -> None:
 
 
 def plain_sample(folder: Path, draw: np.random.Generator) -> np.ndarray:
-    """[3, T, H, W] uint8, one random view for all images."""
+    """Return [3, T, H, W] uint8, one random view for all images."""
     low, high = SAMPLING.jitter_range
     jitter = draw.integers(low, high + 1, SAMPLING.num_frames)
     images = plain_frames(folder, SAMPLING.numbers(KEYFRAME, NUM_FRAMES, jitter))

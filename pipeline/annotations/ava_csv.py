@@ -46,7 +46,7 @@ _LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
 
 
 def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
-    """Ground truth of an AVA or AVA-Kinetics split; a name ending in .gz is read compressed.
+    """Return ground truth of an AVA or AVA-Kinetics split; a name ending in .gz is read compressed.
 
     Args:
         whole_seconds_with_people_only: refuse timestamps with a point and rows of two columns, as
@@ -69,7 +69,7 @@ def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) 
 
 
 def read_detections(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
-    """Detections: timestamp, x1, y1, x2, y2, action_id, score as in `read_ground_truth`.
+    """Return detections: timestamp, x1, y1, x2, y2, action_id, score as in `read_ground_truth`.
 
     The video_id comes as categories: a file repeats a few ids millions of times. Rows of two
     columns carry no detection and are left out; `attrs["rows_without_box"]` counts them. Boxes and

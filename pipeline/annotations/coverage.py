@@ -24,7 +24,7 @@ NO_FRAME = "no frame stored"
 
 
 def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataFrame:
-    """The reports of all shards in a folder.
+    """Return the reports of all shards in a folder.
 
     Args:
         names: read these only; others may be left of other settings.
@@ -83,7 +83,7 @@ def _read_table(text: bytes) -> pa.Table:
 
 
 def _round_and_shard(path: Path) -> tuple[int, str]:
-    """The videos of a later round are called <shard>_<round>."""
+    """Return the videos of a later round are called <shard>_<round>."""
     shard, _, number = path.stem.partition("_")
     return int(number) if number.isdecimal() else 1, shard
 

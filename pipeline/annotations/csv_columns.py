@@ -54,7 +54,7 @@ class Layout:
         return "int64" if name in self.whole else self.types[name]
 
     def row(self, path: Path, number: int, cells: list[str]) -> list[Value]:
-        """The values of one row; ValueError names what is wrong with it."""
+        """Return the values of one row; ValueError names what is wrong with it."""
         if len(cells) not in self.absent:
             *others, last = [str(width) for width in sorted(self.absent)]
             expected = f"{', '.join(others)} or {last}" if others else last
@@ -80,7 +80,7 @@ class Layout:
 
 
 def read_columns(path: Path, layout: Layout) -> dict[str, Column]:
-    """The columns of a file in row order; text comes as categories.
+    """Return the columns of a file in row order; text comes as categories.
 
     Raises:
         ValueError: the first row that does not parse, with file and row number.
@@ -89,7 +89,7 @@ def read_columns(path: Path, layout: Layout) -> dict[str, Column]:
 
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Row numbers from 1 and cells; the file may be compressed (`.gz`)."""
+    """Yield row numbers from 1 and cells; the file may be compressed (`.gz`)."""
     number = 0
     with _open_text(path) as file:
         try:
@@ -143,7 +143,7 @@ def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """Whole lines, a megabyte at a time or one line more, each with its end."""
+    """Yield whole lines, a megabyte at a time or one line more, each with its end."""
     with gzip.open(path) if Path(path).suffix == ".gz" else open(path, "rb") as file:
         rest = file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
         while read := file.read(_BLOCK):
@@ -158,7 +158,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 def _parsed_block(
     block: bytes, layout: Layout, texts: "_Texts"
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """The columns of some lines; text by its number in `texts`, which grows.
+    """Return the columns of some lines; text by its number in `texts`, which grows.
 
     The lines of each width are parsed together and put where they stood.
     """
@@ -182,7 +182,7 @@ def _parsed_block(
 def _parsed_lines(
     lines: bytes, layout: Layout, width: int, texts: "_Texts"
 ) -> Mapping[str, npt.ArrayLike]:
-    """The columns of lines of one width, and the one value of each that they lack."""
+    """Return the columns of lines of one width, and the one value of each that they lack."""
     if width not in layout.absent or lines.startswith(BOM_UTF8):
         raise ValueError("lines that need a closer look")
     names = [name for name in layout.types if name not in layout.absent[width]]
@@ -236,7 +236,7 @@ class _Texts:
         return numbers
 
     def at(self, numbers: npt.NDArray[np.generic]) -> pd.Categorical:
-        """The texts of these numbers."""
+        """Return the texts of these numbers."""
         texts = pa.chunked_array(self._parts, pa.string()).combine_chunks().dictionary_encode()
         return pd.Categorical.from_codes(
             texts.indices.to_numpy()[numbers], pd.Index(texts.dictionary, dtype="str")

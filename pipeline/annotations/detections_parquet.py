@@ -18,7 +18,7 @@ _KINDS = {
 
 
 def read_detections_parquet(path: Path, split: str | None = None) -> pd.DataFrame:
-    """The table of `ava_csv.read_detections`; numbers are widened to float64 exactly.
+    """Return the table of `ava_csv.read_detections`; numbers are widened to float64 exactly.
 
     Args:
         split: which rows to read, where the file has a column `split`; a file of a single split

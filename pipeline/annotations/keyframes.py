@@ -48,7 +48,7 @@ def keyframe_keys(*tables: pd.DataFrame) -> list[Integers]:
 
 
 def key_timestamps(keys: Integers) -> npt.NDArray[np.float64]:
-    """The timestamps inside keys: the nearest float64 to each count of microseconds."""
+    """Return the timestamps inside keys: the nearest float64 to each count of microseconds."""
     seconds: npt.NDArray[np.float64] = (keys & ((1 << _TIME_BITS) - 1)) / 1e6
     return seconds
 
@@ -87,7 +87,7 @@ def annotated_keyframes(
 
 
 def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
-    """Which clip shows each keyframe.
+    """Return which clip shows each keyframe.
 
     Several clips of one video may contain a second: the one where it is most central wins, because
     it has the most frames on both sides; then the earlier one, then the first by name.
@@ -119,7 +119,7 @@ def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
 
 
 def _pairs(left: "pd.Series[str]", right: "pd.Series[str]") -> tuple[Integers, Integers]:
-    """Rows of the left and of the right that have the same text, each with each."""
+    """Return rows of the left and of the right that have the same text, each with each."""
     numbers, texts = pd.factorize(right)
     order = np.argsort(numbers, kind="stable")
     count = np.append(np.bincount(numbers, minlength=len(texts)), 0)  # the last: in no row

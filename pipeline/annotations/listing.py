@@ -88,7 +88,7 @@ def want_labels(
     clips_per_label: int,
     num_frames: int,
 ) -> Wanted:
-    """Clips to pretrain on: of each label the first few, those wanted anyway before others.
+    """Return clips to pretrain on: of each label the first few, those wanted anyway before others.
 
     Equal lists give equal clips whatever the order of their rows, and a smaller `clips_per_label`
     a subset of a larger one's.
@@ -156,12 +156,12 @@ def clip_table(
 
 
 def shard_of(clip: str, shards: Sequence[str]) -> str:
-    """The shard of a clip that is fetched on its own; depends on its name alone."""
+    """Return the shard of a clip that is fetched on its own; depends on its name alone."""
     return shards[zlib.crc32(clip.encode()) % len(shards)]
 
 
 def window_texts(intervals: pd.DataFrame) -> "pd.Series[str]":
-    """The union of each clip's intervals as text ("1-70 181-250"), by clip.
+    """Return the union of each clip's intervals as text ("1-70 181-250"), by clip.
 
     Args:
         intervals: clip, first, last (both included); touching ones become one.

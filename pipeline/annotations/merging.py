@@ -212,7 +212,7 @@ def locate_keyframes(
 
 
 def _taken(texts: "pd.Series[str]", places: Integers) -> pd.api.extensions.ExtensionArray:
-    """The texts at these places, empty at -1."""
+    """Return the texts at these places, empty at -1."""
     found = pa.array(texts, pa.string()).take(pa.array(places, mask=places < 0))
     return pd.Series(pc.fill_null(found, "").to_pandas(), dtype="str").array
 
@@ -229,7 +229,7 @@ def _sorted_rows(ground_truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
 def _dropped_rows(
     rows: pd.DataFrame, keyframe_reasons: npt.NDArray[np.int8]
 ) -> npt.NDArray[np.int8]:
-    """[rows] position in `REASONS` of the first that applies, 0 for rows to keep."""
+    """Return [rows] position in `REASONS` of the first that applies, 0 for rows to keep."""
     keyframe, action = rows["keyframe"].to_numpy(), rows["action_id"].to_numpy()
     person = action != 0
     known = (action >= ACTIONS.start) & (action < ACTIONS.stop)
@@ -258,7 +258,7 @@ def _dropped_rows(
 
 
 def _ground_truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
-    """Boxes of each keyframe, and the labels of each box.
+    """Return boxes of each keyframe, and the labels of each box.
 
     Kinetics has no person ids, so equal coordinates mean the same person.
 
@@ -281,7 +281,7 @@ def _ground_truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, A
 
 
 def _new_boxes(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """[rows] whether a row's box is not the one of the row before; rows are sorted."""
+    """Return [rows] whether a row's box is not the one of the row before; rows are sorted."""
     columns = [rows[name].to_numpy() for name in ("keyframe", *BOX)]
     same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
     return np.append(True, ~same)[: len(rows)]

@@ -75,7 +75,7 @@ def _download(address: str, path: Path, sha256: str | None, lock: DataLock) -> N
 
 
 def _mismatch(path: Path, expected: Sequence[str]) -> str:
-    """What is wrong with a file that does not have these hashes, or first digits of them."""
+    """Return what is wrong with a file that does not have these hashes, or first digits of them."""
     if not expected or not path.is_file():
         return ""
     found = hash_file(path).sha256
@@ -86,7 +86,7 @@ def _mismatch(path: Path, expected: Sequence[str]) -> str:
 def load_detector(
     weights: Path, min_score: float, device: torch.device, short_side_px: int = SHORT_SIDE_PX
 ) -> nn.Module:
-    """The detector, ready to be called.
+    """Return the detector, ready to be called.
 
     Args:
         weights: a state dict; nothing else in the file is run.
@@ -126,7 +126,7 @@ def detect(
     min_side_px: int,
     device: torch.device,
 ) -> list[npt.NDArray[np.float64]]:
-    """The people in each image.
+    """Return the people in each image.
 
     Args:
         detector: as from `load_detector`; called with [3, H, W] tensors of 0..1.
@@ -199,5 +199,5 @@ def align_rois(
 
 
 def _middles(count: int, like: Tensor) -> Tensor:
-    """[1, count] middles of `count` equal intervals of 0..1."""
+    """Return [1, count] middles of `count` equal intervals of 0..1."""
     return ((torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) / count)[None]

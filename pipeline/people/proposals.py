@@ -34,7 +34,7 @@ Array = npt.NDArray[np.float64]
 
 
 def read_proposals(path: Path) -> pd.DataFrame:
-    """Proposals from a published pickle (.pkl), a .csv or a .parquet, as the ending says.
+    """Return proposals from a published pickle (.pkl), a .csv or a .parquet, as the ending says.
 
     A pickle maps "video,ssss" (or "video,%.6f") to [N, 4 or 5] boxes; a csv has the columns in the
     order of `COLUMNS`, with or without a header; the score may be left out of either and is 1 then.
@@ -78,12 +78,6 @@ def write_proposals(path: Path, proposals: pd.DataFrame) -> None:
     columns = [pa.array(proposals[name].to_numpy(), SCHEMA.field(name).type) for name in COLUMNS]
     with written(path) as temporary:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
-
-
-def read_collected(path: Path) -> pd.DataFrame:
-    """Read what `write_proposals` wrote, without checking it again; video_id is a category."""
-    table: pd.DataFrame = pq.read_table(path, read_dictionary=["video_id"]).to_pandas()
-    return table
 
 
 def best_overlaps(ground_truth: pd.DataFrame, proposals: pd.DataFrame) -> Array:

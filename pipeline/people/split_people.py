@@ -123,13 +123,13 @@ def _add_dropped(counts: dict[str, float], name: str, tables: Iterable[pd.DataFr
 
 
 def _without_boxes(keyframes: pd.DataFrame, proposals: pd.DataFrame) -> pd.DataFrame:
-    """The keyframes that no proposal names."""
+    """Return the keyframes that no proposal names."""
     named, wanted = keyframe_keys(proposals, keyframes)
     return keyframes[~np.isin(wanted, named)]
 
 
 def _recall(split: str, people: pd.DataFrame, proposals: pd.DataFrame) -> dict[str, float]:
-    """How many boxes of the ground truth some proposal of their keyframe fits."""
+    """Return how many boxes of the ground truth some proposal of their keyframe fits."""
     overlaps = best_overlaps(people, proposals)
     counts: dict[str, float] = {"ground_truth_boxes": len(overlaps)}
     for threshold in (0.5, 0.75):
@@ -224,7 +224,7 @@ def _batches(keys: list[FrameKey], store: FrameStore, size: int) -> list[list[Fr
 
 
 def _fingerprint(weights: Path, settings: DetectPeople, device: str) -> str:
-    """A digest of all that the boxes depend on, but for the keys."""
+    """Return a digest of all that the boxes depend on, but for the keys."""
     values = [settings.min_score, settings.min_side_px, settings.batch_size, device]
     versions = [version(package) for package in ("torch", "torchvision")]
     parts = [*map(str, values), *versions, hash_file(weights).sha256, code_digest("detect_people")]
