@@ -91,12 +91,19 @@ def fetch_locked(
     client: httpx.Client | None = None,
     on_received: OnReceived = lambda size: None,
 ) -> Transferred:
-    """Have the file of an address at `target`: the one that is pinned, locked, or, new, any.
+    """Download `address` to `target` unless a file with the expected hash is there.
 
     Jobs that want the same target at once take turns; what one has fetched the next one uses.
 
     Args:
+        address: as recorded.
+        target: the file.
+        policy: how long to bear with a server.
+        lock: the hashes of what was downloaded before; a new address is locked.
         sha256: hash pinned in params.yaml; the lock is not asked then.
+        mirror: address that stands for `{mirror}`.
+        client: from `open_client`; by default one of its own.
+        on_received: called with the size of each piece as it arrives.
 
     Raises:
         ValueError: it is not available, or has changed; the line names the address and both hashes.
@@ -109,42 +116,26 @@ def fetch_locked(
         # Another job may have brought it meanwhile; its address is the same, so it will do.
         is_new = _version(target) not in (None, before)
         got = _usable(target, expected, is_new)
-        if got is None:
-            got = _fetch(
-                address, target, policy, lock, expected, sha256, mirror, client, on_received
-            )
+        try:
+            if got is None:
+                with nullcontext(client) if client else open_client(policy) as web:
+                    got = transfer(
+                        web,
+                        expand(address, mirror),
+                        target,
+                        policy,
+                        sha256=expected,
+                        identity=address,
+                        on_received=on_received,
+                    )
+        except TransferError as error:
+            why = error.reason
+            if error.found is not None and sha256 is None and expected is not None:
+                why = lock.mismatch(error.found, expected)
+            raise ValueError(f"{address}: {why}") from None
     if sha256 is None:
         lock.add({address: got})
     return got
-
-
-def _fetch(
-    address: str,
-    target: Path,
-    policy: RetryPolicy,
-    lock: DataLock,
-    expected: str | None,
-    sha256: str | None,
-    mirror: str | None,
-    client: httpx.Client | None,
-    on_received: OnReceived,
-) -> Transferred:
-    try:
-        with nullcontext(client) if client else open_client(policy) as web:
-            return transfer(
-                web,
-                expand(address, mirror),
-                target,
-                policy,
-                sha256=expected,
-                identity=address,
-                on_received=on_received,
-            )
-    except TransferError as error:
-        why = error.reason
-        if error.found is not None and sha256 is None and expected is not None:
-            why = lock.mismatch(error.found, expected)
-        raise ValueError(f"{address}: {why}") from None
 
 
 def is_lockable(address: str) -> bool:

@@ -262,7 +262,7 @@ def _append(part: _Part, opening: Opening, on_received: OnReceived) -> None:
             on_received(len(chunk))
             if size - checked >= CHECK_EVERY_BYTES:
                 file.flush()
-                # Where nobody says what is left, so much may come before the next look.
+                # Where what is left is not announced, so much may come before the next look.
                 left = CHECK_EVERY_BYTES if opening.total is None else opening.total - size
                 require_space(part.path.parent, left)
                 checked = size

@@ -1,4 +1,4 @@
-"""The table of a download job, `videos/<batch>.csv`: a row for every clip that the job answers for.
+"""The table of a download job, `videos/<job>.csv`: a row for every clip that the job answers for.
 
 It says where the clip's file came from, or why there is none.
 """

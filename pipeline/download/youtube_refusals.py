@@ -1,7 +1,7 @@
 """What YouTube's refusals mean: whether it is worth asking again, and when.
 
-YouTube tells by sentences only. They are matched as yt-dlp passes them on; a sentence that nobody
-knows counts as "try later", so that no clip is given up by mistake.
+YouTube tells by sentences only. They are matched as yt-dlp passes them on; an unknown
+sentence counts as "try later", so that no clip is given up by mistake.
 """
 
 import re

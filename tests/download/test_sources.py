@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.download.files_source import FileList
 from pipeline.download.folder_source import LocalFolder
-from pipeline.download.sources import ClipSource, WantedClip
+from pipeline.download.job_context import ClipSource
+from pipeline.download.sources import WantedClip
 from pipeline.settings.sections import FilesSource, FolderSource
 from tests.download_world import World, video
 from tests.hostile_server import hostile_server
