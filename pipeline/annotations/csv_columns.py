@@ -223,8 +223,8 @@ def _categories(parts: list[pa.DictionaryArray]) -> pd.Categorical:
 
 def _appended(column: Column, others: Sequence[Value]) -> Column:
     if isinstance(column, pd.Categorical):
-        more = pd.Categorical(pd.Index(others, dtype="str"))
-        return union_categoricals([column, more])  # type: ignore[return-value, arg-type]
+        more = pd.Categorical(pd.Index(list(others), dtype="str"))
+        return union_categoricals([column, more])
     return np.append(column, others)
 
 
