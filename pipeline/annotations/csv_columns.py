@@ -4,14 +4,14 @@ Arrow reads the file. What it does not take is read again by Python's `csv`, `in
 take it after all ("1_0"), or to say in which row it stands.
 """
 
-import codecs
 import csv
 import gzip
 import io
 import zlib
 from array import array
+from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,9 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
-from pandas.api.types import union_categoricals
 
 Column = npt.NDArray[np.generic] | pd.Categorical
 Value = str | int | float
@@ -38,6 +36,7 @@ _EXPECTED = {"int64": "a whole number", "float64": "a number"}
 _LARGEST = 2**63
 _LONGEST_LINE = 2**20
 _BLOCK_BYTES = 2**20
+_SAMPLE_BYTES = 2**14
 
 
 @dataclass(frozen=True)
@@ -124,22 +123,6 @@ def _open(path: Path) -> BinaryIO:
     return open(path, "rb")
 
 
-class _Utf8File(io.RawIOBase):
-    """A file whose reading fails at bytes that are no text: Arrow would print a traceback."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        block = self._file.read(size)
-        self._decoder.decode(block)
-        return block
-
-
 def _refuse_unreadable(path: Path, number: int, name: str, text: str) -> None:
     surrogate = not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
     if "\0" in text or surrogate:
@@ -148,84 +131,95 @@ def _refuse_unreadable(path: Path, number: int, name: str, text: str) -> None:
 
 def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
     """Return None when a closer look is needed: to take a row after all, or to name it."""
+    # Arrays grow in place: to join the parts at the end would take the memory twice.
+    numbers = {name: array(_ARRAYS[kind]) for name, kind in layout.types.items() if kind != "str"}
+    texts: dict[str, list[pa.Array]] = {name: [] for name in layout.types if name not in numbers}
     try:
-        with _open(path) as file:
-            usual, odd_rows = _parse(file, layout)
-        odd = [layout.row(path, number, next(csv.reader([row]))) for number, row in odd_rows]
+        for block in _blocks(path):
+            for name, values in _parse(path, block, layout).items():
+                if name in texts:
+                    texts[name].append(values)
+                else:
+                    numbers[name].frombytes(values.view(np.uint8).data)
     except (ValueError, OSError, EOFError, zlib.error):
         return None
-    if not odd:
-        return usual
-    num_usual = len(next(iter(usual.values())))
-    before = [number - position for position, (number, _) in enumerate(odd_rows, start=1)]
-    order = np.insert(np.arange(num_usual), before, num_usual + np.arange(len(odd)))
-    columns = zip(usual.items(), zip(*odd, strict=True), strict=True)
-    return {name: _appended(column, others)[order] for (name, column), others in columns}
+    return {
+        name: _categories(texts[name]) if kind == "str" else np.frombuffer(numbers[name], kind)
+        for name, kind in layout.types.items()
+    }
 
 
-def _parse(file: BinaryIO, layout: Layout) -> tuple[dict[str, Column], list[tuple[int, str]]]:
-    """Return the columns of the rows that have the usual width, and number and text of the others.
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield whole lines, a megabyte at a time or one line more, each with its end."""
+    with _open(path) as file:
+        rest = file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
+        while read := file.read(_BLOCK_BYTES):
+            whole, end, rest = (rest + read).rpartition(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                raise ValueError("a line that never ends")
+            if end:
+                yield whole + end
+        if rest:
+            yield rest + b"\n"
 
-    Numbers go to arrays that grow in place: a table of the whole file would take its memory twice.
+
+def _parse(
+    path: Path, block: bytes, layout: Layout
+) -> dict[str, pa.Array | npt.NDArray[np.generic]]:
+    """Return the columns of some lines.
+
+    Arrow parses the rows of the usual width and sets the others aside; those are parsed one by one
+    and put back where they stood.
     """
-    odd_rows: list[tuple[int, str]] = []
+    block.decode()  # Arrow would print a traceback for bytes that are no text
+    if b"\0" in block or block.startswith(BOM_UTF8):
+        raise ValueError("text that needs a closer look")
+    texts: dict[int, str] = {}
 
     def set_aside(row: arrow_csv.InvalidRow) -> str:
-        odd_rows.append((row.number, row.text))
+        texts[row.number] = row.text
         return "skip"
 
-    absent = layout.absent[_usual_width(file, layout)]
-    names = [name for name in layout.types if name not in absent]
-    types = {name: _ARROW[layout.written_type(name)] for name in names}
-    # Arrow counts rows in a single thread only.
-    read = arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=_BLOCK_BYTES)
-    parse = arrow_csv.ParseOptions(
-        ignore_empty_lines=False, newlines_in_values=True, invalid_row_handler=set_aside
+    absent = layout.absent[_usual_width(block, layout)]
+    types = {name: _ARROW[layout.written_type(name)] for name in layout.types if name not in absent}
+    table = arrow_csv.read_csv(
+        pa.BufferReader(block),
+        # Arrow numbers rows in a single thread only.
+        arrow_csv.ReadOptions(
+            column_names=list(types), use_threads=False, block_size=len(block) + 1
+        ),
+        arrow_csv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=set_aside),
+        arrow_csv.ConvertOptions(column_types=types, null_values=[]),
     )
-    convert = arrow_csv.ConvertOptions(column_types=types, null_values=[])
-    texts: dict[str, list[pa.Array]] = {name: [] for name in names if layout.types[name] == "str"}
-    numbers = {name: array(_ARRAYS[layout.types[name]]) for name in names if name not in texts}
-    num_rows = 0
-    for batch in arrow_csv.open_csv(_Utf8File(file), read, parse, convert):
-        num_rows += len(batch)
-        for name, values in zip(names, batch.columns, strict=True):
-            if name in texts:
-                texts[name].append(values)
-            else:
-                stored = values.to_numpy().astype(layout.types[name], copy=False)
-                numbers[name].frombytes(stored.view(np.uint8).data)
-    columns: dict[str, Column] = {}
-    for name, kind in layout.types.items():
-        if name in texts:
-            columns[name] = _categories(texts[name])
-        elif name in numbers:
-            columns[name] = np.frombuffer(numbers[name], kind)
+    if len(table) + len(texts) != block.count(b"\n"):
+        raise ValueError("values with line breaks")
+    odd = [layout.row(path, number, next(csv.reader([text]))) for number, text in texts.items()]
+    before = [number - position for position, number in enumerate(texts, start=1)]
+    order = np.insert(np.arange(len(table)), before, len(table) + np.arange(len(odd)))
+    columns: dict[str, pa.Array | npt.NDArray[np.generic]] = {}
+    for position, (name, kind) in enumerate(layout.types.items()):
+        others = [row[position] for row in odd]
+        if kind == "str":
+            parts = [*table[name].chunks, pa.array(others, pa.string()).dictionary_encode()]
+            columns[name] = pa.chunked_array(parts).combine_chunks().take(pa.array(order))
         else:
-            columns[name] = np.full(num_rows, absent[name], kind)
-    return columns, odd_rows
+            usual = table[name].to_numpy() if name in types else np.full(len(table), absent[name])
+            columns[name] = np.concatenate([usual.astype(kind), np.array(others, kind)])[order]
+    return columns
 
 
-def _usual_width(file: BinaryIO, layout: Layout) -> int:
-    """Return which allowed number of columns most rows at the start of a file have."""
-    widths = Counter(line.count(b",") + 1 for line in file.read(_BLOCK_BYTES).splitlines())
-    file.seek(0)
+def _usual_width(block: bytes, layout: Layout) -> int:
+    """Return which allowed number of columns most rows at the start of a block have."""
+    lines = block[:_SAMPLE_BYTES].splitlines()
+    widths = Counter(line.count(b",") + 1 for line in lines)
     return max(layout.absent, key=lambda width: widths[width])
 
 
 def _categories(parts: list[pa.DictionaryArray]) -> pd.Categorical:
     texts = pa.chunked_array(parts, _ARROW["str"]).combine_chunks()
-    if pc.any(pc.match_substring(texts.dictionary, "\0")).as_py():
-        raise ValueError("text that needs a closer look")
     return pd.Categorical.from_codes(
         texts.indices.to_numpy(), pd.Index(texts.dictionary, dtype="str")
     )
-
-
-def _appended(column: Column, others: Sequence[Value]) -> Column:
-    if isinstance(column, pd.Categorical):
-        more = pd.Categorical(pd.Index(list(others), dtype="str"))
-        return union_categoricals([column, more])
-    return np.append(column, others)
 
 
 def _read_slowly(path: Path, layout: Layout) -> dict[str, Column]:

@@ -1,4 +1,4 @@
-"""Results of a long detection, kept batch by batch: what is done is not detected again.
+"""Keep the results of a long detection batch by batch: what is done is not detected again.
 
 A text file: on the first line what the results depend on, then one JSON line per finished batch,
 some 0.4 kB a keyframe. It outlives the job: a later one with more shards detects only what is new.
@@ -45,7 +45,7 @@ class FinishedBatches:
         return len(self._known)
 
     def get(self, batch: str) -> list[Boxes] | None:
-        """The boxes of each image of a batch, or None while it is not done."""
+        """Return the boxes of each image of a batch, or None while it is not done."""
         return self._known.get(batch)
 
     def add(self, batch: str, boxes: Sequence[Boxes]) -> None:
@@ -89,7 +89,7 @@ class FinishedBatches:
 
 
 def batch_name(images: Sequence[bytes]) -> str:
-    """What a batch is known by: a digest of its encoded images, in order."""
+    """Return what a batch is known by: a digest of its encoded images, in order."""
     digests = [hashlib.sha256(image).digest() for image in images]
     return hashlib.sha256(b"".join(digests)).hexdigest()
 

@@ -60,18 +60,14 @@ def detect_people(
     later job with other clips; files of other subsets are removed.
 
     Args:
-        raw: folder of the raw annotations.
-        frames: folder of the frame store.
-        clips: the clip table.
-        split: which split's keyframes.
-        proposals: the file to write.
-        params: the settings.
+        raw, frames: folders of the raw annotations and of the frame store.
+        clips, proposals: the clip table to read and the file to write.
         lock: hashes that downloaded weights must have.
         code: a digest of the stage's code; boxes of other code are detected again.
     """
     collected, ground_truths = [], []
     counts: dict[str, float] = dict.fromkeys(COUNTS, 0)
-    in_use: list[Path] = []
+    in_use: set[Path] = set()
     for subset in params.subsets(split):
         ground_truth = read_ground_truth(raw / subset.ground_truth)
         excluded = read_exclusions(raw / subset.excluded if subset.excluded else None)
@@ -84,7 +80,7 @@ def detect_people(
             found.append(
                 _detect_at(located, FrameStore(frames), params.detect_people, lock, partial, code)
             )
-            in_use.append(partial)
+            in_use.add(partial)
         collected.append(select_proposals(pd.concat(found, ignore_index=True), keyframes))
         _add_counts(counts, subset.name, keyframes, found, collected[-1])
         persons = ground_truth[(positions >= 0) & (ground_truth["action_id"] != 0).to_numpy()]
@@ -93,9 +89,9 @@ def detect_people(
     table = select_proposals(table, table)  # subsets may share keyframes
     _add_dropped(counts, split, [table])
     write_proposals(proposals, table)
-    for partial in proposals.parent.glob(f".{proposals.name}.*.partial"):
-        if partial not in in_use:  # of a subset that has published proposals now, or is gone
-            partial.unlink()
+    # Of a subset that has published proposals now, or is gone.
+    for partial in set(proposals.parent.glob(f".{proposals.name}.*.partial")) - in_use:
+        partial.unlink()
     counts["boxes"] = len(table)
     return counts | _recall(split, pd.concat(ground_truths, ignore_index=True), table)
 
