@@ -35,7 +35,7 @@ def value(matches: Matches) -> float:
 def simulate(
     population: Population, num_videos: int, simulations: int, resamples: int
 ) -> Iterator[tuple[bool, bool, bool, bool]]:
-    """Whether each simulation's intervals hold the ground truth.
+    """Yield whether each simulation's intervals hold the ground truth.
 
     Yields: difference by ours and by percentiles, mAP of one detector by ours and by percentiles.
     """

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def measured(call: Callable[[], T]) -> tuple[T, float]:
-    """What a call returns, and its CPU seconds in all threads."""
+    """Return what a call returns, and its CPU seconds in all threads."""
     before = os.times()
     result = call()
     after = os.times()

@@ -41,7 +41,7 @@ def rows() -> Iterator[Row]:
 def keyframes(
     folder: Path, number: int, size: tuple[int, int], short_side_px: int
 ) -> EvaluationKeyframes:
-    """So many keyclips of frames of width and height `size`, under 8x8 sampling."""
+    """Return so many keyclips of frames of width and height `size`, under 8x8 sampling."""
     index = write_clips(folder, number, *size)
     store = FrameStore(folder / "store")
     return EvaluationKeyframes(index, store, Sampling.parse("8x8"), short_side_px, 0.9)
@@ -50,7 +50,7 @@ def keyframes(
 def speedup(
     work: str, against: str, examples: EvaluationKeyframes, ours: nn.Module, theirs: nn.Module
 ) -> Row:
-    """Clips per CPU second of one batch of all, against one by one."""
+    """Return clips per CPU second of one batch of all, against one by one."""
     run: Callable[..., object] = partial(
         detect, keyframes=examples, min_score=0.002, what="benchmark"
     )

@@ -53,7 +53,7 @@ def rows(video: Path | None = None) -> Iterator[Row]:
 
 
 def compare(name: str, video: Path, folder: Path) -> Iterator[Row]:
-    """The rows of one video. Times are those of `CLIPS` windows."""
+    """Yield the rows of one video. Times are those of `CLIPS` windows."""
     cut_extract_decode(video, folder)  # does not count
     ours, decoding = zip(*(cut_extract_decode(video, folder) for _ in range(TURNS)), strict=True)
     work = f"keyframe window, {name}"
@@ -72,7 +72,7 @@ def compare(name: str, video: Path, folder: Path) -> Iterator[Row]:
 
 
 def window() -> tuple[int, int]:
-    """First and last stored frame that training may ask for."""
+    """Return first and last stored frame that training may ask for."""
     before, after = Sampling.parse("8x8").reach
     centre = keyframe_number(KEYFRAME_SECONDS, 0)
     return centre - before, centre + after

@@ -112,7 +112,7 @@ def _columns(
 
 
 def _texts(numbers: Ints, decimals: int) -> pa.Array:
-    """Whole numbers as text with so many of their digits behind a point."""
+    """Return whole numbers as text with so many of their digits behind a point."""
     if decimals == 0:
         return pa.array(numbers)
     unit = 10**decimals

@@ -38,7 +38,7 @@ def write_clips(folder: Path, num_clips: int, width: int, height: int) -> Keyfra
 
 
 def made_frames(width: int, height: int, seed: int) -> Frames:
-    """[NUM_FRAMES, height, width, 3] a frame that moves slowly.
+    """Return [NUM_FRAMES, height, width, 3] a frame that moves slowly.
 
     Detail falls off with its fineness so fast that a still has the bytes of a film's: at 340x256
     some 20 kB as we store it and 23 kB as the original does, where a clip of AVA has 20 and 22.

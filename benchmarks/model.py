@@ -43,7 +43,7 @@ class Batch:
         return self
 
     def plainly_laid(self) -> Tensor:
-        """The clip with its memory in the order B, C, T, H, W."""
+        """Return the clip with its memory in the order B, C, T, H, W."""
         return self.clip_BCTHW.contiguous()
 
 
@@ -70,7 +70,7 @@ def equal_networks(
 
 
 def refuse_difference(ours: nn.Module, plain: nn.Module, batch: Batch) -> float:
-    """Largest difference of their outputs, in standard deviations of the plain one's.
+    """Return largest difference of their outputs, in standard deviations of the plain one's.
 
     In float32 with the stored statistics of batch norm, and in float64 with those of the batch: the
     sum of 100,000 numbers rounds differently with the order of memory.

@@ -28,7 +28,7 @@ GOALS = {"training step": (1.0, 0.30), "inference": (0.95, 0.25)}  # float32, bf
 
 
 def bfloat16() -> AbstractContextManager[object]:
-    """What `precision: bfloat16` does."""
+    """Return what `precision: bfloat16` does."""
     return in_precision("bfloat16", torch.device("cpu"))
 
 

@@ -83,7 +83,7 @@ def training_rows(
 
 
 def share_of_ceiling(name: str, model: torch.nn.Module, batch: Batch, num_frames: int) -> Row:
-    """A training step of 8 clips under bfloat16."""
+    """Return a training step of 8 clips under bfloat16."""
     halves = bfloat16_on(batch.clip_BCTHW.device)
     step = rate(training_step(model, batch.clip_BCTHW, batch, halves), 8)
     mine = in_turn({"ours": step}, TURNS)["ours"]
@@ -92,7 +92,7 @@ def share_of_ceiling(name: str, model: torch.nn.Module, batch: Batch, num_frames
 
 
 def compiled_row(ours: ActionDetector) -> Row:
-    """What `compile: true` adds to a training step of 8 clips."""
+    """Return what `compile: true` adds to a training step of 8 clips."""
     generated = deepcopy(ours)
     batch = Batch(8, 8, SIDE).to(next(ours.parameters()).device)
     halves = bfloat16_on(batch.clip_BCTHW.device)
@@ -125,7 +125,7 @@ def inference_row(device: torch.device, ours: torch.nn.Module, plain: torch.nn.M
 
 
 def bfloat16_on(device: torch.device) -> Precision:
-    """What `precision: bfloat16` does on a device."""
+    """Return what `precision: bfloat16` does on a device."""
 
     def halves() -> AbstractContextManager[object]:
         return in_precision("bfloat16", device)
@@ -134,7 +134,7 @@ def bfloat16_on(device: torch.device) -> Precision:
 
 
 def in_tf32(step: Callable[[], None]) -> Callable[[], None]:
-    """The step with shortened float32 products, as frameworks have them by default."""
+    """Return the step with shortened float32 products, as frameworks have them by default."""
 
     def shortened() -> None:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
@@ -145,7 +145,7 @@ def in_tf32(step: Callable[[], None]) -> Callable[[], None]:
 
 
 def rate(step: Callable[[], None], num_clips: int) -> Callable[[], float]:
-    """The step as a contender: clips per second."""
+    """Return the step as a contender: clips per second."""
 
     def timed() -> float:
         torch.cuda.synchronize()

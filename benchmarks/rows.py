@@ -68,7 +68,7 @@ def compared(
     at_least: float | None = None,
     note: str = "",
 ) -> Row:
-    """The row of two contenders of `in_turn`.
+    """Return the row of two contenders of `in_turn`.
 
     Args:
         unit: of a cost, or of a rate ("clips/s"), which is highest in the quickest turn.
@@ -88,7 +88,7 @@ def compared(
 
 
 def cpu_seconds(call: Callable[[], object]) -> Callable[[], float]:
-    """The call as a contender: its CPU seconds, of all threads of this process."""
+    """Return the call as a contender: its CPU seconds, of all threads of this process."""
 
     def timed() -> float:
         start = time.process_time()
@@ -126,7 +126,7 @@ def report(rows: Callable[[], Iterable[Row]]) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as aligned text."""
+    """Return the rows as aligned text."""
     cells = [("work", "ours", "measured against", "", "unit", "ratio", "from-to", "goal", "note")]
     for row in rows:
         cells.append(
@@ -151,7 +151,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The rows' ratios as a table for the docs; times of one machine say nothing there."""
+    """Return the rows' ratios as a table for the docs; times of one machine say nothing there."""
     lines = ["| work | measured against | ratio | goal | |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
         cells = (row.work, row.against, number(row.ratio), goal(row), row.note)
@@ -165,5 +165,5 @@ def number(value: float | None) -> str:
 
 
 def goal(row: Row) -> str:
-    """The goal, and whether it is met."""
+    """Return the goal, and whether it is met."""
     return row.goal if row.met is None else f"{row.goal}: {'met' if row.met else 'missed'}"

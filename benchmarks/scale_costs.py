@@ -52,7 +52,7 @@ class Curve:
 
 
 def clips(folder: Path) -> Iterator[Curve]:
-    """The whole of AVA-Kinetics, in 256 shards."""
+    """Yield the whole of AVA-Kinetics, in 256 shards."""
     measured: Measured = {}
     for share in SHARES:
         project = _project(folder / f"clips_{share:.2f}", 256, share)
@@ -66,7 +66,7 @@ def clips(folder: Path) -> Iterator[Curve]:
 
 
 def shards(folder: Path) -> Iterator[Curve]:
-    """A tenth of the clips, in more and more shards."""
+    """Yield a tenth of the clips, in more and more shards."""
     sizes = [round(share * 256) for share in SHARES]
     measured: Measured = {}
     for size in sizes:
@@ -117,7 +117,7 @@ def boxes(folder: Path) -> Iterator[Curve]:
 
 
 def classes(folder: Path) -> Iterator[Curve]:
-    """The classes that count, each with a score for every box of all videos."""
+    """Yield the classes that count, each with a score for every box of all videos."""
     blocks = LABELS.read_text().split("item")[1:]
     sizes = [round(share * len(blocks)) for share in SHARES]
     measured: Measured = {}
@@ -171,7 +171,7 @@ def _memory(costs: Sequence[Cost]) -> list[float]:
 
 
 def _project(folder: Path, num_shards: int, share: float) -> Path:
-    """A copy of the project with all that the stages before `merge_annotations` leave."""
+    """Return a copy of the project with all that the stages before `merge_annotations` leave."""
     full_scale.copy_project(folder, num_shards)
     full_scale.write_raw(folder, share)
     full_scale.list_clips(folder)

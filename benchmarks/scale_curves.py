@@ -48,7 +48,7 @@ def exponent(curve: Curve) -> float:
 
 
 def draw(curves: Sequence[Curve]) -> Figure:
-    """A panel for each thing that grows; both axes relative to the smallest size."""
+    """Return a panel for each thing that grows; both axes relative to the smallest size."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(12, 6), layout="constrained")
         panels = figure.subplots(2, 4).flat

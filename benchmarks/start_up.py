@@ -72,7 +72,7 @@ def rows() -> Iterator[Row]:
 
 
 def empty_job(folder: Path) -> list[str]:
-    """The command of a shard that has nothing to cut: what it spends is start-up alone."""
+    """Return the command of a shard that has nothing to cut: what it spends is start-up alone."""
     (folder / "videos").mkdir(exist_ok=True)
     (folder / "clips.csv").write_text(",".join(COLUMNS) + "\n")
     (folder / "downloaded.csv").write_text("clip,path,status,offset_seconds\n")
@@ -88,7 +88,7 @@ def empty_job(folder: Path) -> list[str]:
 
 
 def torch_in(stage: str) -> bool:
-    """Whether any module that the stage can reach imports torch, early or late."""
+    """Return whether any module that the stage can reach imports torch, early or late."""
     modules = reachable(f"pipeline.stages.{stage}")
     return any(name.partition(".")[0] == "torch" for each in modules for name in imported(each))
 

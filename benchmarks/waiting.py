@@ -61,7 +61,7 @@ def measure(
     micro_batches: int,
     turns: int,
 ) -> tuple[list[float], list[float]]:
-    """Clips per second of each turn: fed by workers, and on a batch that stays."""
+    """Return clips per second of each turn: fed by workers, and on a batch that stays."""
     train = training_of(model)
     stream = fed_batches(dataset, device, workers, warm_up + turns * micro_batches)
     staying = next(stream)
@@ -109,7 +109,7 @@ def training_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]
 
 
 def rate(train: Callable[[], None], num_clips: int) -> float:
-    """Clips per second by the wall's clock."""
+    """Return clips per second by the wall's clock."""
     start = time.perf_counter()
     train()
     if torch.cuda.is_available():

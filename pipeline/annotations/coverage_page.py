@@ -115,5 +115,5 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _cell(text: object) -> str:
-    """Text from elsewhere, so that it breaks no table and shows no markup."""
+    """Return a text from elsewhere so that it breaks no table and shows no markup."""
     return str(text).translate(SPECIAL)

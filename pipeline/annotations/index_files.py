@@ -15,7 +15,6 @@ from pipeline.annotations.coverage_page import class_table, write_coverage_page
 from pipeline.annotations.merging import INDEX_SCHEMA, MergedSubset, merge_subset, with_proposals
 from pipeline.clips import read_clips
 from pipeline.core.atomic import written_folder
-from pipeline.people.proposals import read_collected
 from pipeline.settings.params import Params
 from pipeline.settings.sections import ArchivesSource, Subset
 from pipeline.video.stored_frames import StoredFrames, read_stored_frames
@@ -61,7 +60,7 @@ def merge_annotations(
                 labels[subset.name, split] = merged.labels
                 counts |= {f"{subset.name}_{what}": n for what, n in merged.counts.items()}
                 _log_counts(subset, merged)
-            proposals = read_collected(inputs.proposals / f"{split}.parquet")
+            proposals = read_person_boxes(inputs.proposals / f"{split}.parquet")
             table = with_proposals(pa.concat_tables(tables), proposals)
             _write_index(folder / f"{split}.parquet", table)
     # Where there are no other sources, a clip's row tells of archives already.
@@ -117,3 +116,9 @@ def _log_counts(subset: Subset, merged: MergedSubset) -> None:
             logger.info(
                 "%s: %d of %d rows dropped: %s", subset.name, number, merged.counts["rows"], reason
             )
+
+
+def read_person_boxes(path: Path) -> pd.DataFrame:
+    """Read proposals/<split>.parquet, without checking it again; video_id is a category."""
+    table: pd.DataFrame = pq.read_table(path, read_dictionary=["video_id"]).to_pandas()
+    return table

@@ -119,7 +119,7 @@ def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
 
 
 def _pairs(left: "pd.Series[str]", right: "pd.Series[str]") -> tuple[Integers, Integers]:
-    """Rows of the left and of the right that have the same text, each with each."""
+    """Return rows of the left and of the right that have the same text, each with each."""
     numbers, texts = pd.factorize(right)
     order = np.argsort(numbers, kind="stable")
     count = np.append(np.bincount(numbers, minlength=len(texts)), 0)  # the last: in no row

@@ -26,7 +26,7 @@ CODE = {
         "pipeline/video",
         "pipeline/models",
     ),
-    "merge_annotations": ("pipeline/annotations", "pipeline/people", "pipeline/video"),
+    "merge_annotations": ("pipeline/annotations", "pipeline/video"),
     "pretrain": ("pipeline/training", "pipeline/models", "pipeline/video"),
     "train": (
         "pipeline/training",

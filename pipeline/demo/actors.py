@@ -65,7 +65,7 @@ class Actor:
     leaves: float = float("inf")  # second from which on the person is gone
 
     def doing(self, t: float) -> Interval:
-        """The stretch on at second `t`."""
+        """Return the stretch on at second `t`."""
         for stretch in self.intervals:
             if stretch.start <= t < stretch.end:
                 return stretch
@@ -89,7 +89,7 @@ def _pose(stretch: Interval, t: float) -> Pose:
 
 
 def _position(actor: Actor, stretch: Interval, t: float) -> tuple[float, int]:
-    """Ground point below the hip, x in pixels, and the facing."""
+    """Return ground point below the hip, x in pixels, and the facing."""
     x1, x2 = actor.slot
     height = actor.look.height_px
     half = 0.34 * height
@@ -132,7 +132,7 @@ def _inside(low: float, high: float, first: float, last: float) -> float:
 
 
 def figure_at(actor: Actor, t: float) -> Figure | None:
-    """The actor's figure at second `t`; None once the person has left."""
+    """Return the actor's figure at second `t`; None once the person has left."""
     if t >= actor.leaves:
         return None
     stretch = actor.doing(t)
@@ -185,7 +185,7 @@ def draw_actor(image: Image, actor: Actor, t: float) -> None:
 
 
 def action_ids(actor: Actor, t: float) -> list[int]:
-    """What the person does themselves at second `t`, as AVA action ids."""
+    """Return what the person does themselves at second `t`, as AVA action ids."""
     stretch = actor.doing(t)
     own = [BODIES[stretch.body].action_id]
     arms = ARMS[stretch.arms].action_id
@@ -193,6 +193,6 @@ def action_ids(actor: Actor, t: float) -> list[int]:
 
 
 def is_resting(actor: Actor, t: float) -> bool:
-    """Whether the person has eyes and ears for what goes on around them at second `t`."""
+    """Return whether the person has eyes and ears for what goes on around them at second `t`."""
     stretch = actor.doing(t)
     return motions.BODIES[stretch.body].resting and stretch.arms == "rest"

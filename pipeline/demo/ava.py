@@ -26,7 +26,7 @@ HAS_TV = {True: 5.0, False: 5.0}
 
 
 def ava_keyframes(ava_seconds: int) -> range:
-    """The annotated whole seconds of every AVA-like video."""
+    """Return the annotated whole seconds of every AVA-like video."""
     return range(SPAN_START + MARGIN_SECONDS, SPAN_START + ava_seconds - MARGIN_SECONDS + 1)
 
 
@@ -43,7 +43,7 @@ class Director:
         self._seconds = SPAN_START + ava_seconds
 
     def film(self, number: int) -> Film:
-        """The film of that number; ask for each once, in order."""
+        """Return the film of that number; ask for each once, in order."""
         name = f"ava/{self._split}/{number}"
         rng = seeded(self._seed, name)
         size = FRAME_SIZES[number % len(FRAME_SIZES)]
@@ -95,6 +95,6 @@ class Director:
 
 
 def plan_ava(seed: int, split: str, num_videos: int, ava_seconds: int) -> list[Film]:
-    """The AVA-like videos of `split`, in the order of their planning."""
+    """Return the AVA-like videos of `split`, in the order of their planning."""
     director = Director(seed, split, ava_seconds)
     return [director.film(number) for number in range(num_videos)]

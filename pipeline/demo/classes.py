@@ -33,7 +33,7 @@ def _kind(action_id: int) -> str:
 
 
 def full_list() -> str:
-    """All classes in the layout of `ava_action_list_v2.2.pbtxt`."""
+    """Return all classes in the layout of `ava_action_list_v2.2.pbtxt`."""
     return "".join(
         f'label {{\n  name: "{name}"\n  label_id: {number}\n  label_type: {_kind(number)}\n}}\n'
         for number, name in enumerate(AVA_CLASSES, start=1)
@@ -41,7 +41,7 @@ def full_list() -> str:
 
 
 def evaluated_list(action_ids: Iterable[int]) -> str:
-    """Some classes in the layout of `ava_action_list_v2.2_for_activitynet_2019.pbtxt`."""
+    """Return some classes in the layout of `ava_action_list_v2.2_for_activitynet_2019.pbtxt`."""
     return "".join(
         f'item {{\n  name: "{AVA_CLASSES[number - 1]}"\n  id: {number}\n}}\n'
         for number in sorted(action_ids)

@@ -41,7 +41,7 @@ KEYFRAME_SECONDS = 2
 
 
 def encode(film: Film) -> bytes:
-    """The whole video file of a film.
+    """Return the whole video file of a film.
 
     Raises:
         OSError: ffmpeg failed; the message is its last line.
@@ -97,7 +97,7 @@ KINETICS_VAL_FAULTS = {7: "missing"}
 
 
 def spoil(content: bytes, fault: str | None, seed: int) -> bytes | None:
-    """The file as the mirror has it: None when it is missing there."""
+    """Return the file as the mirror has it: None when it is missing there."""
     if fault is None:
         return content
     if fault == "missing":

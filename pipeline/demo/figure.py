@@ -52,7 +52,7 @@ class Pose(NamedTuple):
 
 
 def blend(first: Pose, second: Pose, weight: float) -> Pose:
-    """The pose `weight` (0 to 1) of the way from `first` to `second`."""
+    """Return the pose `weight` (0 to 1) of the way from `first` to `second`."""
     return Pose(*(a + (b - a) * weight for a, b in zip(first, second, strict=True)))
 
 
@@ -124,7 +124,7 @@ def place(pose: Pose, root_px: Point, height_px: float, facing: int) -> Skeleton
 
 
 def shifted(skeleton: Skeleton, dx: float) -> Skeleton:
-    """The same figure `dx` pixels to the right."""
+    """Return the same figure `dx` pixels to the right."""
     return Skeleton(*((x + dx, y) for x, y in skeleton))
 
 

@@ -28,7 +28,7 @@ class Shot:
         return any(start <= t < end for start, end in self.tv_on)
 
     def draw(self, t: float, background: Image) -> Image:
-        """The image at second `t` without camera noise: [H, W, 3] RGB."""
+        """Return the image at second `t` without camera noise: [H, W, 3] RGB."""
         image = background.copy()
         if self.scene.tv is not None and self.tv_runs(t):
             draw_tv(image, self.scene.tv, t)
@@ -74,16 +74,16 @@ class Film:
         return int(self.seconds * self.rate)
 
     def shot(self, t: float) -> Shot:
-        """The shot on at second `t`."""
+        """Return the shot on at second `t`."""
         return next((shot for shot in self.shots if t < shot.end), self.shots[-1])
 
     def shown(self, t: float) -> float:
-        """The time of the frame that is on screen at second `t`."""
+        """Return the time of the frame that is on screen at second `t`."""
         number = int(Fraction(t).limit_denominator(100_000) * self.rate)
         return float(min(number, self.num_frames - 1) / self.rate)
 
     def frames(self) -> Iterator[Image]:
-        """All frames in order: [H, W, 3] RGB."""
+        """Yield all frames in order: [H, W, 3] RGB."""
         current: Shot | None = None
         for number in range(self.num_frames):
             t = float(number / self.rate)

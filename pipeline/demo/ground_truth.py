@@ -47,7 +47,7 @@ def _annotate(film: Film, second: float, timestamp: float, decimals: int) -> Key
 
 
 def annotate_ava(films: Iterable[Film], ava_seconds: int) -> list[Keyframe]:
-    """Every annotated second of every video, by video id and second."""
+    """Return every annotated second of every video, by video id and second."""
     return [
         _annotate(film, second, second, 3)
         for film in sorted(films, key=lambda film: film.video_id)
@@ -56,7 +56,7 @@ def annotate_ava(films: Iterable[Film], ava_seconds: int) -> list[Keyframe]:
 
 
 def annotate_kinetics(clips: Iterable[KineticsClip]) -> list[Keyframe]:
-    """The keyframe of every annotated clip, by video id."""
+    """Return the keyframe of every annotated clip, by video id."""
     return [
         _annotate(clip.film, clip.keyframe - clip.start, clip.keyframe, 6)
         for clip in sorted(clips, key=lambda clip: clip.film.video_id)
@@ -65,7 +65,7 @@ def annotate_kinetics(clips: Iterable[KineticsClip]) -> list[Keyframe]:
 
 
 def ava_csv(keyframes: Iterable[Keyframe]) -> str:
-    """Rows as in ava_train_v2.2.csv: id, padded second, box, action, person id."""
+    """Return rows as in ava_train_v2.2.csv: id, padded second, box, action, person id."""
     return "".join(
         f"{video_id},{int(timestamp):04d},{','.join(f'{side:.3f}' for side in person.box)},"
         f"{action_id},{person.person_id}\n"
@@ -118,7 +118,7 @@ def _detect(rng: np.random.Generator, people: list[Person]) -> npt.NDArray[np.fl
 
 
 def detect(keyframes: Iterable[Keyframe], seed: int, padded: bool) -> bytes:
-    """A pickled dict from keyframe to [N, 5] x1, y1, x2, y2 (fractions), score; best first.
+    """Return a pickled dict from keyframe to [N, 5] x1, y1, x2, y2 (fractions), score; best first.
 
     Args:
         padded: keys are "video,0902" as in AVA's published file; else "video,17.000000".

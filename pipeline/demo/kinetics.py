@@ -60,7 +60,7 @@ class KineticsClip:
 
 
 def _keyframe(rng: np.random.Generator, clip_seconds: int) -> float:
-    """An annotated second near the middle of a clip, counted from its start."""
+    """Return an annotated second near the middle of a clip, counted from its start."""
     if rng.random() < WHOLE_SECOND_SHARE:
         return float(clip_seconds // 2)
     return round(clip_seconds / 2 + float(rng.uniform(-0.4, 0.4)), 6)
@@ -87,7 +87,7 @@ def _num_people(rng: np.random.Generator, shows: Choice | str) -> int:
 
 
 def plan_kinetics(seed: int, split: str, num_clips: int, clip_seconds: int) -> list[KineticsClip]:
-    """The Kinetics-like clips of `split`, in the order of their planning."""
+    """Return the Kinetics-like clips of `split`, in the order of their planning."""
     chances = Balance(seeded(seed, f"kinetics/{split}/do"))
     labels = list(KINETICS_LABELS)
     order = seeded(seed, f"kinetics/{split}/labels").permutation(len(labels))

@@ -62,7 +62,7 @@ def _hang_tv(rng: np.random.Generator, width: int, height: int) -> tuple[int, in
 
 
 def crowd(size: tuple[int, int]) -> int:
-    """How many people fit beside each other into a frame of that width and height."""
+    """Return how many people fit beside each other into a frame of that width and height."""
     return int((size[0] - 2) / (WIDTH * SHORTEST * size[1]))
 
 

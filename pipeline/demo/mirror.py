@@ -66,7 +66,7 @@ def draw_mirror(section: DrawWorld, folder: Path) -> dict[str, int]:
 
 
 def _excluded(section: DrawWorld, split: str, films: Iterable[Film]) -> str:
-    """A few keyframes that the annotators could not agree on."""
+    """Return a few keyframes that the annotators could not agree on."""
     rng = seeded(section.seed, f"excluded/{split}")
     moments = [
         (film.video_id, second) for film in films for second in ava_keyframes(section.ava_seconds)
@@ -192,7 +192,7 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def zipped(files: Mapping[str, str]) -> bytes:
-    """A zip of text files, in the given order."""
+    """Return a zip of text files, in the given order."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
@@ -203,7 +203,7 @@ def zipped(files: Mapping[str, str]) -> bytes:
 
 
 def tarred(files: Mapping[str, bytes], level: int = 6) -> bytes:
-    """A tar.gz of files, in the given order; `level` 1 for what does not shrink anyway."""
+    """Return a tar.gz of files, in the given order; `level` 1 for what does not shrink anyway."""
     packed = io.BytesIO()
     # The name in the gzip header stays empty, its time 0.
     with (

@@ -129,7 +129,7 @@ def lie(t: float, style: Style) -> Pose:
 
 
 def _down(share: float, style: Style) -> Pose:
-    """The way from standing (0) through buckled knees to lying (1)."""
+    """Return the way from standing (0) through buckled knees to lying (1)."""
     upright = stand(0.0, style)._replace(lean=0.0)
     side = style.backward
     buckled = Pose(
@@ -153,7 +153,7 @@ def fall(t: float, style: Style) -> Pose:
 
 
 def get_up(t: float, style: Style) -> Pose:
-    """The very frames of `fall` in the other order; `t` counts from the middle."""
+    """Return the very frames of `fall` in the other order; `t` counts from the middle."""
     return _down(_eased(-t), style)
 
 

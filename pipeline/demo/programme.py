@@ -18,7 +18,7 @@ ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def seeded(seed: int, name: str) -> np.random.Generator:
-    """A generator of its own for everything that has a name."""
+    """Return a generator of its own for everything that has a name."""
     return np.random.default_rng((seed, crc32(name.encode())))
 
 
@@ -36,7 +36,7 @@ def awkward_start(number: int) -> str:
 def finished_shot(
     planner: Planner, end: float, first_person: int = 0, leaves: float = float("inf")
 ) -> Shot:
-    """The planned shot with its cast; people are numbered from `first_person` on."""
+    """Return the planned shot with its cast; people are numbered from `first_person` on."""
     layout = planner.layout
     people = zip(layout.looks, layout.slots, layout.grounds_y, planner.intervals, strict=True)
     actors = tuple(

@@ -32,7 +32,7 @@ class Scene:
 
 
 def _muted(rng: np.random.Generator, low: int, high: int) -> Colour:
-    """A greyish colour: people are vivid, places are not."""
+    """Return a greyish colour: people are vivid, places are not."""
     grey = int(rng.integers(low, high))
     red, green, blue = np.clip(grey + rng.integers(-12, 13, size=3), 0, 255)
     return int(red), int(green), int(blue)
@@ -50,7 +50,7 @@ def _gradient(image: Image, rows: slice, top: Colour, bottom: Colour) -> None:
 
 
 def draw_background(scene: Scene) -> Image:
-    """[H, W, 3] RGB image of the empty place, TV switched off."""
+    """Return [H, W, 3] RGB image of the empty place, TV switched off."""
     rng = np.random.default_rng(scene.seed)
     image: Image = np.zeros((scene.height, scene.width, 3), np.uint8)
     indoors = scene.tv is not None or rng.random() < 0.6
@@ -138,7 +138,7 @@ def draw_seat(image: Image, hip: tuple[float, float], ground_y: float, height_px
 
 
 def noise_fields(scene: Scene) -> list[npt.NDArray[np.int16]]:
-    """The camera's noise, a few fields that frames take turns with."""
+    """Return the camera's noise, a few fields that frames take turns with."""
     rng = np.random.default_rng((*scene.seed, 77))
     shape = (NUM_NOISE_FIELDS, scene.height, scene.width, 3)
     fields = rng.normal(0.0, NOISE_SIGMA, shape).round().astype(np.int16)
@@ -146,12 +146,12 @@ def noise_fields(scene: Scene) -> list[npt.NDArray[np.int16]]:
 
 
 def add_noise(image: Image, field: npt.NDArray[np.int16]) -> Image:
-    """The image with noise, clipped to 0..255."""
+    """Return the image with noise, clipped to 0..255."""
     return cv2.add(image, field, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
 
 
 def overlaps(first: Box, second: Box) -> bool:
-    """Whether two boxes share any area."""
+    """Return whether two boxes share any area."""
     return (
         first[0] < second[2]
         and second[0] < first[2]

@@ -118,7 +118,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _name(file: AnnotationFile) -> str:
-    """The name to keep a file under: the given one, or the last part of its address."""
+    """Return the name to keep a file under: the given one, or the last part of its address."""
     path = urlsplit(file.url).path if is_address(file.url) else file.url
     name = file.name or unquote(path).rpartition("/")[2]
     if not is_safe_name(name) or name == SUMS:

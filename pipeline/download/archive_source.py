@@ -12,8 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.download.answers import StaleError, TransferError
 from pipeline.download.archives import Member, keep_members
-from pipeline.download.http import StaleError, TransferError
 from pipeline.download.job_context import FileProgress, JobContext
 from pipeline.download.journal import Fetched, FinishedArchive, digest
 from pipeline.download.member_cutting import AT_ONCE_BYTES
@@ -155,7 +155,7 @@ class _Reading:
         shutil.rmtree(self._job.folder / self._folder, ignore_errors=True)
 
     def _choose(self, name: str) -> str | None:
-        """The name to keep a member under; None for what is not wanted, or is there."""
+        """Return the name to keep a member under; None for what is not wanted, or is there."""
         for clip in clip_names(Path(name).stem):
             if clip in self._wanted:
                 target = f"{clip}{Path(name).suffix}"
@@ -185,7 +185,7 @@ class _Reading:
             self._waiting_bytes += row.bytes
 
     def _chunks(self) -> Generator[bytes, None, None]:
-        """The archive as it is stored, piece by piece."""
+        """Yield the archive as it is stored, piece by piece."""
         if is_address(self.archive):
             yield from stream(
                 self._job.client,

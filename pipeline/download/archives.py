@@ -144,7 +144,7 @@ def _objection(member: tarfile.TarInfo, max_bytes: int) -> str:
 
 
 def _is_new(name: str, folder: Path) -> bool:
-    """Whether an annotation file of this name is to be written."""
+    """Return whether an annotation file of this name is to be written."""
     if not is_safe_name(name):
         return False
     if (folder / name).exists():

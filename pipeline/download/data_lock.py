@@ -16,7 +16,8 @@ import httpx
 from filelock import FileLock, Timeout
 
 from pipeline.core.atomic import written
-from pipeline.download.http import RetryPolicy, TransferError, open_client
+from pipeline.download.answers import TransferError
+from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.sources import MIRROR, expand
 from pipeline.download.transfer import OnReceived, Transferred, hash_file, transfer
 
@@ -42,7 +43,7 @@ class DataLock:
         self._rows = {} if path is None else _read(path)
 
     def expected(self, address: str) -> str | None:
-        """The hash that a file must have; None where any will do."""
+        """Return the hash that a file must have; None where any will do."""
         row = self._rows.get(address)
         return None if row is None or self._accept else row.sha256
 
@@ -69,7 +70,7 @@ class DataLock:
         self._rows = rows
 
     def mismatch(self, found: str, expected: str) -> str:
-        """What to tell the user about a file that has changed."""
+        """Return what to tell the user about a file that has changed."""
         return (
             f"sha256 {found} instead of {expected}, which {self.path} has locked; "
             f"{ACCEPT}=1 in the environment takes the new file"
@@ -174,7 +175,7 @@ def _fetching(target: Path) -> Iterator[None]:
 
 
 def _version(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is replaced; None where there is none."""
+    """Return what changes when a file is replaced; None where there is none."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -183,7 +184,7 @@ def _version(path: Path) -> tuple[int, int] | None:
 
 
 def _usable(path: Path, expected: str | None, is_new: bool = False) -> Transferred | None:
-    """The file that is there, if it is the expected one; where any will do, if it is new."""
+    """Return the file that is there, if it is the expected one; where any will do, if it is new."""
     if not path.is_file() or (expected is None and not is_new):
         return None
     there = hash_file(path)

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.download.archive_source import ArchiveList
 from pipeline.download.files_source import FileList
 from pipeline.download.folder_source import LocalFolder
-from pipeline.download.sources import ClipSource
+from pipeline.download.job_context import ClipSource
 from pipeline.download.youtube_source import VideoSite
 from pipeline.settings.sections import Source
 

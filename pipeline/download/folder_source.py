@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.atomic import link_or_copy
-from pipeline.download.http import TransferError
+from pipeline.download.answers import TransferError
 from pipeline.download.sources import Found, NamedFiles, WantedClip, is_video
 from pipeline.download.transfer import Transferred, hash_file
 from pipeline.settings.sections import FolderSource

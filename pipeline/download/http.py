@@ -1,9 +1,8 @@
-"""Ask for files over HTTP: the client of a job, and what an answer is worth.
+"""Ask for files over HTTP: the client of a job, its deadlines and its mistakes.
 
 `transfer` builds on this: an address becomes one file, or the bytes of a streamed archive.
 """
 
-import email.utils
 import os
 import re
 import socket
@@ -12,15 +11,23 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Self
 
 import httpx
 
+from pipeline.download.answers import (
+    StaleError,
+    TransferError,
+    check_host,
+    check_kind,
+    check_redirect,
+    check_status,
+    size_of,
+    validator_of,
+)
+
 MAX_REDIRECTS = 10
-MAX_DIGITS = 19  # of a number in a header: an exabyte, or as many seconds
-RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 SLOWEST_BYTES_PER_SECOND = 1000  # slower than this for a whole time-out is a stall as well
 HEADER_TIMEOUTS = 3  # until the last header of an answer, connection and redirects included
@@ -48,33 +55,6 @@ class RetryPolicy:
     longest_wait_seconds: float = 60.0
 
 
-class TransferError(ValueError):
-    """Why an address gave no usable bytes; the reason is short enough for a cell of a table.
-
-    Attributes:
-        reason: such as "HTTP 404", without addresses, ports or anything else that varies.
-        permanent: asking again will not help.
-        wait_seconds: how long the server asked us to wait.
-        found: the sha256 of what came, where that is what is wrong.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        permanent: bool = False,
-        wait_seconds: float | None = None,
-        found: str | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.reason, self.permanent = reason, permanent
-        self.wait_seconds, self.found = wait_seconds, found
-
-
-class StaleError(TransferError):
-    """What we hold of a file cannot be continued: begin again at its first byte."""
-
-
 def open_client(policy: RetryPolicy, connections: int = 1) -> httpx.Client:
     """Return a client to share between threads: proxies from the environment, none for loopback.
 
@@ -92,7 +72,7 @@ def open_client(policy: RetryPolicy, connections: int = 1) -> httpx.Client:
             mounts={f"all://{host}": None for host in LOOPBACK_HOSTS},
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,
-            event_hooks={"response": [_check_redirect]},
+            event_hooks={"response": [check_redirect]},
             # The published bytes, not an encoding of them: lengths, ranges and hashes count.
             headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
         )
@@ -135,7 +115,7 @@ def open_at(
     """
     headers = {"Range": f"bytes={offset}-", "If-Range": validator} if offset and validator else {}
     try:
-        _check_host(httpx.URL(url))
+        check_host(httpx.URL(url))
     except (httpx.InvalidURL, UnicodeError) as error:
         raise TransferError(f"not an HTTP address: {error}", permanent=True) from error
     timeout_seconds = float(client.timeout.read or 0.0)
@@ -196,9 +176,9 @@ def _opening(
     response: httpx.Response, chunks: Iterator[bytes], offset: int, validator: str | None
 ) -> Opening:
     """Check status and headers of an answer to a request for the bytes from `offset` on."""
-    _check_status(response)
-    _check_kind(response)
-    found = _validator_of(response)
+    check_status(response)
+    check_kind(response)
+    found = validator_of(response)
     start, total = 0, response.headers.get("Content-Length", "")
     if response.status_code == HTTPStatus.PARTIAL_CONTENT:
         match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
@@ -207,7 +187,7 @@ def _opening(
         if found is not None and found != validator:  # a server that does not know If-Range
             raise StaleError("changed while it was read")
         start, total, found = offset, match.group(3), validator
-    return Opening(chunks, start, _size_of(total), found)
+    return Opening(chunks, start, size_of(total), found)
 
 
 def _chunks(response: httpx.Response, timeout_seconds: float) -> Iterator[bytes]:
@@ -229,76 +209,6 @@ def _chunks(response: httpx.Response, timeout_seconds: float) -> Iterator[bytes]
                 raise TransferError("stalled")
             waited_seconds, size = 0.0, 0
         yield chunk
-
-
-def _check_status(response: httpx.Response) -> None:
-    status = response.status_code
-    if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-        return
-    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise StaleError("HTTP 416")
-    wait = _retry_after_seconds(response.headers.get("Retry-After", ""))
-    permanent = status not in RETRIED_STATUSES
-    raise TransferError(f"HTTP {status}", permanent=permanent, wait_seconds=wait)
-
-
-def _check_kind(response: httpx.Response) -> None:
-    """Refuse pages of portals and error pages that call themselves a success."""
-    if "html" in response.headers.get("Content-Type", "").lower():
-        raise TransferError("an HTML page instead of the file", permanent=True)
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    # Some hosts call a .gz file gzip-encoded; its bytes are then the file all the same.
-    if encoding != "identity" and not response.url.path.endswith((".gz", ".tgz")):
-        raise TransferError(f"content encoding {encoding}, not asked for", permanent=True)
-
-
-def _check_redirect(response: httpx.Response) -> None:
-    """Follow redirects to web addresses only, never to file: or the like."""
-    if not response.has_redirect_location:
-        return
-    try:
-        target = response.url.join(response.headers["Location"])
-        _check_host(target)
-    except (httpx.InvalidURL, UnicodeError):
-        raise TransferError("redirect to no address", permanent=True) from None
-    if target.scheme not in ("http", "https"):
-        raise TransferError(f"redirect to {target.scheme}:", permanent=True)
-
-
-def _check_host(url: httpx.URL) -> None:
-    """UnicodeError unless the host can be looked up: no part of it is empty or too long."""
-    url.host.encode("idna")
-    url.raw_host.decode("ascii").encode("idna")
-
-
-def _size_of(text: str) -> int | None:
-    if not text.isdecimal():
-        return None
-    if len(text) > MAX_DIGITS:
-        raise TransferError(f"announced by a number of {len(text)} digits", permanent=True)
-    return int(text)
-
-
-def _validator_of(response: httpx.Response) -> str | None:
-    """Return what names this version in If-Range: a strong ETag, else the date, else nothing.
-
-    Weak ones (W/"...") promise no equal bytes; what is not ASCII could not be sent back.
-    """
-    etag, modified = (str(response.headers.get(name, "")) for name in ("ETag", "Last-Modified"))
-    chosen = etag if etag.startswith('"') else modified
-    return chosen if chosen and chosen.isascii() else None
-
-
-def _retry_after_seconds(value: str) -> float | None:
-    """Seconds from now that a Retry-After header names, as a number or a date; None for neither."""
-    if re.fullmatch(rf"\d{{1,{MAX_DIGITS}}}", value.strip()):
-        return float(value)
-    try:
-        date = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def _proxy_mistake(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -10,7 +12,8 @@ from pipeline.download.data_lock import DataLock
 from pipeline.download.http import Opening, RetryPolicy
 from pipeline.download.journal import Fetched, Journal
 from pipeline.download.member_cutting import MemberCutter
-from pipeline.download.transfer import StoppedError
+from pipeline.download.sources import Found, WantedClip
+from pipeline.download.transfer import StoppedError, Transferred
 from pipeline.download.youtube import YouTubeReader
 from pipeline.settings.sections import YouTube
 
@@ -135,3 +138,27 @@ class FileProgress:
     def _expect(self, num_bytes: int) -> None:
         self._job.announced(0 if self._known else 1, num_bytes - self._expected)
         self._expected, self._known = num_bytes, True
+
+
+class ClipSource(Protocol):
+    """A source that gives clips one by one."""
+
+    name: str  # as it is called in the reason for a missing clip
+
+    def find(self, want: WantedClip) -> Found | None:
+        """Return the file of a clip, by the clip's name or else by its video's; None without one.
+
+        Whether the file is there tells only `fetch`.
+        """
+        ...
+
+    def fetch(
+        self, job: JobContext, clip: str, found: Found, target: Path, progress: FileProgress
+    ) -> Transferred:
+        """Have the file at `target`.
+
+        Raises:
+            TransferError: it is not available; `reason` says why.
+            OSError: the disk is full or not writable.
+        """
+        ...

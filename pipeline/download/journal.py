@@ -121,7 +121,7 @@ class Journal:
         return row if row is not None and self._is_whole(row) else None
 
     def from_source(self, source: str) -> dict[str, Fetched]:
-        """Clip to file for what earlier runs took out of one archive and is still there."""
+        """Return clip to file for what earlier runs took out of one archive and is still there."""
         with self._lock:
             rows = [row for row in self._fetched.values() if row.source == source]
         return {row.clip: row for row in rows if self._is_whole(row)}
@@ -157,12 +157,12 @@ class Journal:
             self._append(asdict(read))
 
     def finished(self, archive: str) -> FinishedArchive | None:
-        """How an earlier run's search of an archive ended, if it did."""
+        """Return how an earlier run's search of an archive ended, if it did."""
         with self._lock:
             return self._finished.get(archive)
 
     def looked_for(self, read: FinishedArchive, wanted: Collection[str]) -> bool:
-        """Whether a search was for all of these clips, if not for more."""
+        """Return whether a search was for all of these clips, if not for more."""
         if read.wanted == digest(wanted):
             return True
         try:
@@ -228,5 +228,5 @@ class Journal:
 
 
 def digest(names: Iterable[str]) -> str:
-    """A short name for a set of names."""
+    """Return a short name for a set of names."""
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()

@@ -49,11 +49,11 @@ class MemberCutter:
     whole: frozenset[str] = frozenset()
 
     def is_waiting(self, row: Fetched) -> bool:
-        """Whether a file out of an archive is to be cut."""
+        """Return whether a file out of an archive is to be cut."""
         return row.cut is None and self._interval(row) is not None
 
     def fits(self, row: Fetched) -> bool:
-        """Whether a file serves what is wanted now: a cut one has nothing else."""
+        """Return whether a file serves what is wanted now: a cut one has nothing else."""
         if row.cut is None:
             return True
         cut, stretch = row.cut, self._interval(row)

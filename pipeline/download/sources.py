@@ -1,21 +1,16 @@
 """What every kind of source shares: the clips wanted, the files found, and the names of both.
 
-Each kind is a class in a file of its own; `download_pass` lists them. A source is recorded as
-params.yaml and the lists name it, `{mirror}` included: the loopback mirror has another port in
-every run, and results must not.
+Each kind is a class in a file of its own, a `job_context.ClipSource`; `download_pass` lists them. A
+source is recorded as params.yaml and the lists name it, `{mirror}` included: the loopback mirror
+has another port in every run, and results must not.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from pipeline.clips import is_safe_name
-from pipeline.download.transfer import Transferred
-
-if TYPE_CHECKING:
-    from pipeline.download.job_context import FileProgress, JobContext
 
 MIRROR = "{mirror}"
 VIDEO_SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".nut", ".ogv"}
@@ -66,30 +61,6 @@ class Found:
     span: Span | None = None
 
 
-class ClipSource(Protocol):
-    """A source that gives clips one by one."""
-
-    name: str  # as it is called in the reason for a missing clip
-
-    def find(self, want: WantedClip) -> Found | None:
-        """Return the file of a clip, by the clip's name or else by its video's; None without one.
-
-        Whether the file is there tells only `fetch`.
-        """
-        ...
-
-    def fetch(
-        self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
-    ) -> Transferred:
-        """Have the file at `target`.
-
-        Raises:
-            TransferError: it is not available; `reason` says why.
-            OSError: the disk is full or not writable.
-        """
-        ...
-
-
 class NamedFiles:
     """Files by the names of the clips and videos that they hold.
 
@@ -107,7 +78,7 @@ class NamedFiles:
                 self._read.setdefault(name, path)
 
     def find(self, want: WantedClip) -> tuple[str, float] | None:
-        """The file of a clip and where the clip starts in it, in seconds; None without one.
+        """Return the file of a clip and where the clip starts in it, in seconds; None without one.
 
         A file named by the clip is preferred to one named by the video, which holds all of it.
         """
@@ -121,7 +92,7 @@ class NamedFiles:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a published list, without blanks around them; empty ones are left out."""
+    """Return the lines of a published list, without blanks around them; empty ones are left out."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -140,7 +111,7 @@ def is_video(path: str) -> bool:
 
 
 def clip_names(stem: str) -> tuple[str, ...]:
-    """The names that a file of this stem may stand for, the literal one first.
+    """Return the names that a file of this stem may stand for, the literal one first.
 
     Published clips are called <id>_<start>_<end>, the clip table's have six digits for each second;
     some crawlers leave the leading zeros out. A video's id may look like that as well.
@@ -151,12 +122,12 @@ def clip_names(stem: str) -> tuple[str, ...]:
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is to be fetched over HTTP; otherwise it is a local path."""
+    """Return whether a source is to be fetched over HTTP; otherwise it is a local path."""
     return "://" in source or source.startswith(MIRROR)
 
 
 def expand(source: str, mirror: str | None) -> str:
-    """The address to ask, with the loopback mirror's in place of `{mirror}`."""
+    """Return the address to ask, with the loopback mirror's in place of `{mirror}`."""
     if MIRROR not in source:
         return source
     if mirror is None:

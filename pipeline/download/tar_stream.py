@@ -152,7 +152,7 @@ def last_component(path: str) -> str:
 
 
 def _note(plain: PlainBytes, size: int) -> bytes:
-    """The data of a header that only describes the next one."""
+    """Return the data of a header that only describes the next one."""
     if size > MAX_NAME_BYTES:
         raise DamagedArchiveError(f"archive is damaged: a name of {size} bytes")
     note = plain.exactly(_padded(size))[:size]
@@ -176,7 +176,7 @@ def _records(note: bytes) -> dict[str, str]:
 
 
 def _size(record: str) -> int | None:
-    """A member's size as a pax record has it; None where there is no such record."""
+    """Return a member's size as a pax record has it; None where there is no such record."""
     if len(record) > MAX_DIGITS:
         raise DamagedArchiveError(f"archive is damaged: a size of {len(record)} digits")
     return int(record) if record.isdecimal() else None

@@ -19,7 +19,8 @@ import httpx
 
 from pipeline.core.atomic import sync, written
 from pipeline.core.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
-from pipeline.download.http import Opening, RetryPolicy, StaleError, TransferError, open_at
+from pipeline.download.answers import StaleError, TransferError
+from pipeline.download.http import Opening, RetryPolicy, open_at
 
 logger = logging.getLogger(__name__)
 

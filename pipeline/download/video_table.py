@@ -34,7 +34,7 @@ def write_videos(
 
 
 def clips_there(paths: Iterable[Path]) -> set[str]:
-    """The clips that some of these tables have a file of.
+    """Return the clips that some of these tables have a file of.
 
     Raises:
         ValueError: a table without the columns that tell it.

@@ -26,7 +26,7 @@ from yt_dlp.utils import YoutubeDLError, download_range_func
 
 from pipeline.core.disk_space import disk_named, require_space
 from pipeline.core.ffmpeg import ffmpeg_binary
-from pipeline.download.http import TransferError
+from pipeline.download.answers import TransferError
 from pipeline.download.sources import Span
 from pipeline.download.transfer import StoppedError, Transferred, hash_file
 from pipeline.download.youtube_refusals import FINAL, reason_for, sort_refusal
@@ -164,7 +164,7 @@ class YouTubeReader:
 
 
 def format_chooser(short_side_px: int) -> Callable[[dict[str, Any]], Iterator[dict[str, Any]]]:
-    """A function for yt-dlp that picks one format out of those of a video.
+    """Return a function for yt-dlp that picks one format out of those of a video.
 
     Only mp4 (see the module's text). H.264 before others: every ffmpeg decodes it. The smallest
     frames that are not below `short_side_px`, else the largest; frames alone before sound too.
@@ -192,7 +192,7 @@ def format_chooser(short_side_px: int) -> Callable[[dict[str, Any]], Iterator[di
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address; None where it says to use none.
+    """Return the proxy that the environment names for an address; None where it says to use none.
 
     yt-dlp finds it by itself, but tells the ffmpeg that fetches a section only of one that it is
     given. An address of https takes the proxies of https, http and all, in this order.
@@ -207,7 +207,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def ffmpeg_location() -> str:
-    """The system's ffmpeg, else the one that comes with the Python package.
+    """Return the system's ffmpeg, else the one that comes with the Python package.
 
     It only copies here: no byte of a frame depends on its version.
     """
@@ -253,12 +253,12 @@ def _own_copy(cookies: Path, place: Path) -> Path:
 
 
 def _literal(place: Path) -> str:
-    """A path inside a template of yt-dlp's."""
+    """Return a path inside a template of yt-dlp's."""
     return str(place.absolute()).replace("%", "%%")
 
 
 def _message(error: YoutubeDLError) -> str:
-    """What was said at the bottom of a chain of yt-dlp's errors."""
+    """Return what was said at the bottom of a chain of yt-dlp's errors."""
     inner = getattr(error, "exc_info", None)
     cause = inner[1] if inner else None
     return str(getattr(cause, "orig_msg", None) or cause or error)

@@ -44,7 +44,7 @@ LONGEST_REASON = 120
 
 
 def sort_refusal(message: str) -> Verdict:
-    """The verdict on what yt-dlp said."""
+    """Return the verdict on what yt-dlp said."""
     said = message.lower().replace("’", "'")  # YouTube writes typographic apostrophes
     for verdict, pattern in SENTENCES:
         if re.search(pattern, said):
@@ -53,7 +53,7 @@ def sort_refusal(message: str) -> Verdict:
 
 
 def reason_for(message: str) -> str:
-    """The verdict and the first words of what was said, for a cell of a table."""
+    """Return the verdict and the first words of what was said, for a cell of a table."""
     said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).removeprefix("ERROR: ").split())
     said = re.sub(r"^(\[[^\]]*\] )?([\w-]+: )?", "", said, count=1) or said
     said = re.split(r"\.? (?:Use --|See  ?http|please report|\(caused by)", said)[0]
@@ -61,5 +61,5 @@ def reason_for(message: str) -> str:
 
 
 def may_come_later(reason: str) -> bool:
-    """Whether a reason for a missing clip holds a verdict that is not final."""
+    """Return whether a reason for a missing clip holds a verdict that is not final."""
     return any(f"{verdict}: " in reason for verdict, _ in SENTENCES if verdict not in FINAL)

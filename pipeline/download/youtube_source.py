@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pipeline.download.http import TransferError
+from pipeline.download.answers import TransferError
 from pipeline.download.journal import Refusal
 from pipeline.download.sources import Found, Span, WantedClip, expand
 from pipeline.download.transfer import Transferred

@@ -37,7 +37,7 @@ class Boxes:
         )
 
     def box(self, chosen: Ints | slice = slice(None)) -> Floats:
-        """[N, 4] x1 y1 x2 y2 of the chosen rows."""
+        """Return [N, 4] x1 y1 x2 y2 of the chosen rows."""
         position = self.position[chosen]
         box_4N = np.empty((4, len(position)))
         for row, corner in zip(box_4N, self.corners, strict=True):
@@ -59,7 +59,7 @@ class Boxes:
 def select_boxes(
     table: pd.DataFrame, keyframes: AnnotatedKeyframes, excluded: Bools, action_ids: Ints
 ) -> tuple[Boxes, dict[str, int]]:
-    """The rows of known keyframes and classes, and how many others there are by reason.
+    """Return the rows of known keyframes and classes, and how many others there are by reason.
 
     Args:
         excluded: of `AnnotatedKeyframes.is_excluded`.
@@ -89,14 +89,14 @@ def select_boxes(
 
 
 def count_by_video(boxes: Boxes, keyframes: AnnotatedKeyframes, num_actions: int) -> Ints:
-    """[num_actions, V] boxes of each action in each video, in the order of `video_ids`."""
+    """Return [num_actions, V] boxes of each action in each video, in the order of `video_ids`."""
     counts = np.zeros((num_actions, len(keyframes.video_ids)), dtype=np.int64)
     np.add.at(counts, (boxes.action, keyframes.video(boxes.keyframe)), 1)
     return counts
 
 
 def _class_of(ids: Ints, action_ids: Ints) -> Ints:
-    """[N] index into the ascending `action_ids`, -1 for others."""
+    """Return [N] index into the ascending `action_ids`, -1 for others."""
     if len(action_ids) and action_ids[0] >= 0 and action_ids[-1] < _FEW_IDS:
         number = np.full(int(action_ids[-1]) + 2, -1, dtype=np.int16)
         number[action_ids] = np.arange(len(action_ids))

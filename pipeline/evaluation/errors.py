@@ -112,7 +112,7 @@ class ErrorAnalysis:
     confused: list[Confusion]
 
     def described(self, classes: Mapping[int, str]) -> dict[str, object]:
-        """As plain values for JSON, with the actions' names."""
+        """Return plain values for JSON, with the actions' names."""
         confused = [
             {"action": classes[c.action_id], "taken_for": classes[c.taken_for_id], **asdict(c)}
             for c in self.confused
@@ -180,7 +180,7 @@ class _Analysis:
     def _score(
         self, detections: pd.DataFrame, ground_truth: pd.DataFrame
     ) -> tuple[dict[int, float], dict[int, int]]:
-        """AP and number of ground truth boxes by action."""
+        """Return AP and number of ground truth boxes by action."""
         rules = PROTOCOLS[PROTOCOL]
         matches = match_detections(detections, ground_truth, self.exclusions, self.classes, rules)
         totals = matches.num_ground_truth.sum(axis=1).tolist()
@@ -237,7 +237,7 @@ class _Analysis:
         )
 
     def _rows_of(self, rows: Ints) -> pd.DataFrame:
-        """Rows of the ground truth, again and again where asked for."""
+        """Return rows of the ground truth, again and again where asked for."""
         columns = ["video_id", "timestamp", *BOX]
         return self.ground_truth[columns].iloc[rows].reset_index(drop=True)
 

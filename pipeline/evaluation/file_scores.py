@@ -45,7 +45,7 @@ def score_files(
 
 
 def report_of(scores: Scores, protocol_name: str, num_resamples: int) -> dict[str, object]:
-    """What `--out` holds: JSON values only, null for what has no ground truth."""
+    """Return what `--out` holds: JSON values only, null for what has no ground truth."""
     per_category = scores.per_category()
     report: dict[str, object] = {
         "protocol": protocol_name,
@@ -64,7 +64,7 @@ def report_of(scores: Scores, protocol_name: str, num_resamples: int) -> dict[st
 
 
 def summary_of(scores: Scores, report: dict[str, object]) -> str:
-    """The report in a few lines for people."""
+    """Return the report in a few lines for people."""
     known = sum(not math.isnan(ap) for ap in scores.per_class.values())
     counts = dict(scores.counts)
     rows, used = counts.pop("rows"), counts.pop("rows_used")

@@ -48,7 +48,7 @@ class Matches:
     counts: dict[str, int]  # rows used, and rows left out by reason
 
     def ranges(self) -> list[slice]:
-        """The rows of each action, C slices."""
+        """Return the rows of each action, C slices."""
         ends = np.searchsorted(self.action, np.arange(len(self.action_ids) + 1))
         return [slice(int(a), int(b)) for a, b in pairwise(ends)]
 
@@ -64,16 +64,14 @@ def match_detections(
 
     Args:
         detections: as `ava_csv.read_detections` gives them.
-        ground_truth: as `ava_csv.read_ground_truth` gives it; all its rows name the keyframes that
-            count.
+        ground_truth: as `ava_csv.read_ground_truth` gives it; its rows name what keyframes count.
         exclusions: keyframes that do not count, as `ava_csv.read_exclusions` gives them.
         classes: the actions that count.
         rules: an entry of `protocols.PROTOCOLS`.
 
     Raises:
-        ValueError: a ground truth box with swapped corners in a keyframe where its action is
-            detected (the originals die there), or what the protocol does not take; with file and
-            row.
+        ValueError: file and row of a ground truth box with swapped corners where its action is
+            detected (the originals die there), or of what the protocol does not take.
     """
     if rules.whole_seconds_with_people_only:
         _refuse_fractions_and_empty_keyframes(ground_truth, detections)
@@ -125,7 +123,7 @@ def _rank(
 
 
 def _comparable(score: Floats, rules: Protocol) -> Floats:
-    """Scores as the protocol rounds them; NaN ranks as infinity."""
+    """Return scores as the protocol rounds them; NaN ranks as infinity."""
     unknown = np.isnan(score)
     return _rounded(np.where(unknown, np.inf, score) if unknown.any() else score, rules)
 
@@ -140,7 +138,7 @@ def _rounded(values: Floats, rules: Protocol) -> Floats:
 def _best_ground_truth(
     found: Boxes, people: Boxes, rules: Protocol, ground_truth: pd.DataFrame
 ) -> Ints:
-    """[N] index into `people` of the box each detection hits by IoU, -1 for none."""
+    """Return [N] index into `people` of the box each detection hits by IoU, -1 for none."""
     best = np.full(len(found), -1, dtype=np.int64)
     if len(found) == 0 or len(people) == 0:
         return best
@@ -171,7 +169,7 @@ def _best_ground_truth(
 
 
 def _claims(found: Boxes, best: Ints) -> Bools:
-    """[N] whether a detection is the first in rank to ask for its ground truth box."""
+    """Return [N] whether a detection is the first in rank to ask for its ground truth box."""
     asking = np.flatnonzero(best >= 0)
     rows = found.take(asking)
     claimed = best[asking]
@@ -187,7 +185,7 @@ def _claims(found: Boxes, best: Ints) -> Bools:
 
 
 def _best_first(found: Boxes, hit: Bools, reverses_keyframe_ties: bool) -> tuple[Boxes, Bools]:
-    """Rows and hits by action, then score, then the tie order of this module's text."""
+    """Return rows and hits by action, then score, then the tie order of this module's text."""
     if len(found) == 0:
         return found, hit
     order = best_first(found.action, int(found.action.max()) + 1, found.score)
@@ -212,7 +210,7 @@ def _best_first(found: Boxes, hit: Bools, reverses_keyframe_ties: bool) -> tuple
 
 
 def _by_content(found: Boxes, hit: Bools, row: Ints, group: Ints) -> Ints:
-    """[T] the order of rows by group, then box; of identical rows, hits first."""
+    """Return [T] the order of rows by group, then box; of identical rows, hits first."""
     order = np.argsort(group)
     alike = members_of_ties(starts_of_runs(group[order]), len(order))
     members = order[alike]
@@ -222,7 +220,7 @@ def _by_content(found: Boxes, hit: Bools, row: Ints, group: Ints) -> Ints:
 
 
 def iou(a: Floats, b: Floats) -> Floats:
-    """[N] intersection over union of [N, 4] boxes x1 y1 x2 y2, row by row; 0 / 0 is NaN."""
+    """Return [N] intersection over union of [N, 4] boxes x1 y1 x2 y2, row by row; 0 / 0 is NaN."""
     width = np.minimum(a[:, 2], b[:, 2]) - np.maximum(a[:, 0], b[:, 0])
     height = np.minimum(a[:, 3], b[:, 3]) - np.maximum(a[:, 1], b[:, 1])
     shared = np.maximum(height, 0) * np.maximum(width, 0)

@@ -39,13 +39,13 @@ def per_class_ap(matches: Matches, rules: Protocol) -> dict[int, float]:
 
 
 def mean_ap(per_class: dict[int, float]) -> float:
-    """Mean over the actions that have an AP; NaN when none has."""
+    """Return the mean over the actions that have an AP; NaN when none has."""
     known = np.array([ap for ap in per_class.values() if not np.isnan(ap)], dtype=np.float64)
     return float(known.mean()) if len(known) else float("nan")
 
 
 def precision_recall(hit: Bools, num_ground_truth: int) -> tuple[Floats, Floats]:
-    """Recall and interpolated precision at each hit, for drawing; [hits] each."""
+    """Return recall and interpolated precision at each hit, for drawing; [hits] each."""
     rank = np.flatnonzero(hit) + 1
     count = np.arange(1, len(rank) + 1)
     precision = np.maximum.accumulate((count / rank)[::-1])[::-1]

@@ -41,7 +41,7 @@ class Scores:
     matches: Matches
 
     def per_category(self) -> dict[str, float]:
-        """Mean AP of each of AVA's categories that has ground truth."""
+        """Return the mean AP of each of AVA's categories that has ground truth."""
         members = {
             name: mean_ap({action: ap for action, ap in self.per_class.items() if action in ids})
             for name, ids in CATEGORIES.items()
@@ -56,7 +56,7 @@ def score_detections(
     classes: dict[int, str],
     protocol: str,
 ) -> Scores:
-    """Frame mAP at IoU 0.5.
+    """Return frame mAP at IoU 0.5.
 
     Args:
         detections, ground_truth, exclusions: tables as `ava_csv` reads them.
@@ -82,7 +82,7 @@ def score_detections(
 def read_split_ground_truth(
     raw: Path, subsets: Iterable[Subset]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Ground truth and exclusions of a split, from the annotation files of its parts.
+    """Return ground truth and exclusions of a split, from the annotation files of its parts.
 
     Args:
         raw: folder of the annotation files.
@@ -107,7 +107,7 @@ def available_ground_truth(ground_truth: pd.DataFrame, index: pd.DataFrame) -> p
 def score_available(
     tables: SplitTables, classes: dict[int, str], protocol: str = MAIN_PROTOCOL
 ) -> Scores:
-    """Scores of a split on the keyframes that are available."""
+    """Return scores of a split on the keyframes that are available."""
     had = available_ground_truth(tables.ground_truth, tables.index)
     return score_detections(tables.detections, had, tables.exclusions, classes, protocol)
 

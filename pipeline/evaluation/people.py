@@ -25,14 +25,14 @@ class Boxes:
     of_row: Ints  # [N] the box of each row, -1 for a row that does not count
 
     def area(self) -> Floats:
-        """[B] width times height, as a share of the image."""
+        """Return [B] width times height, as a share of the image."""
         x1, y1, x2, y2 = self.box.T
         area: Floats = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
         return area
 
 
 def distinct_boxes(table: pd.DataFrame, keyframe: Ints) -> Boxes:
-    """The boxes of a table.
+    """Return the boxes of a table.
 
     Args:
         table: rows with x1, y1, x2, y2.
@@ -56,7 +56,7 @@ def distinct_boxes(table: pd.DataFrame, keyframe: Ints) -> Boxes:
 
 
 def _is_new(*columns: Ints | Floats) -> Bools:
-    """[N] whether a row differs from the one before it."""
+    """Return [N] whether a row differs from the one before it."""
     is_new = np.ones(len(columns[0]), dtype=bool)
     if len(is_new):
         is_new[1:] = False
@@ -75,7 +75,7 @@ class Overlaps:
 
 
 def overlaps_of(people: Boxes, detected: Boxes) -> Overlaps:
-    """Best partners within each keyframe; of equally good ones the first."""
+    """Return best partners within each keyframe; of equally good ones the first."""
     first = np.searchsorted(people.keyframe, detected.keyframe)
     size = np.searchsorted(people.keyframe, detected.keyframe, side="right") - first
     box = np.repeat(np.arange(len(detected.keyframe)), size)
@@ -93,7 +93,7 @@ def overlaps_of(people: Boxes, detected: Boxes) -> Overlaps:
 
 
 def _best(owner: Ints, other: Ints, overlap: Floats, allowed: Bools) -> tuple[Ints, Ints]:
-    """Each owner with an allowed partner, and the partner it overlaps most."""
+    """Return each owner with an allowed partner, and the partner it overlaps most."""
     owner, other, overlap = owner[allowed], other[allowed], overlap[allowed]
     order = np.lexsort((other, -overlap, owner))
     owner, other = owner[order], other[order]
@@ -102,7 +102,7 @@ def _best(owner: Ints, other: Ints, overlap: Floats, allowed: Bools) -> tuple[In
 
 
 def labels_of(people: Boxes, ground_truth: pd.DataFrame, action_ids: Ints) -> Bools:
-    """[P, C] whether a person does an action."""
+    """Return [P, C] whether a person does an action."""
     labels = np.zeros((len(people.keyframe), len(action_ids)), dtype=bool)
     person, action, _ = _known(people.of_row, ground_truth, action_ids)
     labels[person, action] = True
@@ -110,7 +110,7 @@ def labels_of(people: Boxes, ground_truth: pd.DataFrame, action_ids: Ints) -> Bo
 
 
 def scores_of(people: Ints, detected: Boxes, detections: pd.DataFrame, action_ids: Ints) -> Floats:
-    """[P, C] what the box of each person scores for an action; -inf where it says nothing.
+    """Return [P, C] what the box of each person scores for an action; -inf where it says nothing.
 
     Args:
         people: [P] a detected box for each person; two may share one.

@@ -62,7 +62,7 @@ Keys = npt.NDArray[np.uint64]
 
 
 def _falling(score: Floats) -> Keys:
-    """[N] whole numbers in the opposite order of the scores, equal for equal scores."""
+    """Return [N] whole numbers in the opposite order of the scores, equal for equal scores."""
     bits = (score + 0.0).view(np.int64)  # makes -0.0 the 0.0 that it equals
     # As whole numbers, the bits of negative floats rise where the floats fall.
     if len(bits) and bits.min() < 0:
@@ -72,7 +72,7 @@ def _falling(score: Floats) -> Keys:
 
 
 def best_first(group: Ints, num_groups: int, score: Floats) -> Ints:
-    """[N] the order by group, then falling score; rows equal in both stay in their order.
+    """Return [N] the order by group, then falling score; rows equal in both stay in their order.
 
     Args:
         group: [N] in 0 ... num_groups - 1.

@@ -25,7 +25,7 @@ class SplitTables:
 
 
 def with_joint(splits: Mapping[str, SplitTables]) -> dict[str, SplitTables]:
-    """The splits, and behind them `JOINT_SPLIT` of all their rows where there are several.
+    """Return the splits, and behind them `JOINT_SPLIT` of all their rows where there are several.
 
     Raises:
         ValueError: one of several splits has the name of the joint one.

@@ -26,7 +26,7 @@ CHUNK = 250  # resamples at a time: bounds the memory, changes no number
 
 
 def draw_videos(num_videos: int, num_resamples: int, seed: int = 0) -> Ints:
-    """[R, V] how often each video is drawn in each resample."""
+    """Return [R, V] how often each video is drawn in each resample."""
     random = np.random.default_rng(seed)
     if num_videos == 0:
         return np.zeros((num_resamples, 0), dtype=np.int64)
@@ -61,7 +61,7 @@ def _mean_ap_of(matches: Matches, weights_RV: Floats) -> Floats:
 
 
 def _area(hit: Bools, video: Ints, weights_RV: Floats) -> Floats:
-    """[R] sum over the hits of their interpolated precision, of one action.  H hits"""
+    """Return [R] sum over the hits of their interpolated precision, of one action.  H hits"""
     at = np.flatnonzero(hit)
     if len(at) == 0:
         return np.zeros(len(weights_RV))
@@ -148,7 +148,7 @@ def paired_step(before: Matches, after: Matches, difference: float, draws: Ints)
 
 
 def step_of(difference: float, values: Floats, num_videos: int) -> Step:
-    """The same from the [R] differences of the resamples."""
+    """Return the same from the [R] differences of the resamples."""
     known = values[~np.isnan(values)]
     changed = float((known * difference <= 0).mean()) if len(known) else float("nan")
     return Step(difference, interval(values, difference, num_videos), changed)

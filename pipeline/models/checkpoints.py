@@ -38,7 +38,7 @@ PASSED_OVER = {
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state_dict of a checkpoint, on the CPU.
+    """Return the state_dict of a checkpoint, on the CPU.
 
     Raises:
         ValueError: not a checkpoint, a compressed one, or one that holds objects we do not know.
@@ -53,7 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """What `write_weights` noted beside the weights; errors as in `read_weights`."""
+    """Return what `write_weights` noted beside the weights; errors as in `read_weights`."""
     content = _read(path)
     meta = content.get("meta", {}) if isinstance(content, dict) else {}
     if not isinstance(meta, dict):

@@ -66,7 +66,7 @@ class RoIHead(nn.Module):
         self.bbox_head = BoxHead(channels * (2 if context else 1), mlp, dropout)
 
     def forward(self, features_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
-        """[N, 81] logits of boxes [N, 5]: batch index, x1, y1, x2, y2 in input pixels."""
+        """Return [N, 81] logits of boxes [N, 5]: batch index, x1, y1, x2, y2 in input pixels."""
         logits: Tensor = self.bbox_head(self.crops(features_BCTHW, boxes_N5))
         return logits
 
@@ -95,7 +95,7 @@ def average_grid(features_BCHW: Tensor) -> Tensor:
 
 
 def bins(side: int) -> Tensor:
-    """[P, side] weights of the cells of one axis in each bin."""
+    """Return [P, side] weights of the cells of one axis in each bin."""
     cell = torch.arange(side)
     bin_P1 = torch.arange(POOLED_SIDE)[:, None]
     first, stop = bin_P1 * side // POOLED_SIDE, -(-(bin_P1 + 1) * side // POOLED_SIDE)

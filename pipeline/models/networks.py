@@ -19,7 +19,7 @@ class ActionDetector(nn.Module):
         self.roi_head = roi_head
 
     def forward(self, clip_BCTHW: Tensor, boxes_N5: Tensor) -> Tensor:
-        """Logits of every box.
+        """Return logits of every box.
 
         Args:
             clip_BCTHW: [B, 3, T, H, W] normalised RGB.
@@ -44,7 +44,7 @@ def build_detector(
     dropout: float = 0.5,
     deterministic: bool = True,
 ) -> ActionDetector:
-    """A detector with fresh weights; see `RoIHead` for the switches."""
+    """Return a detector with fresh weights; see `RoIHead` for the switches."""
     body = backbone()
     head = RoIHead(body.channels, body.stride, temporal_max, context, mlp, dropout, deterministic)
     return ActionDetector(body, head)
@@ -74,6 +74,6 @@ class ClipRecognizer(nn.Module):
         self.cls_head = ClassHead(backbone.channels, num_classes, dropout)
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
-        """[B, num_classes] logits of normalised clips [B, 3, T, H, W]."""
+        """Return [B, num_classes] logits of normalised clips [B, 3, T, H, W]."""
         logits: Tensor = self.cls_head(self.backbone(clip_BCTHW))
         return logits

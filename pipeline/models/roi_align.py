@@ -53,7 +53,7 @@ def separable_roi_align(features_BCHW: Tensor, boxes_N5: Tensor, stride: int) ->
 
 
 def interpolation(low_px: Tensor, high_px: Tensor, size: int, stride: int) -> Tensor:
-    """Weights with which the cells of one axis enter each bin of each box.
+    """Return weights with which the cells of one axis enter each bin of each box.
 
     Args:
         low_px, high_px: [N] the box's two ends on this axis, in input pixels.

@@ -39,7 +39,7 @@ def import_torchvision() -> ModuleType:
 
 
 def has_native_ops() -> bool:
-    """Whether torchvision's compiled operators are there, and not only our stand-in."""
+    """Return whether torchvision's compiled operators are there, and not only our stand-in."""
     import_torchvision()
     return not _libraries
 

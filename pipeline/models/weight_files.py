@@ -20,7 +20,7 @@ BROKEN = (
 
 
 def named_digits(path: Path) -> str | None:
-    """The first eight hex digits of its sha256 in which a published file's name ends."""
+    """Return the first eight hex digits of its sha256 in which a published file's name ends."""
     named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
     return named[1] if named else None
 
@@ -31,7 +31,7 @@ def load_safely(
     allowed: Sequence[Any] = (),
     stand_ins: Mapping[str, Any] | None = None,
 ) -> Any:
-    """What `torch.save` wrote into a file: tensors, on the CPU, and plain values.
+    """Return what `torch.save` wrote into a file: tensors, on the CPU, and plain values.
 
     Args:
         expected: what the file should be, for the messages.
@@ -63,7 +63,7 @@ def load_safely(
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether torch will read the file as a zip archive."""
+    """Return whether torch will read the file as a zip archive."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\3\4"
 

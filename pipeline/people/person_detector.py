@@ -199,5 +199,5 @@ def align_rois(
 
 
 def _middles(count: int, like: Tensor) -> Tensor:
-    """[1, count] middles of `count` equal intervals of 0..1."""
+    """Return [1, count] middles of `count` equal intervals of 0..1."""
     return ((torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) / count)[None]

@@ -80,12 +80,6 @@ def write_proposals(path: Path, proposals: pd.DataFrame) -> None:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
 
 
-def read_collected(path: Path) -> pd.DataFrame:
-    """Read what `write_proposals` wrote, without checking it again; video_id is a category."""
-    table: pd.DataFrame = pq.read_table(path, read_dictionary=["video_id"]).to_pandas()
-    return table
-
-
 def best_overlaps(ground_truth: pd.DataFrame, proposals: pd.DataFrame) -> Array:
     """Return [ground truth rows] the best IoU of each box with a proposal of its keyframe.
 

@@ -15,7 +15,7 @@ from pipeline.plan.figures import GB, Means, Step
 
 
 def table(steps: Sequence[Step]) -> str:
-    """The plan as lines of equal columns."""
+    """Return the plan as lines of equal columns."""
     rows: list[tuple[str, ...]] = [("stage", "what", "to download", "on disk", "there", "time")]
     for step in steps:
         sizes = (step.download_bytes, step.disk_bytes, step.there_bytes)

@@ -70,7 +70,7 @@ def _keyframes(path: Path) -> set[tuple[str, int]]:
 
 
 def _drawn(world: DrawWorld, subset: Subset) -> Published:
-    """A part of the synthetic dataset, with a keyframe every second."""
+    """Return a part of the synthetic dataset, with a keyframe every second."""
     is_train = subset.split == "train"
     if subset.clip_list is None:
         clips = world.ava_train_videos if is_train else world.ava_val_videos
@@ -85,7 +85,7 @@ BACKBONE = "slowonly_r50"  # the one whose products are known
 
 
 def people_step(params: Params, subsets: dict[str, Published], data: Path) -> Step:
-    """Keyframes to show to the detector: those of the splits that have no proposals yet."""
+    """Return keyframes to show to the detector: those of the splits that have no proposals yet."""
     step = Step("detect_people", "")
     detected = [subset for subset in params.data.subsets if subset.proposals == "detect"]
     num_keyframes = known_keyframes(step, detected, subsets)
@@ -98,7 +98,7 @@ def people_step(params: Params, subsets: dict[str, Published], data: Path) -> St
 
 
 def light_steps(params: Params, subsets: dict[str, Published], root: Path) -> dict[str, Step]:
-    """The stages that only read tables, by name; those that have ended take no time."""
+    """Return the stages that only read tables, by name; those that have ended take no time."""
     data, results = root / "data" / params.dataset, root / "results" / params.dataset
     num_clips = sum(subset.clips for subset in subsets.values())
     merge = Step("merge_annotations", "")
@@ -122,7 +122,7 @@ def light_steps(params: Params, subsets: dict[str, Published], root: Path) -> di
 
 
 def pretrain_step(params: Params, data: Path) -> Step:
-    """The backbones to start from."""
+    """Return the backbones to start from."""
     backbones = params.data.pretrained
     step = Step("pretrain", f"{len(backbones)} backbones")
     step.disk_bytes = len(backbones) * known.CHECKPOINT_BYTES

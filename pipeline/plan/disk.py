@@ -58,12 +58,12 @@ def disks_of(steps: Sequence[Step], root: Path, dataset: str, has_cache: bool) -
 
 
 def can_link(folder: Path, data: Path) -> bool:
-    """Whether files of a folder get a second name below `data` instead of a copy."""
+    """Return whether files of a folder get a second name below `data` instead of a copy."""
     return folder.is_dir() and _device(folder) == _device(data)
 
 
 def bytes_there(paths: Iterable[Path], is_linked: bool = False) -> float:
-    """Bytes of files and of folders, of a file with several names once.
+    """Return bytes of files and of folders, of a file with several names once.
 
     Args:
         is_linked: leave out files that have a name elsewhere, too: those take no room here.
@@ -90,6 +90,6 @@ def _device(path: Path) -> int:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there, links resolved first."""
+    """Return the path, or the nearest folder above it that is there, links resolved first."""
     path = path.resolve()
     return next(place for place in (path, *path.parents) if place.exists())

@@ -31,7 +31,7 @@ STORED = ("tar", "parquet", "csv")  # files of a shard of frames
 
 
 def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> list[Step]:
-    """The stages in their order, without the drawing of the synthetic dataset.
+    """Return the stages in their order, without the drawing of the synthetic dataset.
 
     Args:
         root: folder of `data` and `results`.
@@ -62,7 +62,7 @@ def plan_steps(params: Params, root: Path, means: Means, ask: bool = False) -> l
 
 
 def _outputs(stage: str, data: Path, results: Path) -> list[Path]:
-    """Files and folders that a stage leaves."""
+    """Return files and folders that a stage leaves."""
     folders = {
         "download_annotations": data / "annotations",
         "list_clips": data / "clips.csv",
@@ -96,7 +96,7 @@ def _annotations(params: Params, data: Path, sizes: dict[str, float]) -> Step:
 
 
 def _annotations_there(annotations: Path) -> set[str]:
-    """Names of the files that have come, those of archives included, which are not kept."""
+    """Return names of the files that have come, those of archives included, which are not kept."""
     folders = annotations / "raw", annotations / ".raw.incoming"
     names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
     sums = annotations / "raw" / SUMS
@@ -170,7 +170,7 @@ def _video_bytes(params: Params, subset: Subset) -> float:
 def _archives(
     source: ArchivesSource, data: Path, sizes: dict[str, float], is_synthetic: bool
 ) -> dict[str, float]:
-    """Archive, or list where it is not here yet, to its bytes."""
+    """Return archive, or list where it is not here yet, to its bytes."""
     listing = data / "annotations" / "raw" / source.list
     names = read_lines(listing) if listing.is_file() else []
     if names and all(name in sizes for name in names):

@@ -133,6 +133,6 @@ def _overlap(a: Bbox, b: Bbox) -> float:
 
 
 def _overflow(extent: Bbox, whole: Bbox) -> float:
-    """Area of a label outside the image; weighs more than hiding another label."""
+    """Return area of a label outside the image; weighs more than hiding another label."""
     inside = _overlap(extent, whole)
     return 10 * (float(extent.width * extent.height) - inside)

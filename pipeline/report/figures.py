@@ -63,7 +63,7 @@ class Chart:
 
 
 def make_charts(study: Study) -> list[Chart]:
-    """Every chart the study has numbers for."""
+    """Return every chart the study has numbers for."""
     with matplotlib.rc_context(STYLE):
         charts = [
             ablation_chart(study),
@@ -77,7 +77,7 @@ def make_charts(study: Study) -> list[Chart]:
 
 
 def ablation_chart(study: Study) -> Chart:
-    """mAP of every variant with its interval."""
+    """Return mAP of every variant with its interval."""
     figure, axes = _canvas(height=0.7 + 0.3 * len(study.variants))
     for place, variant in enumerate(study.variants):
         measured = variant.measured(study.split)
@@ -206,7 +206,7 @@ def precision_recall_chart(study: Study) -> Chart | None:
 
 
 def short_name(action: str) -> str:
-    """An action's name without its explanations in brackets."""
+    """Return an action's name without its explanations in brackets."""
     return re.sub(r"\s*\(.*?\)", "", action).strip()
 
 
@@ -239,7 +239,7 @@ def _chart(figure: Figure, name: str, title: str, description: str) -> Chart:
 
 
 def _inline(svg: str, title: str, description: str) -> str:
-    """An SVG document as an element of a page."""
+    """Return an SVG document as an element of a page."""
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     # matplotlib numbers its groups anew in every figure; nothing refers to them.

@@ -118,7 +118,7 @@ def _actions(study: Study) -> list[Bar]:
 
 
 def _errors(study: Study, split: str) -> dict[str, Any]:
-    """Boxes against classification, groups and confused actions of a split."""
+    """Return boxes against classification, groups and confused actions of a split."""
     best = study.best.errors[split]
     perfect = best["perfect_boxes"]
     return {
@@ -174,7 +174,7 @@ def _group_bars(groups: Sequence[Mapping[str, Any]], kind: str) -> list[Bar]:
 
 
 def _coverage(study: Study) -> dict[str, Any]:
-    """What is available and what that does to the score."""
+    """Return what is available and what that does to the score."""
     table = study.coverage
     lost = table[table["status"] != "ok"]
     subsets = [

@@ -44,7 +44,7 @@ class Variant:
         return value
 
     def measured(self, split: str, protocol: str = MAIN_PROTOCOL) -> dict[str, Any]:
-        """mAP, interval and counts of a split; empty when the split was not scored."""
+        """Return mAP, interval and counts of a split; empty when the split was not scored."""
         found: dict[str, Any] = self.metrics["protocols"].get(split, {}).get(protocol, {})
         return found
 
@@ -80,13 +80,13 @@ class Study:
         return [self.split, *self.other_splits]
 
     def missing_from(self, split: str) -> bool:
-        """Whether some keyframes of a split are not available."""
+        """Return whether some keyframes of a split are not available."""
         found = self.variants[0].coverage(split)
         return bool(found["num_keyframes"] < found["num_keyframes_all_ground_truth"])
 
 
 def best_of(variants: list[Variant]) -> Variant:
-    """The variant of the highest mAP, the first of equals."""
+    """Return the variant of the highest mAP, the first of equals."""
     return max(variants, key=lambda variant: -1.0 if variant.mAP is None else variant.mAP)
 
 
@@ -157,7 +157,7 @@ class _Judge:
         self._num_resamples = params.evaluate.bootstrap_resamples
 
     def score(self, folder: Path, metrics: dict[str, Any]) -> tuple[Scores, Floats]:
-        """Scores of a variant's detections, and its mAP in every resample."""
+        """Return scores of a variant's detections, and its mAP in every resample."""
         path = folder / "detections.parquet"
         detections = read_split_detections(path, self._split)
         scores = score_detections(

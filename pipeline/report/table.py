@@ -147,7 +147,7 @@ def sign_change_text(share: float) -> str:
 
 
 def footnote(study: Study) -> str:
-    """What the numbers are, in one paragraph."""
+    """Return what the numbers are, in one paragraph."""
     measured = study.best.measured(study.split)
     keyframes, videos = measured["counts"]["keyframes"], measured["num_videos"]
     return (

@@ -105,7 +105,7 @@ class MergeAnnotations(Section):
 class Optimisation(Section):
     """What pretraining and training share: linear warm-up, then half a cosine to zero."""
 
-    backbone: str = Field(description="A name in pipeline.models.slow_only.BACKBONES")
+    backbone: str = Field(description="A name in pipeline.models.zoo.BACKBONES")
     sampling: str = Field(description="Frames x interval at 30 frames a second, such as 8x8")
     epochs: Positive = Field(description="Passes over the training data")
     batch_size: Positive = Field(description="Clips of one step, over all processes")

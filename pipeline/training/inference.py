@@ -31,7 +31,7 @@ def detect(
 ) -> pd.DataFrame:
     """Return the detections of all keyframes, sorted by keyframe, box and action.
 
-    Batches hold frames of one size, so a result does not depend on its neighbours in the batch.
+    Batches hold frames of one size: a result does not depend on its neighbours in the batch.
 
     Args:
         model: on its device; stays in the mode it is in.
@@ -56,7 +56,7 @@ def detect(
         for column in range(4)
     )
     order = np.lexsort((action, box, row))
-    row, box, action, score = row[order], box[order], action[order], score[order]
+    row, box, action, score = (column[order] for column in (row, box, action, score))
     index = keyframes.index
     corners = np.zeros((len(row), 4))
     for start, stop in _runs(row):

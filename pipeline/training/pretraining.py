@@ -106,8 +106,8 @@ def train_on_labels(
     trained = train(task, recognizer, settings, saved, processes)
     if not processes.is_first:
         return
-    sampling = source.sampling or settings.sampling
-    meta = {"backbone": settings.backbone, "labels": labels, "sampling": sampling}
+    meta = {"backbone": settings.backbone, "labels": labels}
+    meta["sampling"] = source.sampling or settings.sampling
     write_weights(model, recognizer.state_dict(), meta)
     saved.discard()
     counts = {"clips": float(len(examples)), "labels": float(len(labels))}

@@ -1,7 +1,8 @@
 """Train the detector of one variant and write its files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from torch import nn
@@ -83,20 +84,31 @@ def train_variant(
     if not processes.is_first:
         return
 
-    with written(history) as temporary:
-        table = pd.DataFrame(trained.history, columns=HISTORY_COLUMNS)
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    _write_history(history, trained.history)
     meta = {"variant": variant, "train": values, RUN_KEY: fingerprint}
     write_weights(best, trained.best_weights, meta)
     write_weights(model, detector.state_dict(), meta)
     saved.discard()
+    write_summary(summary, _counts(task, detector, settings, trained.history))
+
+
+def _write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with written(path) as temporary:
+        table = pd.DataFrame(rows, columns=HISTORY_COLUMNS)
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _counts(
+    task: Task, detector: ActionDetector, settings: Train, history: Sequence[Mapping[str, Any]]
+) -> dict[str, float]:
+    """Return what the summary says of a training."""
     counts = {
         "keyframes": len(task.examples),
         "epochs": settings.epochs,
         "parameters": sum(value.numel() for value in detector.parameters()),
     }
-    losses = [row["loss"] for row in trained.history if row["split"] == TRAIN_SPLIT]
-    write_summary(summary, counts | ({"loss": losses[-1]} if losses else {}))
+    losses = [row["loss"] for row in history if row["split"] == TRAIN_SPLIT]
+    return counts | ({"loss": losses[-1]} if losses else {})
 
 
 def variant_task(

@@ -74,7 +74,7 @@ def read_frames(
 
 
 def _shown_frames(path: Path, cut: Cut, damage: Damage) -> Iterator[tuple[VideoFrame, float]]:
-    """Frames that a player would show, and the file times at which they come on screen."""
+    """Yield frames that a player would show, and the file times at which they come on screen."""
     times = iter(read_timeline(path).shown_seconds) if cut.timing == "order" else None
     with opened(path) as (container, stream):
         tick = float(stream.time_base or 0)
@@ -128,7 +128,7 @@ def _decode(
     deinterlacer: Deinterlacer,
     damage: Damage,
 ) -> list[VideoFrame]:
-    """Whole frames that come out when a packet goes in; all that are left for None."""
+    """Return whole frames that come out when a packet goes in; all that are left for None."""
     frames: list[VideoFrame] = []
     try:
         for frame in stream.codec_context.decode(packet):

@@ -49,33 +49,33 @@ class FrameStore:
             os.close(descriptor)
 
     def clips(self) -> list[str]:
-        """Names of the clips that have frames, ascending."""
+        """Return names of the clips that have frames, ascending."""
         return list(self._open().spans)
 
     def __contains__(self, clip: object) -> bool:
         return clip in self._open().spans
 
     def numbers(self, clip: str) -> npt.NDArray[np.int32]:
-        """Numbers of a clip's stored frames, ascending; ValueError if it has none."""
+        """Return numbers of a clip's stored frames, ascending; ValueError if it has none."""
         tables = self._open()
         first, stop = self._span(clip)
         return tables.frames[first:stop]
 
     def first_frame(self, clip: str) -> int:
-        """Number of a clip's first stored frame."""
+        """Return number of a clip's first stored frame."""
         return int(self.numbers(clip)[0])
 
     def last_frame(self, clip: str) -> int:
-        """Number of a clip's last stored frame."""
+        """Return number of a clip's last stored frame."""
         return int(self.numbers(clip)[-1])
 
     def size(self, clip: str) -> tuple[int, int]:
-        """Width and height of a clip's frames, in pixels."""
+        """Return width and height of a clip's frames, in pixels."""
         width, height = self._open().sizes[self._span(clip)[0]]
         return int(width), int(height)
 
     def shard(self, clip: str) -> str:
-        """Name of the shard that holds a clip's frames."""
+        """Return the name of the shard that holds a clip's frames."""
         tables = self._open()
         first, _ = self._span(clip)
         return tables.tars[int(tables.shards[first])].stem

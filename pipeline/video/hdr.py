@@ -57,7 +57,7 @@ def _rolled_off(light: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 @cache
 def _light(transfer: str) -> npt.NDArray[np.float32]:
-    """[65536] linear light of each encoded value, in units of paper white."""
+    """Return [65536] linear light of each encoded value, in units of paper white."""
     if transfer == "pq":  # SMPTE ST 2084
         root = _LEVELS ** (32 / 2523)
         over, under = np.maximum(root - 3424 / 4096, 0), 2413 / 128 - 2392 / 128 * root

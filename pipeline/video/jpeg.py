@@ -64,7 +64,7 @@ def encode_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
 
 
 def is_plain(frame: VideoFrame, look: Look) -> bool:
-    """Whether a frame's planes are those of a JPEG but for size, range and matrix."""
+    """Return whether a frame's planes are those of a JPEG but for size, range and matrix."""
     upright = not look.mirrored and look.rotation_degrees == 0
     fits = frame.format.name in ("yuv420p", "yuvj420p") and min(frame.width, frame.height) > 1
     return upright and fits and look.transfer == "sdr"
@@ -88,7 +88,7 @@ def jpeg_planes(frame: VideoFrame, look: Look, short_side_px: int) -> tuple[Imag
 
 
 def _with_even_sides(y: Image) -> Image:
-    """The same pixels; where a side is odd, its last row or column stands behind them again.
+    """Return the same pixels; where a side is odd, its last row or column stands behind them again.
 
     TurboJPEG reads luma up to even sides: without that, whatever lies there in memory would show in
     the last blocks, and equal frames would give unequal bytes.
@@ -111,7 +111,7 @@ def _pixels(plane: VideoPlane) -> Image:
 
 
 def _changed(plane: Image, change: Floats) -> Image:
-    """[1, 2] factor and offset applied to a plane, rounded and clipped to 0..255."""
+    """Return [1, 2] factor and offset applied to a plane, rounded and clipped to 0..255."""
     return cast(Image, cv2.transform(plane, change))  # half the time of addWeighted, same pixels
 
 
@@ -137,7 +137,7 @@ def _other_matrix(y: Image, u: Image, v: Image, look: Look) -> tuple[Image, Imag
 
 @cache
 def _to_bt601(matrix: str) -> Floats:
-    """[3, 3] takes full-range Y, U, V under a matrix to those under BT.601."""
+    """Return [3, 3] takes full-range Y, U, V under a matrix to those under BT.601."""
     change: Floats = _from_rgb("bt601") @ np.linalg.inv(_from_rgb(matrix))
     return change
 

@@ -83,7 +83,7 @@ def _first_frame(
 def _decoded_first(
     packets: Iterable["Packet[VideoStream] | None"], stream: VideoStream
 ) -> VideoFrame | None:
-    """The first frame that comes out of the decoder; None hands out what it holds back."""
+    """Return the first frame that comes out of the decoder; None hands out what it holds back."""
     for packet in packets:
         with suppress(av.error.FFmpegError):  # damaged here; the next packets may do
             for frame in stream.codec_context.decode(packet):

@@ -127,7 +127,7 @@ class FrameSizes:
         self._others: list[str] = []
 
     def as_first(self, frame: VideoFrame) -> VideoFrame:
-        """The frame, or one of the first's size in its place; format and colours stay."""
+        """Return the frame, or one of the first's size in its place; format and colours stay."""
         size = frame.width, frame.height
         self._first = self._first or size
         if size == self._first:

@@ -29,7 +29,7 @@ class StoredFrames:
     runs: pd.DataFrame
 
     def places(self, clip: "pd.Series[str]") -> Integers:
-        """[N] row of each clip in `clips`, -1 for one without frames."""
+        """Return [N] row of each clip in `clips`, -1 for one without frames."""
         return positions(clip, self.clips.index)
 
     def holds(self, places: Integers, low: Integers, high: Integers) -> npt.NDArray[np.bool_]:
@@ -66,7 +66,7 @@ def read_stored_frames(folder: Path) -> StoredFrames:
 
 
 def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
-    """Clips of one shard, and the columns of `StoredFrames.runs`."""
+    """Return clips of one shard, and the columns of `StoredFrames.runs`."""
     try:
         with pq.ParquetFile(path, read_dictionary=["clip"]) as file:
             found = [name for name in file.schema_arrow.names if name in _COLUMNS]
@@ -110,7 +110,7 @@ def _intervals(breaks: npt.NDArray[np.bool_], length: int) -> tuple[Integers, In
 
 
 def _dictionary(table: pa.Table) -> tuple[pa.Array, npt.NDArray[np.int32]]:
-    """The distinct clip names of a table, and [rows] which of them each row has."""
+    """Return the distinct clip names of a table, and [rows] which of them each row has."""
     column = table.column("clip").unify_dictionaries().combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # of no rows at all
         return pa.array([], pa.string()), np.empty(0, np.int32)

@@ -119,14 +119,14 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def reason(error: av.error.FFmpegError) -> str:
-    """What ffmpeg says, without the path and the error number."""
+    """Return what ffmpeg says, without the path and the error number."""
     return str(error.strerror or error).rstrip(".")
 
 
 def encoded_packets(
     container: InputContainer, stream: VideoStream
 ) -> Iterator["Packet[VideoStream]"]:
-    """The packets that hold something, in the order of the file."""
+    """Return the packets that hold something, in the order of the file."""
     return (packet for packet in container.demux(stream) if packet.size)
 
 
@@ -235,7 +235,7 @@ def _first_video(container: InputContainer) -> VideoStream | None:
 def _promised_end(
     container: InputContainer, stream: VideoStream, start_seconds: float
 ) -> float | None:
-    """File time at which the video stream ends as the header tells it."""
+    """Return file time at which the video stream ends as the header tells it."""
     # Matroska counts its lengths from file time 0, wherever the first frame lies, and so does MP4
     # when its edit list begins with nothing.
     formats = set(container.format.name.split(","))

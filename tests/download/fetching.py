@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download.http import RetryPolicy, TransferError, open_client
+from pipeline.download.answers import TransferError
+from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.transfer import Transferred, transfer
 from tests.hostile_server import Hostile
 

@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from pipeline.download.http import RetryPolicy, TransferError, open_client
+from pipeline.download.answers import TransferError
+from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.transfer import Attempts, transfer
 from pipeline.download.youtube_refusals import may_come_later
 from tests.download.fetching import CONTENT, WHOLE, fetch_with, reason_with

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download.http import RetryPolicy, StaleError, TransferError, open_client
+from pipeline.download.answers import StaleError, TransferError
+from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.tar_stream import (
     BLOCK_BYTES,
     DamagedArchiveError,

@@ -11,7 +11,7 @@ from yt_dlp.utils import DownloadError, UnavailableVideoError
 
 from pipeline.core.disk_space import DiskFullError
 from pipeline.demo.mirror_server import serve
-from pipeline.download.http import TransferError
+from pipeline.download.answers import TransferError
 from pipeline.download.sources import Span
 from pipeline.download.youtube import REFUSALS_IN_A_ROW, YouTubeReader, format_chooser
 from pipeline.settings.sections import YouTube

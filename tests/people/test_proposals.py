@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.annotations.index_files import read_person_boxes
 from pipeline.people.proposals import (
     COLUMNS,
     best_overlaps,
-    read_collected,
     read_proposals,
     select_proposals,
     write_proposals,
@@ -177,7 +177,7 @@ def test_what_is_written_is_read_back_and_equal_bytes(tmp_path):
     for name in ("one", "two"):
         write_proposals(tmp_path / name, proposals)
 
-    assert rows(read_collected(tmp_path / "one")) == rows(proposals)
+    assert rows(read_person_boxes(tmp_path / "one")) == rows(proposals)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.annotations.dataset_clips import list_clips
+from pipeline.annotations.index_files import read_person_boxes
 from pipeline.people import person_boxes as stage
 from pipeline.people import person_detector
 from pipeline.people.person_boxes import detect_people
-from pipeline.people.proposals import read_collected
 from pipeline.stages.detect_people import main
 from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
@@ -33,7 +33,7 @@ def test_published_boxes_of_the_splits_keyframes_are_collected(raw: Path, tmp_pa
 
     counts = detect_people(raw, tmp_path, tmp_path, "train", target, small_params())
 
-    table = read_collected(target)
+    table = read_person_boxes(target)
     assert list(zip(table["video_id"], table["timestamp"], table["score"], strict=True)) == [
         ("-a", 902.0, 0.75),
         ("-a", 902.0, 0.5),
@@ -61,7 +61,7 @@ def test_every_box_that_is_left_out_is_counted_by_reason(raw: Path, tmp_path: Pa
         "dropped_other_keyframe": 4,
         "dropped_duplicate": 2,
     }
-    assert counts["boxes"] == len(read_collected(tmp_path / "p")) == 2 + 2
+    assert counts["boxes"] == len(read_person_boxes(tmp_path / "p")) == 2 + 2
 
 
 def test_a_keyframe_of_two_parts_gives_its_boxes_once(raw: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_part_without_published_boxes_is_shown_to_the_detector(
 
     # The frames of the two keyframes; `lost` has none.
     assert np.allclose(seen, [60, 300], atol=2)
-    table = read_collected(tmp_path / "p")
+    table = read_person_boxes(tmp_path / "p")
     assert table.loc[table["video_id"] == "kkk", "timestamp"].tolist() == [14.016, 22.0]
 
 
@@ -110,7 +110,7 @@ def test_gaps_of_published_boxes_are_filled_when_asked(
     detect_people(raw, tmp_path / "frames", tmp_path / "clips.csv", "train", tmp_path / "p", params)
 
     assert np.allclose(seen, [60], atol=2)  # 14.016 s alone: 22 s has its box
-    table = read_collected(tmp_path / "p")
+    table = read_person_boxes(tmp_path / "p")
     boxes = table[table["video_id"] == "kkk"][["timestamp", "x1", "y2"]].to_numpy()
     assert boxes.tolist() == [[14.016, 0.25, 0.75], [22.0, 0.25, 0.5]]
 
