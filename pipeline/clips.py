@@ -49,7 +49,7 @@ def read_clips(path: Path) -> "pd.DataFrame":
 
 
 def read_windows(path: Path) -> dict[str, str]:
-    """Return what the jobs of a shard need of a clip table: clip to its `windows`.
+    """Read what the jobs of a shard need of a clip table: clip to its `windows`.
 
     Read without pandas, whose import alone would cost more than the table.
     """
@@ -69,13 +69,13 @@ def _check_columns(path: Path, found: list[str]) -> None:
 
 
 def write_clips(clips: "pd.DataFrame", path: Path) -> None:
-    """Write a clip table sorted by part and clip; equal tables give equal bytes."""
+    """Write a clip table sorted by subset and clip; equal tables give equal bytes."""
     ordered = clips[list(COLUMNS)].sort_values(["subset", "clip"], kind="stable")
     write_table(path, ordered)
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table without missing values as csv, a hundred thousand rows in a blink."""
+    """Write a table without missing values as csv."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv as arrow_csv

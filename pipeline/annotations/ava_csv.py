@@ -2,12 +2,12 @@
 
 A ground truth row is `video_id,timestamp,x1,y1,x2,y2,action_id[,person_id]`, a detection row has
 the score in the eighth place (1.0 when it is left out), and a row of two columns is an annotated
-keyframe without people.  Boxes are fractions of width and height.  There is no header and no blank
+keyframe without persons. Boxes are fractions of width and height. There is no header and no blank
 line.
 
 Every table keeps the file's row order and a plain 0, 1, 2... index, so that row number = index + 1
-survives filtering, and names its file in `attrs["source"]`: a later check can still say where. How
-the columns are read is `csv_columns`' affair.
+survives filtering, and names its file in `attrs["source"]`: a later check can still say where. The
+columns are read by `csv_columns`.
 
 Source: https://research.google.com/ava/download.html and ActivityNet's `get_ava_performance.py`.
 """
@@ -46,7 +46,7 @@ _LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
 
 
 def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
-    """Return ground truth of an AVA or AVA-Kinetics split; a name ending in .gz is read compressed.
+    """Read the ground truth of an AVA or AVA-Kinetics split; a file may be compressed (.gz).
 
     Args:
         whole_seconds_with_people_only: refuse timestamps with a point and rows of two columns, as
@@ -69,11 +69,11 @@ def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) 
 
 
 def read_detections(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
-    """Return detections: timestamp, x1, y1, x2, y2, action_id, score as in `read_ground_truth`.
+    """Read detections: timestamp, x1, y1, x2, y2, action_id, score as in `read_ground_truth`.
 
     The video_id comes as categories: a file repeats a few ids millions of times. Rows of two
     columns carry no detection and are left out; `attrs["rows_without_box"]` counts them. Boxes and
-    scores may be NaN or lie outside [0, 1]: what they count is the protocol's affair.
+    scores may be NaN or lie outside [0, 1]: the protocol decides what they count.
 
     Raises:
         ValueError: the first row that does not parse, with file and row number.
@@ -85,7 +85,7 @@ def read_detections(path: Path, whole_seconds_with_people_only: bool = False) ->
 
 
 def read_exclusions(path: Path | None, whole_seconds: bool = False) -> pd.DataFrame:
-    """Keyframes that do not count: video_id (str), timestamp (float64); empty without a path."""
+    """Read the keyframes that do not count: video_id, timestamp; empty without a path."""
     types = {name: _TYPES[name] for name in ("video_id", "timestamp")}
     if path is None:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
@@ -96,7 +96,7 @@ def read_exclusions(path: Path | None, whole_seconds: bool = False) -> pd.DataFr
 
 
 def read_class_list(path: Path) -> dict[int, str]:
-    """Action names by id, in file order, from either published layout of a pbtxt class list.
+    """Read the action names by id, in file order, from either published form of a class list.
 
     AVA writes `label { name: "..." label_id: 1 label_type: ... }`, the ActivityNet challenge
     `item { name: "..." id: 1 }`.

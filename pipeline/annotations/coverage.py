@@ -29,9 +29,9 @@ def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataF
     Args:
         names: read these only; others may be left of other settings.
 
-    Returns: index clip; status, reason. A clip that several tables report (sources are asked in
-        rounds, and each shard looks into its own archives) is ok when it is in one of them; else
-        its reason says what each of them tells, in the order of the rounds.
+    Returns: index clip; status, reason. A clip that several tables report (each download pass
+        and each shard's archives have one) is ok when it is ok in one of them; else its reason
+        joins theirs, in the order of the passes.
 
     Raises:
         ValueError: a file without these columns.
@@ -39,14 +39,14 @@ def read_reports(folder: Path, names: Collection[str] | None = None) -> pd.DataF
     paths = [path for path in folder.glob("*.csv") if names is None or path.stem in names]
     if not paths:
         return pd.DataFrame({name: [] for name in REPORTED}, dtype="str").set_index("clip")
-    report: pd.DataFrame = _read_tables(sorted(paths, key=_round_and_shard)).to_pandas()
+    report: pd.DataFrame = _read_tables(sorted(paths, key=_pass_and_shard)).to_pandas()
     report = report.assign(bad=report["status"] != "ok")
     report = report.sort_values("bad", kind="stable")
     again = report["clip"].duplicated()
     several = report["clip"].isin(report.loc[again & report["bad"], "clip"]) & report["bad"]
     joined = report[several].groupby("clip")["reason"].agg(_joined)
-    told = several & ~again
-    report.loc[told, "reason"] = joined[report.loc[told, "clip"]].to_numpy()
+    first = several & ~again
+    report.loc[first, "reason"] = joined[report.loc[first, "clip"]].to_numpy()
     return report[~again].set_index("clip")[["status", "reason"]]
 
 
@@ -82,8 +82,8 @@ def _read_table(text: bytes) -> pa.Table:
     )
 
 
-def _round_and_shard(path: Path) -> tuple[int, str]:
-    """Return the videos of a later round are called <shard>_<round>."""
+def _pass_and_shard(path: Path) -> tuple[int, str]:
+    """Return the sort key of a report; videos of a later pass are called <shard>_<pass>."""
     shard, _, number = path.stem.partition("_")
     return int(number) if number.isdecimal() else 1, shard
 
@@ -99,7 +99,7 @@ def lost_clips(
     extracted: pd.DataFrame,
     stored: StoredFrames,
 ) -> pd.DataFrame:
-    """Why each clip has not all of its frames.
+    """Return why each clip lacks some of its frames.
 
     Args:
         clips: distinct names.
@@ -122,12 +122,12 @@ def lost_clips(
         (downloaded, "missing video"),
     ):
         bad = stage[(stage["status"] != "ok").to_numpy()]
-        places = positions(bad.index, names)
-        bad, places = bad[places >= 0], places[places >= 0]
-        status[places] = np.where(gone[places], "missing", "short")
+        index = positions(bad.index, names)
+        bad, index = bad[index >= 0], index[index >= 0]
+        status[index] = np.where(gone[index], "missing", "short")
         damaged = (bad["status"] == "damaged").to_numpy()
-        kind[places] = np.where(damaged, "damaged", kind_of)
-        reason[places] = np.where(bad["reason"] == "", bad["status"], bad["reason"])
+        kind[index] = np.where(damaged, "damaged", kind_of)
+        reason[index] = np.where(bad["reason"] == "", bad["status"], bad["reason"])
     return pd.DataFrame({"status": status, "kind": kind, "reason": reason}, index=names)
 
 
@@ -137,14 +137,14 @@ def coverage_table(
     merged: pd.DataFrame,
     archives: Mapping[str, str] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """One row per row of the clip table, sorted by part and clip.
+    """Return one row per row of the clip table, sorted by subset and clip.
 
     Args:
         clips: the clip table.
         lost: as from `lost_clips`.
-        merged: part, clip, keyframes, kept, boxes: what the merging found of each clip.
-        archives: part to its lists of archives, for parts with other sources too. A clip that they
-            lack has no row in any table of theirs: here is the first to see all of those.
+        merged: subset, clip, keyframes, kept, boxes: what the merging found of each clip.
+        archives: subset to its lists of archives, for subsets with other sources too. A clip
+            that they lack has no row in their tables: only here are all of those known.
     """
     table = clips.merge(merged, how="left", on=["subset", "clip"])
     numbers = table[["keyframes", "kept", "boxes"]].fillna(0).astype("int64")
@@ -156,9 +156,9 @@ def coverage_table(
     reason[unread] += "; none in the archives of " + lists[unread]
     fewer = (numbers["kept"] < numbers["keyframes"]).to_numpy() & (status != "missing")
     left = numbers[fewer].astype(str)
-    subsets_left = (left["kept"] + " of " + left["keyframes"] + " keyframes left").to_numpy(object)
-    told = np.where(reason[fewer] == "", "", reason[fewer] + "; ")
-    status[fewer], reason[fewer] = "short", told + subsets_left
+    num_left = (left["kept"] + " of " + left["keyframes"] + " keyframes left").to_numpy(object)
+    before = np.where(reason[fewer] == "", "", reason[fewer] + "; ")
+    status[fewer], reason[fewer] = "short", before + num_left
     table = table.assign(
         keyframes=numbers["keyframes"], boxes=numbers["boxes"], status=status, reason=reason
     )

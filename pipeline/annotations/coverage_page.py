@@ -19,15 +19,15 @@ def class_table(
     labels: Mapping[tuple[str, str], np.ndarray[tuple[int, ...], np.dtype[np.int64]]],
     names: Mapping[int, str],
 ) -> pd.DataFrame:
-    """One row per part and class that the part has labels of.
+    """Return one row per subset and class that the subset has labels of.
 
     Args:
-        labels: (part, split) to [classes from 0, reasons] rows of ground truth, as
-            `MergedPart.labels`.
+        labels: (subset, split) to [classes from 0, reasons] rows of ground truth, as
+            `MergedSubset.labels`.
         names: of the classes.
 
-    Returns: part, split, action_id, class, labels (that count), kept, and one column per reason of
-        `LOSSES`.
+    Returns: subset, split, action_id, class, labels (that count), kept, and one column per
+        reason of `LOSSES`.
     """
     rows = []
     for (subset, split), counts in sorted(labels.items()):

@@ -1,19 +1,20 @@
 """Read the columns of a csv file without a header, millions of rows at a parser's speed.
 
-Values are taken as Python's `int` and `float` take them, which is what the field's evaluators use.
-Whatever the fast parser does not take is read again slowly: to take it after all (" 0.5", "1_0"),
-or to say in which row it stands.
+Arrow reads the file. What it does not take is read again by Python's `csv`, `int` and `float`: to
+take it after all ("1_0"), or to say in which row it stands.
 """
 
 import csv
 import gzip
+import io
 import zlib
 from array import array
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,27 +31,29 @@ _ARROW = {
     "float64": pa.float64(),
 }
 _PARSERS: dict[str, Callable[[str], Value]] = {"str": str, "int64": int, "float64": float}
-_STORED = {"str": "int32", "int64": "int64", "float64": "float64"}  # text by its number
-_ARRAYS = {"str": "i", "int64": "q", "float64": "d"}  # the same for the array module
-_RESERVED_ROWS = 2**24
+_ARRAYS = {"str": "i", "int64": "q", "float64": "d"}  # the array module's letters; text by number
 _EXPECTED = {"int64": "a whole number", "float64": "a number"}
 _LARGEST = 2**63
 _LONGEST_LINE = 2**20
-_BLOCK = 2**20
+_BLOCK_BYTES = 2**20
+_SAMPLE_BYTES = 2**14
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a row of a file looks like.
+    """Columns of a file, and what the columns that a row lacks hold instead.
 
-    Row widths that are allowed map to what the columns they lack hold instead.
+    Attributes:
+        types: column name to str, int64 or float64, in the file's order.
+        absent: number of columns that a row may have, to the values of the columns it lacks.
+        whole: float64 columns that must be written without a point.
     """
 
-    types: Mapping[str, str]  # column name to str, int64 or float64, in the file's order
-    absent: Mapping[int, Mapping[str, Value]]  # row width to the values of the other columns
-    whole: frozenset[str] = frozenset()  # float64 columns that must be written without a point
+    types: Mapping[str, str]
+    absent: Mapping[int, Mapping[str, Value]]
+    whole: frozenset[str] = frozenset()
 
-    def kind(self, name: str) -> str:
+    def written_type(self, name: str) -> str:
         return "int64" if name in self.whole else self.types[name]
 
     def row(self, path: Path, number: int, cells: list[str]) -> list[Value]:
@@ -66,7 +69,7 @@ class Layout:
         ]
 
     def _parsed(self, path: Path, number: int, name: str, text: str) -> Value:
-        kind = self.kind(name)
+        kind = self.written_type(name)
         if kind == "str":
             _refuse_unreadable(path, number, name, text)
             return text
@@ -91,7 +94,7 @@ def read_columns(path: Path, layout: Layout) -> dict[str, Column]:
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield row numbers from 1 and cells; the file may be compressed (`.gz`)."""
     number = 0
-    with _open_text(path) as file:
+    with _open(path) as file:
         try:
             for number, cells in enumerate(csv.reader(_lines(file)), start=1):
                 yield number, cells
@@ -104,20 +107,20 @@ def row_error(path: Path | str, number: int, found: str, expected: str) -> Value
     return ValueError(f"{path}: row {number}: found {found}, expected {expected}")
 
 
-def _lines(file: TextIO) -> Iterator[str]:
-    """The lines of a file; one that is longer than any row can be is refused before it is read."""
-    while line := file.readline(_LONGEST_LINE):
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """Yield the lines of a file; one that is longer than any row is refused before it is read."""
+    # Bytes that are no text survive as surrogates, so that the row they stand in can be named.
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    while line := text.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE:
             raise csv.Error(f"a line of {_LONGEST_LINE:,} characters or more")
         yield line
 
 
-def _open_text(path: Path) -> TextIO:
-    # Bytes that are no text survive as surrogates, so that the row they stand in can be named.
-    options = {"newline": "", "encoding": "utf-8-sig", "errors": "surrogateescape"}
-    if Path(path).suffix == ".gz":
-        return gzip.open(path, "rt", **options)  # type: ignore[call-overload, no-any-return]
-    return open(path, **options)  # type: ignore[call-overload, no-any-return]
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    return open(path, "rb")
 
 
 def _refuse_unreadable(path: Path, number: int, name: str, text: str) -> None:
@@ -127,133 +130,105 @@ def _refuse_unreadable(path: Path, number: int, name: str, text: str) -> None:
 
 
 def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
-    """None when a closer look is needed: to take a row after all, or to say what is wrong."""
-    gathered = {name: _Growing(_STORED[kind]) for name, kind in layout.types.items()}
-    texts = _Texts()
+    """Return None when a closer look is needed: to take a row after all, or to name it."""
+    # Arrays grow in place: to join the parts at the end would take the memory twice.
+    numbers = {name: array(_ARRAYS[kind]) for name, kind in layout.types.items() if kind != "str"}
+    texts: dict[str, list[pa.Array]] = {name: [] for name in layout.types if name not in numbers}
     try:
         for block in _blocks(path):
-            for name, values in _parsed_block(block, layout, texts).items():
-                gathered[name].append(values)
+            for name, values in _parse(path, block, layout).items():
+                if name in texts:
+                    texts[name].append(values)
+                else:
+                    numbers[name].frombytes(values.view(np.uint8).data)
     except (ValueError, OSError, EOFError, zlib.error):
         return None
     return {
-        name: texts.at(column.values()) if layout.types[name] == "str" else column.values()
-        for name, column in gathered.items()
+        name: _categories(texts[name]) if kind == "str" else np.frombuffer(numbers[name], kind)
+        for name, kind in layout.types.items()
     }
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield whole lines, a megabyte at a time or one line more, each with its end."""
-    with gzip.open(path) if Path(path).suffix == ".gz" else open(path, "rb") as file:
+    with _open(path) as file:
         rest = file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
-        while read := file.read(_BLOCK):
+        while read := file.read(_BLOCK_BYTES):
             whole, end, rest = (rest + read).rpartition(b"\n")
             if len(rest) > _LONGEST_LINE:
                 raise ValueError("a line that never ends")
-            yield whole + end
+            if end:
+                yield whole + end
         if rest:
             yield rest + b"\n"
 
 
-def _parsed_block(
-    block: bytes, layout: Layout, texts: "_Texts"
-) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the columns of some lines; text by its number in `texts`, which grows.
+def _parse(
+    path: Path, block: bytes, layout: Layout
+) -> dict[str, pa.Array | npt.NDArray[np.generic]]:
+    """Return the columns of some lines.
 
-    The lines of each width are parsed together and put where they stood.
+    Arrow parses the rows of the usual width and sets the others aside; those are parsed one by one
+    and put back where they stood.
     """
-    symbols = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(symbols == ord("\n"))
-    lengths = np.diff(ends, prepend=-1)
-    commas = np.searchsorted(np.flatnonzero(symbols == ord(",")), ends)
-    widths = np.diff(commas, prepend=0) + 1
-    if b"\0" in block or lengths.max(initial=0) > _LONGEST_LINE:
-        raise ValueError("lines that need a closer look")
-    columns = {name: np.empty(len(ends), _STORED[kind]) for name, kind in layout.types.items()}
-    for width in np.flatnonzero(np.bincount(widths)).tolist():
-        rows = widths == width
-        lines = block if rows.all() else symbols[np.repeat(rows, lengths)].tobytes()
-        values = _parsed_lines(lines, layout, width, texts)
-        for name, column in columns.items():
-            column[rows] = values[name]
+    block.decode()  # Arrow would print a traceback for bytes that are no text
+    if b"\0" in block or block.startswith(BOM_UTF8):
+        raise ValueError("text that needs a closer look")
+    texts: dict[int, str] = {}
+
+    def set_aside(row: arrow_csv.InvalidRow) -> str:
+        texts[row.number] = row.text
+        return "skip"
+
+    absent = layout.absent[_usual_width(block, layout)]
+    types = {name: _ARROW[layout.written_type(name)] for name in layout.types if name not in absent}
+    table = arrow_csv.read_csv(
+        pa.BufferReader(block),
+        # Arrow numbers rows in a single thread only.
+        arrow_csv.ReadOptions(
+            column_names=list(types), use_threads=False, block_size=len(block) + 1
+        ),
+        arrow_csv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=set_aside),
+        arrow_csv.ConvertOptions(column_types=types, null_values=[]),
+    )
+    if len(table) + len(texts) != block.count(b"\n"):
+        raise ValueError("values with line breaks")
+    odd = [layout.row(path, number, next(csv.reader([text]))) for number, text in texts.items()]
+    before = [number - position for position, number in enumerate(texts, start=1)]
+    order = np.insert(np.arange(len(table)), before, len(table) + np.arange(len(odd)))
+    columns: dict[str, pa.Array | npt.NDArray[np.generic]] = {}
+    for position, (name, kind) in enumerate(layout.types.items()):
+        others = [row[position] for row in odd]
+        if kind == "str":
+            parts = [*table[name].chunks, pa.array(others, pa.string()).dictionary_encode()]
+            columns[name] = pa.chunked_array(parts).combine_chunks().take(pa.array(order))
+        else:
+            usual = table[name].to_numpy() if name in types else np.full(len(table), absent[name])
+            columns[name] = np.concatenate([usual.astype(kind), np.array(others, kind)])[order]
     return columns
 
 
-def _parsed_lines(
-    lines: bytes, layout: Layout, width: int, texts: "_Texts"
-) -> Mapping[str, npt.ArrayLike]:
-    """Return the columns of lines of one width, and the one value of each that they lack."""
-    if width not in layout.absent or lines.startswith(BOM_UTF8):
-        raise ValueError("lines that need a closer look")
-    names = [name for name in layout.types if name not in layout.absent[width]]
-    types = {name: _ARROW[layout.kind(name)] for name in names}
-    table = arrow_csv.read_csv(
-        pa.BufferReader(lines),
-        arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(lines) + 1),
-        arrow_csv.ParseOptions(ignore_empty_lines=False),
-        arrow_csv.ConvertOptions(column_types=types, null_values=[]),
+def _usual_width(block: bytes, layout: Layout) -> int:
+    """Return which allowed number of columns most rows at the start of a block have."""
+    lines = block[:_SAMPLE_BYTES].splitlines()
+    widths = Counter(line.count(b",") + 1 for line in lines)
+    return max(layout.absent, key=lambda width: widths[width])
+
+
+def _categories(parts: list[pa.DictionaryArray]) -> pd.Categorical:
+    texts = pa.chunked_array(parts, _ARROW["str"]).combine_chunks()
+    return pd.Categorical.from_codes(
+        texts.indices.to_numpy(), pd.Index(texts.dictionary, dtype="str")
     )
-    if len(table) != lines.count(b"\n"):
-        raise ValueError("values with line breaks")
-    values: dict[str, npt.ArrayLike] = dict(layout.absent[width])
-    for name in names:
-        column = table.column(name).combine_chunks()
-        values[name] = texts.add(column) if layout.types[name] == "str" else column.to_numpy()
-    return values
-
-
-class _Growing:
-    """An array that is appended to. Memory that is only reserved costs none."""
-
-    def __init__(self, stored: str) -> None:
-        self._values = np.empty(_RESERVED_ROWS, stored)
-        self._length = 0
-
-    def append(self, part: npt.NDArray[np.generic]) -> None:
-        end = self._length + len(part)
-        if end > len(self._values):
-            larger = np.empty(4 * end, self._values.dtype)
-            larger[: self._length] = self.values()
-            self._values = larger
-        self._values[self._length : end] = part
-        self._length = end
-
-    def values(self) -> npt.NDArray[np.generic]:
-        return self._values[: self._length]
-
-
-class _Texts:
-    """Numbers texts in the order they come; which of them are equal is asked once, at the end."""
-
-    def __init__(self) -> None:
-        self._parts: list[pa.Array] = []
-        self._length = 0
-
-    def add(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
-        numbers: npt.NDArray[np.int32] = column.indices.to_numpy() + np.int32(self._length)
-        self._parts.append(column.dictionary)
-        self._length += len(column.dictionary)
-        return numbers
-
-    def at(self, numbers: npt.NDArray[np.generic]) -> pd.Categorical:
-        """Return the texts of these numbers."""
-        texts = pa.chunked_array(self._parts, pa.string()).combine_chunks().dictionary_encode()
-        return pd.Categorical.from_codes(
-            texts.indices.to_numpy()[numbers], pd.Index(texts.dictionary, dtype="str")
-        )
 
 
 def _read_slowly(path: Path, layout: Layout) -> dict[str, Column]:
-    texts: dict[str, int] = {}
-    values = {name: array(_ARRAYS[kind]) for name, kind in layout.types.items()}
-    for number, cells in rows(path):
-        for name, value in zip(layout.types, layout.row(path, number, cells), strict=True):
-            if isinstance(value, str):
-                value = texts.setdefault(value, len(texts))
-            values[name].append(value)  # type: ignore[arg-type]
+    values = [layout.row(path, number, cells) for number, cells in rows(path)]
     columns: dict[str, Column] = {}
-    for name, kind in layout.types.items():
-        stored = np.array(values[name], _STORED[kind])
-        names = pd.Index(texts, dtype="str")
-        columns[name] = pd.Categorical.from_codes(stored, names) if kind == "str" else stored
+    for position, (name, kind) in enumerate(layout.types.items()):
+        column = [row[position] for row in values]
+        is_text = kind == "str"
+        columns[name] = (
+            pd.Categorical(pd.Index(column, dtype="str")) if is_text else np.array(column, kind)
+        )
     return columns

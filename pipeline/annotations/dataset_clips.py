@@ -1,4 +1,4 @@
-"""The clips that a dataset wants, of all its parts and for pretraining."""
+"""List the clips that a dataset wants, for all its subsets and for pretraining."""
 
 import logging
 from dataclasses import fields
@@ -76,13 +76,13 @@ def _want_subset(raw: Path, subset: Subset, params: Params) -> Wanted:
 
 
 def _want_pretraining(raw: Path, wanted: list[Wanted], params: Params) -> list[Wanted]:
-    """Clips for each backbone that is trained on labels, from the lists of the training parts."""
+    """Return clips for each backbone trained on labels, from the training subsets' lists."""
     have = pd.concat([want.clips["clip"] for want in wanted])
     wants = []
     for name, pretrained in params.data.pretrained.items():
         if pretrained.labels is None or pretrained.clips_per_label is None:
             continue
-        # Only training parts: a validation clip must not be seen before it is scored.
+        # Only training subsets: a validation clip must not be seen before it is scored.
         listed = [subset for subset in params.subsets("train") if subset.clip_list is not None]
         if not listed:
             raise ValueError(
@@ -109,7 +109,7 @@ def _want_pretraining(raw: Path, wanted: list[Wanted], params: Params) -> list[W
 
 
 def _count_unlisted(raw: Path, subset: Subset, clips: pd.DataFrame) -> int:
-    """Clips that none of the part's file lists names; 0 when there is another kind of source."""
+    """Count clips that none of the subset's file lists names; 0 if it has other sources."""
     lists = [source.list for source in subset.sources if isinstance(source, FilesSource)]
     if len(lists) < len(subset.sources):
         return 0

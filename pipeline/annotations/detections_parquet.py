@@ -18,7 +18,7 @@ _KINDS = {
 
 
 def read_detections_parquet(path: Path, split: str | None = None) -> pd.DataFrame:
-    """Return the table of `ava_csv.read_detections`; numbers are widened to float64 exactly.
+    """Read the table of `ava_csv.read_detections`; numbers are widened to float64 exactly.
 
     Args:
         split: which rows to read, where the file has a column `split`; a file of a single split
@@ -26,7 +26,7 @@ def read_detections_parquet(path: Path, split: str | None = None) -> pd.DataFram
 
     Raises:
         ValueError: no parquet, a column is missing or of another type, a value is missing, or the
-            split is not told or not there.
+            split is not named or not there.
     """
     try:
         file = pq.ParquetFile(path, read_dictionary=["video_id"])
@@ -67,7 +67,9 @@ def _column(path: Path, name: str, column: pa.ChunkedArray) -> pd.Series:
 def _chosen_split(path: Path, of_split: pd.Series, split: str | None) -> str:
     known = sorted(of_split.unique())
     if split is None and len(known) > 1:
-        raise ValueError(f"{path}: found splits {known}, expected to be told one of them (--split)")
+        raise ValueError(
+            f"{path}: found splits {known}, expected one of them to be named (--split)"
+        )
     if split is not None and split not in known:
         raise ValueError(f"{path}: found splits {known}, expected {split!r}")
     return split if split is not None else "".join(known)

@@ -1,4 +1,4 @@
-"""Keyframes: the annotated seconds of a part, and how tables about them find each other.
+"""Keyframes: the annotated seconds of a subset, and how tables about them find each other.
 
 A keyframe is a video and a timestamp. One file writes it "0902", the next "902.000000", so
 timestamps are compared as whole microseconds and never as floats or texts.
@@ -23,7 +23,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def keyframe_keys(*tables: pd.DataFrame) -> list[Integers]:
-    """One number per row of each table, equal where video and timestamp are.
+    """Return one number per row of each table, equal where video and timestamp are.
 
     Args:
         tables: each with video_id and timestamp (seconds).
@@ -54,7 +54,7 @@ def key_timestamps(keys: Integers) -> npt.NDArray[np.float64]:
 
 
 def sorted_positions(columns: Mapping[str, npt.NDArray[Any] | pd.Series]) -> Integers:
-    """[rows] where each row of the sorted table stands in `columns`; the first column counts most.
+    """Return [rows] the order that sorts `columns`; the first column counts most.
 
     Equal rows keep their order and NaN comes last, as with `np.lexsort`, in a fifth of its time.
     """
@@ -67,7 +67,7 @@ def sorted_positions(columns: Mapping[str, npt.NDArray[Any] | pd.Series]) -> Int
 def annotated_keyframes(
     ground_truth: pd.DataFrame, excluded: pd.DataFrame
 ) -> tuple[pd.DataFrame, Integers]:
-    """The keyframes that a ground truth table speaks of, people or not, without the excluded ones.
+    """Return the keyframes that a ground truth table names, without the excluded ones.
 
     Returns: the keyframes (video_id, timestamp), sorted; and [rows of ground truth] the position of
         each row's keyframe among them, -1 where it is excluded.
@@ -87,7 +87,7 @@ def annotated_keyframes(
 
 
 def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
-    """Return which clip shows each keyframe.
+    """Choose the clip that shows each keyframe.
 
     Several clips of one video may contain a second: the one where it is most central wins, because
     it has the most frames on both sides; then the earlier one, then the first by name.
@@ -113,7 +113,7 @@ def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:
     keyframe, position, off_centre = keyframe[inside], position[inside], off_centre[inside]
     last_to_first = np.lexsort((rank[position], off_centre, keyframe))[::-1]
     chosen = np.full(len(keyframes), -1, np.int64)
-    # Of equal places the last assignment counts: the first of each keyframe.
+    # Of equal indices the last assignment counts: the first of each keyframe.
     chosen[keyframe[last_to_first]] = position[last_to_first]
     return chosen
 
@@ -132,7 +132,7 @@ def _pairs(left: "pd.Series[str]", right: "pd.Series[str]") -> tuple[Integers, I
 def keyframe_numbers(
     timestamps: npt.NDArray[np.float64], start_seconds: npt.NDArray[np.float64]
 ) -> Integers:
-    """Stored frame number of each keyframe, as `sampling.keyframe_number` gives it.
+    """Return the stored frame number of each keyframe, as `sampling.keyframe_number` gives it.
 
     Not clipped: 0 at the clip's very start, and one more than a short clip may have at its end.
     """

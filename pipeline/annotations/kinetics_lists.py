@@ -63,7 +63,7 @@ def read_clip_list(path: Path, videos: "pd.Series[str] | None" = None) -> pd.Dat
 
 
 def deduced_clips(keyframes: pd.DataFrame) -> pd.DataFrame:
-    """Clips for keyframes that no list covers: ten seconds with the keyframe in their middle.
+    """Return clips for keyframes that no list covers: ten seconds around the keyframe.
 
     The archives name their members by the exact span, which only a list can tell; a deduced clip
     can still be found in a folder that holds the whole video, and is otherwise reported missing.
@@ -77,7 +77,7 @@ def deduced_clips(keyframes: pd.DataFrame) -> pd.DataFrame:
 
 
 def clip_names(clips: pd.DataFrame) -> pa.Array:
-    """Return names of the clips' files, without extension, from video_id, start and end."""
+    """Return the names of the clips' files, without extension, from video_id, start and end."""
     start, end = (
         pc.utf8_lpad(pa.array(clips[name].to_numpy().astype(np.int64)).cast(pa.string()), 6, "0")
         for name in ("start_seconds", "end_seconds")

@@ -22,12 +22,12 @@ _USUAL_NAME = "^[0-9A-Za-z_-][0-9A-Za-z_.-]{0,199}$"  # safe without a closer lo
 
 @dataclass(frozen=True)
 class Wanted:
-    """Clips of one part, and the intervals of frames wanted from them.
+    """Clips of one subset, and the intervals of frames wanted from them.
 
     Attributes:
         clips: the columns of the clip table without windows and shard.
         intervals: clip, first, last: stored frame numbers, both included; they may overlap.
-        num_outside: keyframes outside the part's span, which no clip can show.
+        num_outside: keyframes outside the subset's span, which no clip can show.
     """
 
     clips: pd.DataFrame
@@ -36,7 +36,7 @@ class Wanted:
 
 
 def video_clips(keyframes: pd.DataFrame, span_seconds: tuple[float, float] | None) -> pd.DataFrame:
-    """One clip per video, named like it: `span_seconds` of it, or all of it (end: infinity)."""
+    """Return one clip per video, named like it: `span_seconds` of it, or all (end: infinity)."""
     start, end = span_seconds or (0.0, np.inf)
     videos = keyframes["video_id"].drop_duplicates().to_numpy()
     clips = pd.DataFrame({"label": "", "video_id": videos, "clip": videos})
@@ -44,7 +44,7 @@ def video_clips(keyframes: pd.DataFrame, span_seconds: tuple[float, float] | Non
 
 
 def listed_clips(keyframes: pd.DataFrame, clip_list: pd.DataFrame) -> pd.DataFrame:
-    """The clips of a Kinetics list, and deduced ones for keyframes that none of them shows."""
+    """Return the clips of a Kinetics list, and deduced ones for keyframes that none shows."""
     lost = keyframes[choose_clips(keyframes, clip_list) < 0]
     clips = pd.concat([clip_list, deduced_clips(lost)], ignore_index=True)
     return clips.drop_duplicates("clip", ignore_index=True)
@@ -60,7 +60,15 @@ def want_keyframes(
     frames_before: int,
     frames_after: int,
 ) -> Wanted:
-    """The clips that show a part's keyframes, with a window of frames around each of them."""
+    """Return the clips that show a subset's keyframes, with a window of frames around each.
+
+    Args:
+        keyframes: video_id, timestamp.
+        candidates: clips to choose from; label, video_id, clip, start_seconds, end_seconds.
+        subset, split: whose keyframes they are.
+        offset_seconds: where each clip starts inside the file that is downloaded.
+        frames_before, frames_after: size of the window.
+    """
     chosen = choose_clips(keyframes, candidates)
     covered = chosen >= 0
     timestamps, chosen = keyframes["timestamp"].to_numpy()[covered], chosen[covered]
@@ -129,14 +137,14 @@ def want_labels(
 def clip_table(
     wanted: Sequence[Wanted], sharded_subsets: Sequence[str], shards: Sequence[str]
 ) -> pd.DataFrame:
-    """Join what parts and pretraining want into the clip table.
+    """Join what subsets and pretraining want into the clip table.
 
-    A clip that two parts share gets the same windows in both rows, so that either row tells all of
-    what is to be stored of it. A pretraining clip that a part has already is not listed again.
+    A clip that two subsets share gets the same windows in both rows, so that either row tells all
+    that is to be stored. A pretraining clip that a subset has already is not listed again.
 
     Args:
-        wanted: of the parts first, of pretraining last.
-        sharded_parts: parts whose clips are fetched one by one; the others' shard stays empty.
+        wanted: of the subsets first, of pretraining last.
+        sharded_subsets: subsets whose clips are fetched one by one; the others' shard stays empty.
 
     Raises:
         ValueError: a name that cannot be a file's, or one clip with two spans.
@@ -192,7 +200,7 @@ def window_texts(intervals: pd.DataFrame) -> "pd.Series[str]":
 def last_numbers(
     start_seconds: npt.NDArray[np.float64], end_seconds: npt.NDArray[np.float64]
 ) -> Integers:
-    """Number of the last stored frame that a clip of this span can have; huge without an end."""
+    """Return the last frame number that a clip of this span can have; huge without an end."""
     # Frame n shows second (n - 1) / FPS, which must lie before the end.
     lengths = np.minimum(end_seconds - start_seconds, 1e6)
     return np.maximum(np.ceil(FPS * lengths - 1e-6), 1).astype(np.int64)

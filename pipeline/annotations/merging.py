@@ -61,14 +61,14 @@ REASONS = (
     "duplicate row",
 )
 
-WHOLE_FRAME = np.array([0, 0, 1, 1, 1], np.float64)  # stands in where nobody was proposed
+WHOLE_FRAME = np.array([0, 0, 1, 1, 1], np.float64)  # used where no person was proposed
 
 Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class MergedSubset:
-    """One part's rows of the index, and where everything else went.
+    """One subset's rows of the index, and where everything else went.
 
     Attributes:
         index: rows of `INDEX_SCHEMA` without proposals, sorted by video and timestamp.
@@ -92,12 +92,12 @@ def merge_subset(
     lost: "pd.Series[str]",
     window: tuple[int, int],
 ) -> MergedSubset:
-    """Make the index of one part, but for its proposals.
+    """Return the index of one subset, but for its proposals.
 
     Args:
-        ground truth: as from `read_ground_truth`.
+        ground_truth: as from `read_ground_truth`.
         excluded: as from `read_exclusions`.
-        clips: the part's rows of the clip table, without those for pretraining only.
+        clips: the subset's rows of the clip table, without those for pretraining only.
         lost: what happened to each clip, by clip: empty, or a kind of `coverage.lost_clips`.
         window: stored frames needed before and after a keyframe.
     """
@@ -152,7 +152,7 @@ def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
     boxes = dict(zip(BOX, numbers.T, strict=False))
     order = sorted_positions({"keyframe": keys, "score": -numbers[:, 4], **boxes})
     keys, numbers = keys[order], numbers[order]
-    # Two parts may share a video: each keyframe of either takes its own copy of the stretch.
+    # Two subsets may share a video: each keyframe of either takes its own copy of the rows.
     first, after = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
     offsets = np.append(0, np.cumsum(after - first))
     rows = joined_ranges(first, after - first)
@@ -212,13 +212,13 @@ def locate_keyframes(
 
 
 def _taken(texts: "pd.Series[str]", places: Integers) -> pd.api.extensions.ExtensionArray:
-    """Return the texts at these places, empty at -1."""
+    """Return the texts at these positions, empty at -1."""
     found = pa.array(texts, pa.string()).take(pa.array(places, mask=places < 0))
     return pd.Series(pc.fill_null(found, "").to_pandas(), dtype="str").array
 
 
 def _sorted_rows(ground_truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
-    """The rows in a fixed order, boxes cut at the frame's edge, with their keyframe's position."""
+    """Return the rows in a fixed order, boxes cut at the frame's edge, with their keyframe."""
     columns = {name: ground_truth[name].to_numpy(np.float64).clip(0, 1) for name in BOX}
     action = ground_truth["action_id"].to_numpy().clip(0, ACTIONS.stop).astype(np.int16)
     order = sorted_positions({"keyframe": places, **columns, "action_id": action})
@@ -229,7 +229,7 @@ def _sorted_rows(ground_truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
 def _dropped_rows(
     rows: pd.DataFrame, keyframe_reasons: npt.NDArray[np.int8]
 ) -> npt.NDArray[np.int8]:
-    """Return [rows] position in `REASONS` of the first that applies, 0 for rows to keep."""
+    """Return [rows] the index in `REASONS` of the first that applies, 0 for rows to keep."""
     keyframe, action = rows["keyframe"].to_numpy(), rows["action_id"].to_numpy()
     person = action != 0
     known = (action >= ACTIONS.start) & (action < ACTIONS.stop)
@@ -258,7 +258,7 @@ def _dropped_rows(
 
 
 def _ground_truth_lists(people: pd.DataFrame, num_keyframes: int) -> dict[str, Any]:
-    """Return boxes of each keyframe, and the labels of each box.
+    """Return the boxes of each keyframe, and the labels of each box.
 
     Kinetics has no person ids, so equal coordinates mean the same person.
 

@@ -1,4 +1,4 @@
-"""Results of a long detection, kept batch by batch: what is done is not detected again.
+"""Keep the results of a long detection batch by batch: what is done is not detected again.
 
 A text file: on the first line what the results depend on, then one JSON line per finished batch,
 some 0.4 kB a keyframe. It outlives the job: a later one with more shards detects only what is new.

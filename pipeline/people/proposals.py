@@ -34,7 +34,7 @@ Array = npt.NDArray[np.float64]
 
 
 def read_proposals(path: Path) -> pd.DataFrame:
-    """Return proposals from a published pickle (.pkl), a .csv or a .parquet, as the ending says.
+    """Read proposals from a published pickle (.pkl), a .csv or a .parquet, as the ending says.
 
     A pickle maps "video,ssss" (or "video,%.6f") to [N, 4 or 5] boxes; a csv has the columns in the
     order of `COLUMNS`, with or without a header; the score may be left out of either and is 1 then.
@@ -57,7 +57,7 @@ def read_proposals(path: Path) -> pd.DataFrame:
 
 
 def select_proposals(proposals: pd.DataFrame, keyframes: pd.DataFrame) -> pd.DataFrame:
-    """The proposals of the given keyframes, each once: by keyframe, best first, then by box."""
+    """Return the proposals of these keyframes, each once: by keyframe, best first, then by box."""
     keys, wanted = keyframe_keys(proposals, keyframes)
     mine = proposals.assign(keyframe=keys)[np.isin(keys, wanted)]
     order = np.lexsort(
@@ -83,7 +83,7 @@ def write_proposals(path: Path, proposals: pd.DataFrame) -> None:
 def best_overlaps(ground_truth: pd.DataFrame, proposals: pd.DataFrame) -> Array:
     """Return [ground truth rows] the best IoU of each box with a proposal of its keyframe.
 
-    The share at or above 0.5 is the recall: no detector behind can find more people than that.
+    The share at or above 0.5 is the recall: no later detector can find more persons than that.
     """
     ground_truth_keys, keys = keyframe_keys(ground_truth, proposals)
     order = np.argsort(keys, kind="stable")

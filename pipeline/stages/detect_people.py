@@ -1,7 +1,7 @@
-"""Find the people of a split's keyframes: published proposals, or a detector where there are none.
+"""Detect the persons of a split's keyframes, where no proposals are published.
 
 In: raw annotations, the clip table, stored frames. Out: proposals/<split>.parquet
-(`pipeline/people/proposals.py`), and beside it .<split>.parquet.<part>.partial: what the
+(`pipeline/people/proposals.py`), and beside it .<split>.parquet.<subset>.partial: what the
 detector has found, some 0.4 kB a keyframe. A killed job, or one with other clips, goes on from it.
 """
 
@@ -20,8 +20,9 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--proposals", type=Path, required=True, help="the file to write")
     add_lock_flags(flags)
     args = flags.parse_args(argv)
+    from pipeline.core.source_code import code_digest
     from pipeline.download.data_lock import open_lock
-    from pipeline.people.split_people import detect_people
+    from pipeline.people.person_boxes import detect_people
     from pipeline.settings.params import load_params
 
     params = load_params(args.params)
@@ -29,7 +30,14 @@ def main(argv: list[str] | None = None) -> None:
         raise ValueError(f"--split: found {args.split!r}, expected one of {params.splits}")
     lock = open_lock(args.lock, args.accept_changed)
     counts = detect_people(
-        args.raw, args.frames, args.clips, args.split, args.proposals, params, lock
+        raw=args.raw,
+        frames=args.frames,
+        clips=args.clips,
+        split=args.split,
+        proposals=args.proposals,
+        params=params,
+        lock=lock,
+        code=code_digest("detect_people"),
     )
     write_summary(args.summary, counts)
 

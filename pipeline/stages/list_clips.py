@@ -1,4 +1,4 @@
-"""List the clips to have, and the frames of each that some variant looks at.
+"""List the clips that the study needs, and the frames of each that some variant reads.
 
 In: the raw annotations. Out: the clip table (`pipeline/clips.py`).
 """
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.annotations.dataset_clips import list_clips
     from pipeline.settings.params import load_params
 
-    counts = list_clips(args.raw, args.clips, load_params(args.params))
+    counts = list_clips(raw=args.raw, clips=args.clips, params=load_params(args.params))
     write_summary(args.summary, counts)
 
 

@@ -25,9 +25,17 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.annotations.index_files import Inputs, merge_annotations
     from pipeline.settings.params import load_params
 
-    inputs = Inputs(args.raw, args.clips, args.videos, args.cut, args.frames, args.proposals)
-    params = load_params(args.params)
-    counts = merge_annotations(inputs, args.index, args.coverage, params)
+    inputs = Inputs(
+        raw=args.raw,
+        clips=args.clips,
+        videos=args.videos,
+        cut=args.cut,
+        frames=args.frames,
+        proposals=args.proposals,
+    )
+    counts = merge_annotations(
+        inputs, index=args.index, coverage=args.coverage, params=load_params(args.params)
+    )
     write_summary(args.summary, counts)
 
 

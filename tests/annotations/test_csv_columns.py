@@ -71,6 +71,13 @@ def test_broken_file_names_file_and_row(file, content, message):
     assert "\n" not in str(refusal.value)
 
 
+def test_bytes_that_are_no_text_print_nothing(file, capfd):
+    with pytest.raises(ValueError, match=r"row 3: found video_id '\\udcff', expected text"):
+        read_detections(file(PLAIN.encode() + b"\xff,1\n"))
+
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "content",
     [gzip.compress(PLAIN.encode() * 50)[:-20], b"no gzip at all"],
@@ -103,13 +110,13 @@ def test_whole_seconds_are_judged_by_how_they_are_written(file):
 
 
 def test_rows_of_other_widths_stand_where_they_stood_in_every_block(file, monkeypatch):
-    monkeypatch.setattr(csv_columns, "_BLOCK", 2**16)
+    monkeypatch.setattr(csv_columns, "_BLOCK_BYTES", 2**16)
     long = [f"v{number % 7},{number},0,0,1,1,{number % 80 + 1},5" for number in range(60_000)]
     for number in (0, 30_001, 59_999):
         long[number] = f"v9,{number}"
     long[41_000] = "w,41000,0,0,1,1,3"  # no person id
     text = "\n".join(long)
-    assert len(text) > 10 * csv_columns._BLOCK
+    assert len(text) > 10 * csv_columns._BLOCK_BYTES
 
     ground_truth = read_ground_truth(file(text))
 
@@ -139,7 +146,12 @@ ROW = st.one_of(
 )
 
 
-@given(st.lists(ROW, max_size=12), st.booleans(), st.integers(0, 12), st.sampled_from([1, 50]))
+@given(
+    st.lists(ROW, min_size=1, max_size=12),
+    st.booleans(),
+    st.integers(0, 12),
+    st.sampled_from([1, 50]),
+)
 @settings(deadline=None, max_examples=30)
 def test_fast_and_slow_reading_agree_and_parts_joined_are_the_whole(
     folder, rows, scored, cut, block
@@ -149,7 +161,7 @@ def test_fast_and_slow_reading_agree_and_parts_joined_are_the_whole(
         (folder / name).write_text("".join(part))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_columns, "_BLOCK", block)
+        patch.setattr(csv_columns, "_BLOCK_BYTES", block)
         patch.setattr(csv_columns, "_read_slowly", lambda path, layout: None)
         whole = read_detections(folder / "whole")
     parts = [read_detections(folder / name) for name in ("first", "second")]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.models.checkpoints import read_weights, write_weights
-from pipeline.people.people_detector import load_detector
+from pipeline.people.person_detector import load_detector
 
 
 def read_detector(path: Path) -> object:

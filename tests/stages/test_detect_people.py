@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.index_files import read_person_boxes
-from pipeline.people import people_detector
-from pipeline.people import split_people as stage
-from pipeline.people.split_people import detect_people
+from pipeline.people import person_boxes as stage
+from pipeline.people import person_detector
+from pipeline.people.person_boxes import detect_people
 from pipeline.stages.detect_people import main
 from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
@@ -278,9 +278,9 @@ def stand_in(
         score = 0.5 + float(stills[0].mean()) / 1000
         return [np.array([[0.25, 0.25, 0.75, 0.75, score]])] * len(stills)
 
-    monkeypatch.setattr(people_detector, "detect", detect)
-    monkeypatch.setattr(people_detector, "load_detector", lambda *_: None)
-    monkeypatch.setattr(people_detector, "fetch_weights", lambda *_: file)
+    monkeypatch.setattr(person_detector, "detect", detect)
+    monkeypatch.setattr(person_detector, "load_detector", lambda *_: None)
+    monkeypatch.setattr(person_detector, "fetch_weights", lambda *_: file)
     return seen
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 IMPORTS = (
     *LATE,
     "pipeline.annotations.dataset_clips",
-    "pipeline.people.split_people",
+    "pipeline.people.person_boxes",
     "pipeline.download.annotation_files",
 )
 # Runs a module whose files may not grow beyond a number of bytes. Its words go through a pipe, as

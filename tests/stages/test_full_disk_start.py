@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 # The stage with a detector that finds people anywhere; its weights are any file.
 DETECTION = """
 import numpy as np
-from pipeline.people import people_detector
+from pipeline.people import person_detector
 from pipeline.core.command import run
 from pipeline.stages.detect_people import main
 
@@ -30,15 +30,15 @@ def people(frame):
 def detect(detector, frames, *_):
     return [people(frame) for frame in frames]
 
-people_detector.detect = detect
-people_detector.load_detector = lambda *_: None
+person_detector.detect = detect
+person_detector.load_detector = lambda *_: None
 run(main)
 """
 
 
 @pytest.fixture(scope="module")
 def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisks]:
-    imports = (*IMPORTS, "pipeline.people.split_people", "pipeline.demo.mirror")
+    imports = (*IMPORTS, "pipeline.people.person_boxes", "pipeline.demo.mirror")
     disks = SmallDisks(tmp_path_factory.mktemp("log") / "log.txt", imports)
     yield disks
     disks.close()

@@ -1,4 +1,4 @@
-"""Find people in images with torchvision's Faster R-CNN (ResNet-50 FPN v2, trained on COCO).
+"""Detect persons in images with torchvision's Faster R-CNN (ResNet-50 FPN v2, trained on COCO).
 
 H, W pixels  N boxes  K boxes of all levels of the feature pyramid  C channels
 
@@ -30,7 +30,7 @@ SHORT_SIDE_PX = 800  # images are enlarged to this, as in training
 
 
 def fetch_weights(address: str, sha256: str | None, lock: DataLock = UNLOCKED) -> Path:
-    """The checkpoint at a path, or at an address: downloaded once, beside torch's other models.
+    """Return the checkpoint at a path, or at an address: it is downloaded once, to torch's folder.
 
     Published names end in the first eight hex digits of the sha256: unless a hash is pinned, a file
     of such a name must have them. What lies beside torch's models is used when the pinned or the
@@ -67,9 +67,9 @@ def fetch_weights(address: str, sha256: str | None, lock: DataLock = UNLOCKED) -
 
 def _download(address: str, path: Path, sha256: str | None, lock: DataLock) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    patience = RetryPolicy(timeout_seconds=30.0, attempts=6)
+    policy = RetryPolicy(timeout_seconds=30.0, attempts=6)
     try:
-        fetch_locked(address, path, patience, lock, sha256=sha256)
+        fetch_locked(address, path, policy, lock, sha256=sha256)
     except ValueError as error:
         raise ValueError(f"detect_people.weights: {error}") from None
 
@@ -126,7 +126,7 @@ def detect(
     min_side_px: int,
     device: torch.device,
 ) -> list[npt.NDArray[np.float64]]:
-    """Return the people in each image.
+    """Return the persons in each image.
 
     Args:
         detector: as from `load_detector`; called with [3, H, W] tensors of 0..1.
@@ -136,7 +136,7 @@ def detect(
     Returns: for each image [N, 5]: x1, y1, x2, y2 as fractions of W and H, score; best first.
     """
     tensors = [torch.from_numpy(image).to(device).permute(2, 0, 1) / 255 for image in images]
-    people = []
+    persons = []
     for image, found in zip(images, detector(tensors), strict=True):
         boxes = found["boxes"].double().cpu().numpy()
         scores = found["scores"].double().cpu().numpy()
@@ -145,8 +145,8 @@ def detect(
         height, width, _ = image.shape
         fractions = boxes[wanted] / [width, height, width, height]
         rows = np.column_stack([fractions.clip(0, 1), scores[wanted]])
-        people.append(rows[np.argsort(-rows[:, 4], kind="stable")])
-    return people
+        persons.append(rows[np.argsort(-rows[:, 4], kind="stable")])
+    return persons
 
 
 def align_rois(

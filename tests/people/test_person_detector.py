@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.download.data_lock import DataLock
 from pipeline.models.vision import import_torchvision
-from pipeline.people.people_detector import (
+from pipeline.people.person_detector import (
     NUM_CLASSES,
     align_rois,
     detect,
