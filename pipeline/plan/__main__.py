@@ -1,17 +1,62 @@
 """Say what building the configured dataset will take: downloads, disk, time; and what is there.
 
-Estimated from published sizes, from the clip table when it is there, and, with --ask, from what the
-hosts say. Warns when the disk is too small; with --check that is exit code 1.
+Estimated from published sizes and, when it is there, from the clip table: orders of magnitude. A
+disk that is too small is a warning; with --check that is exit code 1.
 """
 
 import argparse
+import csv
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.core.command import run
 from pipeline.plan.figures import GB, Means, Step
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = _parse(argv)
+    from pipeline.plan.disk import disks_of
+    from pipeline.plan.stages import plan_steps
+    from pipeline.settings.params import load_params
+
+    params = load_params(args.params)
+    means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)
+    steps = plan_steps(params, args.root, means)
+    has_cache = (args.root / ".dvc").is_dir()
+    disks = disks_of(steps, args.root, params.dataset, has_cache)
+    lines = [f"dataset {params.dataset}", table(steps)]
+    lines += [f"{step.stage}: {note}" for step in steps for note in step.notes]
+    if has_cache:
+        lines.append("DVC's cache holds a second copy, unless the file system makes reflinks.")
+    lines += [f"free for {', '.join(each.folders)}: {_amount(each.free_bytes)}" for each in disks]
+    videos = args.root / "data" / params.dataset / "videos"
+    if again := tables_to_try_again(videos, params.every_job):
+        lines.append(
+            "clips that may come in a later run: snakemake --cores 4 --forcerun "
+            + " ".join(map(str, again))
+        )
+    lacking = [each for each in disks if each.lacking_bytes]
+    lines += [
+        f"WARNING: the disk of {', '.join(each.folders)} is too small by "
+        f"{_amount(each.lacking_bytes)}"
+        for each in lacking
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    if lacking and args.check:
+        sys.exit(1)
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    flags.add_argument("--params", type=Path, default=Path("params.yaml"), help="the settings")
+    flags.add_argument("--root", type=Path, default=Path(), help="folder of data and results")
+    flags.add_argument("--check", action="store_true", help="exit code 1 when a disk is too small")
+    flags.add_argument("--megabytes-per-second", type=float, default=30.0, help="of the network")
+    flags.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
+    return flags.parse_args(argv)
 
 
 def table(steps: Sequence[Step]) -> str:
@@ -28,6 +73,23 @@ def table(steps: Sequence[Step]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tables_to_try_again(videos: Path, jobs: Iterable[str]) -> list[Path]:
+    """Return the tables of videos with clips that no source has given and a later run may get."""
+    from pipeline.download.youtube_refusals import may_come_later
+
+    there: set[str] = set()
+    open_: dict[Path, set[str]] = {}
+    paths = [videos / f"{job}.csv" for job in jobs]
+    for path in filter(Path.is_file, paths):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row.get("status") == "ok":
+                    there.add(row["clip"])
+                elif may_come_later(row.get("reason") or ""):
+                    open_.setdefault(path, set()).add(row["clip"])
+    return [path for path, clips in open_.items() if clips - there]
+
+
 def _amount(num_bytes: float) -> str:
     if num_bytes < 5e4:
         return "-"
@@ -41,49 +103,6 @@ def _duration(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds / 86400:.1f} days"
-
-
-def main(argv: list[str] | None = None) -> None:
-    flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    flags.add_argument("--params", type=Path, default=Path("params.yaml"), help="the settings")
-    flags.add_argument("--root", type=Path, default=Path(), help="folder of data and results")
-    flags.add_argument("--ask", action="store_true", help="ask the hosts for sizes")
-    flags.add_argument(
-        "--check", action="store_true", help="exit code 1 when the disk is too small"
-    )
-    flags.add_argument("--megabytes-per-second", type=float, default=30.0, help="of the network")
-    flags.add_argument("--cores", type=int, default=os.cpu_count() or 1)
-    flags.add_argument("--teraflops", type=float, default=40.0, help="a second, of the GPU")
-    args = flags.parse_args(argv)
-    from pipeline.plan.disk import disks_of
-    from pipeline.plan.steps import plan_steps, tables_to_ask_again
-    from pipeline.settings.params import load_params
-
-    params = load_params(args.params)
-    means = Means(args.megabytes_per_second * 1e6, args.cores, args.teraflops * 1e12)
-    steps = plan_steps(params, args.root, means, args.ask)
-    has_cache = (args.root / ".dvc").is_dir()
-    disks = disks_of(steps, args.root, params.dataset, has_cache)
-    lines = [f"dataset {params.dataset}", table(steps)]
-    lines += [f"{step.stage}: {note}" for step in steps for note in step.notes]
-    if has_cache:
-        lines.append("DVC's cache holds a second copy, unless the file system makes reflinks.")
-    lines += [f"free for {', '.join(each.folders)}: {_amount(each.free_bytes)}" for each in disks]
-    videos = args.root / "data" / params.dataset / "videos"
-    if again := tables_to_ask_again(videos, params.every_job):
-        lines.append(
-            "clips that may come in a later run: snakemake --cores 4 --forcerun "
-            + " ".join(map(str, again))
-        )
-    lacking = [each for each in disks if each.lacking_bytes]
-    for each in lacking:
-        short = _amount(each.lacking_bytes)
-        lines.append(
-            f"WARNING: the disk is too small by {short}, that of {', '.join(each.folders)}"
-        )
-    sys.stdout.write("\n".join(lines) + "\n")
-    if lacking and args.check:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

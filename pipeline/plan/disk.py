@@ -30,20 +30,20 @@ class Disk:
 
 
 def disks_of(steps: Sequence[Step], root: Path, dataset: str, has_cache: bool) -> list[Disk]:
-    """The file systems that will hold data, results and DVC's cache, links and mounts followed.
+    """Return the file systems of data, results and DVC's cache, links and mounts followed.
 
     Args:
+        steps: the estimates of all stages.
         root: folder of `data`, `results` and `.dvc`.
+        dataset: whose data it is.
         has_cache: whether DVC's cache will hold a copy of everything.
     """
     needed = {f"data/{dataset}": 0.0, f"results/{dataset}": 0.0}
-    if has_cache:
-        needed[".dvc/cache"] = sum(step.linked_bytes for step in steps)
     for step in steps:
         to_come = max(0.0, step.disk_bytes - step.there_bytes)
         needed[f"{'results' if step.stage in OF_RESULTS else 'data'}/{dataset}"] += to_come
-        if has_cache:
-            needed[".dvc/cache"] += to_come
+    if has_cache:
+        needed[".dvc/cache"] = sum(needed.values())
     disks: dict[int, list[str]] = {}
     for folder in needed:
         disks.setdefault(_device(root / folder), []).append(folder)
@@ -62,27 +62,18 @@ def can_link(folder: Path, data: Path) -> bool:
     return folder.is_dir() and _device(folder) == _device(data)
 
 
-def bytes_there(paths: Iterable[Path], is_linked: bool = False) -> float:
-    """Return bytes of files and of folders, of a file with several names once.
-
-    Args:
-        is_linked: leave out files that have a name elsewhere, too: those take no room here.
-    """
+def bytes_there(paths: Iterable[Path]) -> float:
+    """Return the bytes of files and of folders, of a file with several names once."""
     sizes: dict[tuple[int, int], int] = {}
-    names_elsewhere: dict[tuple[int, int], int] = {}
     for path in paths:
-        inside = (Path(place, name) for place, _, names in os.walk(path) for name in names)
+        inside = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
         for file in [path] if path.is_file() else inside:
             try:
                 status = os.lstat(file)
             except FileNotFoundError:  # a job may be at work
                 continue
-            key = status.st_dev, status.st_ino
-            sizes[key] = status.st_size
-            names_elsewhere[key] = names_elsewhere.get(key, status.st_nlink) - 1
-    return float(
-        sum(size for key, size in sizes.items() if not (is_linked and names_elsewhere[key]))
-    )
+            sizes[status.st_dev, status.st_ino] = status.st_size
+    return float(sum(sizes.values()))
 
 
 def _device(path: Path) -> int:
@@ -92,4 +83,4 @@ def _device(path: Path) -> int:
 def _existing(path: Path) -> Path:
     """Return the path, or the nearest folder above it that is there, links resolved first."""
     path = path.resolve()
-    return next(place for place in (path, *path.parents) if place.exists())
+    return next(each for each in (path, *path.parents) if each.exists())
