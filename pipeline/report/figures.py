@@ -117,7 +117,7 @@ def steps_chart(study: Study) -> Chart | None:
     axes.set_xlabel("points of mAP (line: 95 % interval)")
     axes.grid(axis="x")
     texts = "; ".join(f"{name} {step_cell(step)}" for name, step in steps)
-    title = "Steps to the row above; blue: the interval leaves zero out"
+    title = "Steps to the variant above; blue: the interval leaves zero out"
     return _chart(figure, "steps", title, f"Points of mAP to the row above: {texts}.")
 
 

@@ -35,7 +35,7 @@ class Variant:
     train: Train
     metrics: dict[str, Any]  # its metrics.json
     errors: dict[str, Any]  # its errors.json: split to analysis
-    step: Step | None  # to the row above it; None in the first row
+    step: Step | None  # to the variant above it; None in the first row
     published: float | None  # mAP in percent that the study's authors published; never ours
 
     @property
