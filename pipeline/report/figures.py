@@ -118,7 +118,7 @@ def steps_chart(study: Study) -> Chart | None:
     axes.grid(axis="x")
     texts = "; ".join(f"{name} {step_cell(step)}" for name, step in steps)
     title = "Steps to the variant above; blue: the interval leaves zero out"
-    return _chart(figure, "steps", title, f"Points of mAP to the row above: {texts}.")
+    return _chart(figure, "steps", title, f"Points of mAP to the variant above: {texts}.")
 
 
 def errors_chart(study: Study) -> Chart | None:
