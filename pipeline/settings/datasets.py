@@ -11,9 +11,9 @@ JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, 
 
 
 class Section(BaseModel):
-    """Unknown keys and wrong types are errors; "3" is not a number."""
+    """Unknown keys and wrong types are errors; "3" is not a number, nor is infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class AnnotationFile(Section):

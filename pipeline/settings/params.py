@@ -4,7 +4,8 @@ A stage's values are its section, then what `datasets.<dataset>.settings.<stage>
 then (for training) what the variant says differently.
 """
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ from pipeline.settings.sections import (
 )
 
 # Stages whose values a dataset may change: those that depend on the size of its frames or models.
+NAME = re.compile("[A-Za-z][A-Za-z0-9_-]*")  # part of paths, commands and addresses in DVC
 PER_DATASET = ("list_clips", "extract_frames", "pretrain", "train", "evaluate")
 
 
@@ -69,7 +71,9 @@ class Params(Section):
     def __init__(self, raw: Mapping[str, Any], file: str, dataset: str | None = None) -> None:
         name = dataset or raw.get("dataset")
         try:
-            super().__init__(**_merged(raw, name))
+            values = _merged(raw, name)
+            _check_overridden(raw)
+            super().__init__(**values)
         except ValidationError as error:
             raise ValueError(f"{file}: {_first_mistake(error, str(name))}") from None
         except ValueError as error:
@@ -146,6 +150,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _starts(self) -> Self:
+        _check_names(f"datasets.{self.dataset}.pretrained", self.data.pretrained)
         for variant, train in self.trainings.items():
             if train.pretrained not in self.data.pretrained:
                 raise ValueError(
@@ -208,6 +213,8 @@ def _merged(raw: Mapping[str, Any], name: Any) -> dict[str, Any]:
     top = ["dataset", *STAGES, "variants", "datasets"]
     _check_keys("", raw, top, exact=True)
     datasets = _mapping(raw, "datasets")
+    _check_names("datasets", datasets)
+    _check_names("variants", _mapping(raw, "variants"))
     if name not in datasets:
         raise ValueError(f"dataset: found {name!r}, expected one of {list(datasets)}")
     data = _mapping(datasets, name, "datasets.")
@@ -226,6 +233,25 @@ def _merged(raw: Mapping[str, Any], name: Any) -> dict[str, Any]:
     }
     trainings = {key: {**train, **own} for key, own in own_values.items()}
     return {**values, "dataset": name, "data": data, "trainings": trainings}
+
+
+def _check_overridden(raw: Mapping[str, Any]) -> None:
+    """Check the sections as they stand, with the values that a dataset or variant overrides."""
+    for stage, kind in STAGES.items():
+        start = {"pretrained": ""} if stage == "train" else {}  # which only a variant names
+        try:
+            kind.model_validate({**start, **raw[stage]})
+        except ValidationError as error:
+            raise ValueError(_first_mistake(error, "", (stage,))) from None
+
+
+def _check_names(where: str, names: Iterable[object]) -> None:
+    for name in names:
+        if not isinstance(name, str) or NAME.fullmatch(name) is None:
+            raise ValueError(
+                f"{where}: found the name {str(name)[:80]!r}, expected a letter, then letters, "
+                "digits, _ or -"
+            )
 
 
 def _stage_values(
@@ -251,11 +277,18 @@ def _check_keys(
         raise ValueError(f"{place}missing key {missing}; it takes {list(allowed)}")
 
 
-def _first_mistake(error: ValidationError, dataset: str) -> str:
+def _first_mistake(error: ValidationError, dataset: str, inside: tuple[str, ...] = ()) -> str:
+    """Return key, what was found and what is expected of the first mistake.
+
+    Args:
+        dataset: whose section `data` is.
+        inside: keys that lead to what was checked.
+    """
     mistake = error.errors()[0]
-    first, *rest = mistake["loc"] or ("",)
+    location = (*inside, *mistake["loc"])
+    first, *rest = location or ("",)
     where = {"data": f"datasets.{dataset}", "trainings": "variants"}.get(str(first), str(first))
-    *owner, key = filter(None, [where, *map(str, rest)]) if mistake["loc"] else [""]
+    *owner, key = filter(None, [where, *map(str, rest)]) if location else [""]
     place = ".".join([*owner, key])
     if mistake["type"] == "extra_forbidden":
         kinds: dict[tuple[str, int], type[Section]] = {

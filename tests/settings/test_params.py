@@ -88,7 +88,7 @@ MISTAKES = {
     "text for a number": (
         "train.max_rois",
         "3",
-        r"variants\..*max_rois: found '3', expected: .*integer",
+        r"train\.max_rois: found '3', expected: .*integer",
     ),
     "negative": ("train.clip_norm", -1.0, r"clip_norm: found -1\.0, expected: .*greater than 0"),
     "bad sampling": (
@@ -101,6 +101,13 @@ MISTAKES = {
         "min",
         r"temporal_pool: found 'min', .*'mean' or 'max'",
     ),
+    "infinite": ("train.clip_norm", float("inf"), r"clip_norm: found inf, expected: .*finite"),
+    "overridden by the dataset": (
+        "train.epochs",
+        "ten",
+        r"train\.epochs: found 'ten', expected: .*integer",
+    ),
+    "overridden range": ("pretrain.dropout", 1.5, r"pretrain\.dropout: found 1\.5, expected"),
     "unknown dataset": ("dataset", "ava", r"dataset: found 'ava', expected one of \['demo'"),
     "unknown start": (
         "variants.focal.pretrained",
@@ -134,6 +141,20 @@ MISTAKES = {
         r"settings: unknown key \['report",
     ),
 }
+
+
+@pytest.mark.parametrize("place", ["datasets", "variants", "datasets.demo.pretrained"])
+@pytest.mark.parametrize(
+    "name", ["lr0.1", "a b", "-x", "a/b", "..", "$(id)", "{x}", "a;b", "", 1, True]
+)
+def test_names_are_letters_digits_and_dashes(raw: dict[str, Any], place: str, name: object) -> None:
+    named = raw
+    for step in place.split("."):
+        named = named[step]
+    named[name] = next(iter(named.values()))
+
+    with pytest.raises(ValueError, match=rf"{place}.*: found .*, expected"):
+        Params(raw, "params.yaml")
 
 
 @pytest.mark.parametrize("name", MISTAKES)
