@@ -57,7 +57,7 @@ def report_of(scores: Scores, protocol_name: str, num_resamples: int) -> dict[st
     if num_resamples:
         draws = draw_videos(len(scores.matches.video_ids), num_resamples)
         resampled = resampled_mean_ap(scores.matches, draws)
-        found = interval(resampled, scores.mAP, draws.shape[1])
+        found = interval(resampled, scores.mAP, draws.shape[1], 0.0, 1.0)
         report["interval"] = None if found is None else [found.low, found.high]
         report["bootstrap"] = {"resamples": num_resamples, "videos": draws.shape[1]}
     return report

@@ -186,7 +186,7 @@ def per_class_table(
 def _described(scores: Scores, num_resamples: int) -> dict[str, object]:
     draws = draw_videos(len(scores.matches.video_ids), num_resamples)
     resampled = resampled_mean_ap(scores.matches, draws)
-    found = interval(resampled, scores.mAP, draws.shape[1])
+    found = interval(resampled, scores.mAP, draws.shape[1], 0.0, 1.0)
     return {
         "mAP": _number(scores.mAP),
         "interval": None if found is None else [found.low, found.high],

@@ -101,22 +101,27 @@ class Interval:
     high: float
 
 
-def interval(values: Floats, estimate: float, num_videos: int) -> Interval | None:
-    """95 % interval about an estimate.
+def interval(
+    values: Floats,
+    estimate: float,
+    num_videos: int,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> Interval | None:
+    """Return the 95 % interval about an estimate, or None when nothing can be told.
 
     Args:
         values: [R] the same in every resample, NaN where it has none.
         estimate: of all the videos, each once.
         num_videos: behind the estimate; fewer than two tell nothing about others.
-
-    Returns: None when nothing can be told.
+        least, most: values that are possible; the interval is cut there.
     """
     known = values[~np.isnan(values)]
     if len(known) == 0 or num_videos < 2 or math.isnan(estimate):
         return None
     low, high = np.percentile(known, PERCENT)
     reach = max(estimate - low, high - estimate) * few_videos_factor(num_videos)
-    return Interval(float(estimate - reach), float(estimate + reach))
+    return Interval(float(max(estimate - reach, least)), float(min(estimate + reach, most)))
 
 
 def few_videos_factor(num_videos: int) -> float:
@@ -151,4 +156,4 @@ def step_of(difference: float, values: Floats, num_videos: int) -> Step:
     """Return the same from the [R] differences of the resamples."""
     known = values[~np.isnan(values)]
     changed = float((known * difference <= 0).mean()) if len(known) else float("nan")
-    return Step(difference, interval(values, difference, num_videos), changed)
+    return Step(difference, interval(values, difference, num_videos, -1.0, 1.0), changed)

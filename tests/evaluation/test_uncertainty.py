@@ -99,6 +99,12 @@ def test_interval_reaches_as_far_as_the_farther_percentile():
     assert (found.low, found.high) == pytest.approx((400 - 575, 400 + 575))
 
 
+def test_interval_of_few_videos_stays_within_what_is_possible():
+    found = interval(np.array([0.2, 0.9]), 0.5, 2, 0.0, 1.0)
+
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
 # Student's quantiles at 97.5 % for V - 1 degrees of freedom, from a printed table.
 @pytest.mark.parametrize(
     ("num_videos", "student"), [(3, 4.3027), (5, 2.7764), (20, 2.0930), (64, 1.9983)]
