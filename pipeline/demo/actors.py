@@ -65,10 +65,10 @@ class Actor:
     leaves: float = float("inf")  # second from which on the person is gone
 
     def doing(self, t: float) -> Interval:
-        """Return the stretch on at second `t`."""
-        for stretch in self.intervals:
-            if stretch.start <= t < stretch.end:
-                return stretch
+        """Return the interval on at second `t`."""
+        for interval in self.intervals:
+            if interval.start <= t < interval.end:
+                return interval
         return self.intervals[-1]
 
 
@@ -82,43 +82,43 @@ class Figure(NamedTuple):
     seated: bool
 
 
-def _pose(stretch: Interval, t: float) -> Pose:
-    body, arms = BODIES[stretch.body], ARMS[stretch.arms]
-    clock = t - (stretch.start + stretch.end) / 2 if stretch.body in CENTRED else t
-    return arms.move(t, stretch.style, body.pose(clock, stretch.style))
+def _pose(interval: Interval, t: float) -> Pose:
+    body, arms = BODIES[interval.body], ARMS[interval.arms]
+    clock = t - (interval.start + interval.end) / 2 if interval.body in CENTRED else t
+    return arms.move(t, interval.style, body.pose(clock, interval.style))
 
 
-def _position(actor: Actor, stretch: Interval, t: float) -> tuple[float, int]:
+def _position(actor: Actor, interval: Interval, t: float) -> tuple[float, int]:
     """Return ground point below the hip, x in pixels, and the facing."""
     x1, x2 = actor.slot
     height = actor.look.height_px
     half = 0.34 * height
-    speed = SPEED.get(stretch.body, 0.0) * height
+    speed = SPEED.get(interval.body, 0.0) * height
     room = (x2 - x1) - 2 * half
     # Short rooms would turn a walker round every moment: then it walks on the spot.
     if speed == 0.0 or room < 1.2 * speed:
-        return x1 + stretch.home * (x2 - x1), stretch.facing
-    way = (stretch.home * 2 * room + stretch.facing * speed * (t - stretch.start)) % (2 * room)
+        return x1 + interval.home * (x2 - x1), interval.facing
+    way = (interval.home * 2 * room + interval.facing * speed * (t - interval.start)) % (2 * room)
     there = way < room
     offset = way if there else 2 * room - way
-    return x1 + half + offset, stretch.facing if there else -stretch.facing
+    return x1 + half + offset, interval.facing if there else -interval.facing
 
 
-def _previous(actor: Actor, stretch: Interval) -> Interval | None:
-    index = actor.intervals.index(stretch)
+def _previous(actor: Actor, interval: Interval) -> Interval | None:
+    index = actor.intervals.index(interval)
     return actor.intervals[index - 1] if index else None
 
 
-def _mouth(stretch: Interval, t: float) -> float:
-    return 0.5 + 0.5 * sin(2 * pi * 4.3 * t) if stretch.arms == "talk" else 0.0
+def _mouth(interval: Interval, t: float) -> float:
+    return 0.5 + 0.5 * sin(2 * pi * 4.3 * t) if interval.arms == "talk" else 0.0
 
 
-def _held(stretch: Interval, skeleton: Skeleton, height: float, facing: int) -> Box | None:
-    if stretch.arms not in HELD:
+def _held(interval: Interval, skeleton: Skeleton, height: float, facing: int) -> Box | None:
+    if interval.arms not in HELD:
         return None
-    width, tall, _ = HELD[stretch.arms]
+    width, tall, _ = HELD[interval.arms]
     (x, y), (far_x, far_y) = skeleton.hand_near, skeleton.hand_far
-    if stretch.arms == "carry":
+    if interval.arms == "carry":
         x, y = (x + far_x) / 2 + facing * 0.04 * height, (y + far_y) / 2 - 0.03 * height
     half_w, half_h = width * height / 2, tall * height / 2
     return x - half_w - 1, y - half_h - 1, x + half_w + 1, y + half_h + 1
@@ -135,26 +135,26 @@ def figure_at(actor: Actor, t: float) -> Figure | None:
     """Return the actor's figure at second `t`; None once the person has left."""
     if t >= actor.leaves:
         return None
-    stretch = actor.doing(t)
+    interval = actor.doing(t)
     height = actor.look.height_px
-    pose, (x, facing) = _pose(stretch, t), _position(actor, stretch, t)
-    before, share = _previous(actor, stretch), (t - stretch.start) / CHANGE_SECONDS
+    pose, (x, facing) = _pose(interval, t), _position(actor, interval, t)
+    before, share = _previous(actor, interval), (t - interval.start) / CHANGE_SECONDS
     if before is not None and share < 1:
         share = share * share * (3 - 2 * share)
         pose = blend(_pose(before, t), pose, share)
         x = (1 - share) * _position(actor, before, t)[0] + share * x
     skeleton = place(pose, (x, actor.ground_y), height, facing)
-    low, high = actor.slot[0] - stretch.reach_px, actor.slot[1] + stretch.reach_px
-    box = figure_box(skeleton, height, _held(stretch, skeleton, height, facing))
+    low, high = actor.slot[0] - interval.reach_px, actor.slot[1] + interval.reach_px
+    box = figure_box(skeleton, height, _held(interval, skeleton, height, facing))
     skeleton = shifted(skeleton, _inside(low, high, box[0], box[2]))
-    held = _held(stretch, skeleton, height, facing)
-    colour = HELD[stretch.arms][2] if held is not None else None
+    held = _held(interval, skeleton, height, facing)
+    colour = HELD[interval.arms][2] if held is not None else None
     return Figure(
         skeleton,
         facing,
-        _mouth(stretch, t),
+        _mouth(interval, t),
         (held, colour) if held is not None and colour is not None else None,
-        stretch.body == "sit",
+        interval.body == "sit",
     )
 
 
@@ -186,13 +186,13 @@ def draw_actor(image: Image, actor: Actor, t: float) -> None:
 
 def action_ids(actor: Actor, t: float) -> list[int]:
     """Return what the person does themselves at second `t`, as AVA action ids."""
-    stretch = actor.doing(t)
-    own = [BODIES[stretch.body].action_id]
-    arms = ARMS[stretch.arms].action_id
+    interval = actor.doing(t)
+    own = [BODIES[interval.body].action_id]
+    arms = ARMS[interval.arms].action_id
     return own if arms is None else [*own, arms]
 
 
 def is_resting(actor: Actor, t: float) -> bool:
     """Return whether the person has eyes and ears for what goes on around them at second `t`."""
-    stretch = actor.doing(t)
-    return motions.BODIES[stretch.body].resting and stretch.arms == "rest"
+    interval = actor.doing(t)
+    return motions.BODIES[interval.body].resting and interval.arms == "rest"

@@ -108,14 +108,14 @@ class Planner:
         home: float | None = None,
         reach_px: float = 0.0,
     ) -> None:
-        """Append a stretch; what is not given is drawn by lot."""
+        """Append an interval; what is not given is drawn by lot."""
         facing = facing or (1 if self.rng.random() < 0.5 else -1)
         home = float(self.rng.uniform(0.3, 0.7)) if home is None else home
         style = style or self.style()
         self.intervals[person].append(Interval(*span, *choice, style, facing, home, reach_px))
 
     def act(self, person: int, span: tuple[float, float], weights: dict[Choice, float]) -> None:
-        """Append a stretch of whatever has been seen least so far."""
+        """Append an interval of whatever has been seen least so far."""
         allowed = [c for c in weights if c[0] != "lie" or self.can_lie(person)]
         self.add(person, span, self.balance.pick(weights, allowed, self.seen(span)))
 

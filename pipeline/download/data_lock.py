@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -118,16 +119,10 @@ def fetch_locked(
         got = _usable(target, expected, is_new)
         try:
             if got is None:
+                url = expand(address, mirror)
+                have = partial(transfer, sha256=expected, identity=address, on_received=on_received)
                 with nullcontext(client) if client else open_client(policy) as web:
-                    got = transfer(
-                        web,
-                        expand(address, mirror),
-                        target,
-                        policy,
-                        sha256=expected,
-                        identity=address,
-                        on_received=on_received,
-                    )
+                    got = have(web, url, target, policy)
         except TransferError as error:
             why = error.reason
             if error.found is not None and sha256 is None and expected is not None:

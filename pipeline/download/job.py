@@ -87,8 +87,7 @@ def download_clips(
     Args:
         clips: the clip table, of all shards, without what earlier passes have.
         sources: those of this pass, by subset; subsets that have no more are left out.
-        shard: this shard's number, from 0.
-        num_shards: of the dataset.
+        shard, num_shards: this shard's number, from 0, of how many.
         videos, report: the folder and the table to make.
         limits: how to treat the hosts.
         lock: the hashes of what was downloaded before; a video that differs is not taken.

@@ -56,9 +56,9 @@ class MemberCutter:
         """Return whether a file serves what is wanted now: a cut one has nothing else."""
         if row.cut is None:
             return True
-        cut, stretch = row.cut, self._interval(row)
+        cut, interval = row.cut, self._interval(row)
         have = Interval(cut.row["windows"], cut.offset_seconds)
-        return have == stretch and cut.version == CUT_VERSION
+        return have == interval and cut.version == CUT_VERSION
 
     def cut(self, folder: Path, rows: Sequence[Fetched]) -> list[Fetched]:
         """Cut clips; the members themselves still lie beside the cut files afterwards.
@@ -92,10 +92,10 @@ class MemberCutter:
         return replace(row, path=str(path), bytes=file.bytes, sha256=file.sha256, cut=member)
 
     def _interval(self, row: Fetched) -> Interval | None:
-        stretch = self.intervals.get(row.clip)
-        if row.source in self.whole or stretch is None or not stretch.windows:
+        interval = self.intervals.get(row.clip)
+        if row.source in self.whole or interval is None or not interval.windows:
             return None
-        return stretch
+        return interval
 
 
 def _cut(task: tuple[Path, Iterable[tuple[Path, str, Interval]]], guard: Guard) -> list["Cut"]:
@@ -104,6 +104,6 @@ def _cut(task: tuple[Path, Iterable[tuple[Path, str, Interval]]], guard: Guard) 
 
     folder, members = task
     return [
-        cut_guarded(guard, path, folder, clip, stretch.windows, stretch.offset_seconds)
-        for path, clip, stretch in members
+        cut_guarded(guard, path, folder, clip, interval.windows, interval.offset_seconds)
+        for path, clip, interval in members
     ]

@@ -56,8 +56,7 @@ def detect_people(
     """Write the person boxes of one split; return counts and the recall of ground truth boxes.
 
     Of the boxes that were read or detected, `proposals`, each is in `boxes` or in a `dropped_...`.
-    What the detector has found stays in a hidden file beside `proposals`, one per subset, for a
-    later job with other clips; files of other subsets are removed.
+    What the detector finds stays in a hidden file per subset for a later job with other clips.
 
     Args:
         raw, frames: folders of the raw annotations and of the frame store.
@@ -77,9 +76,8 @@ def detect_people(
             # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
             partial = proposals.with_name(f".{proposals.name}.{subset.name}.partial")
             located = _with_frames(gaps, read_clips(clips), frames, subset, params)
-            found.append(
-                _detect_at(located, FrameStore(frames), params.detect_people, lock, partial, code)
-            )
+            store, settings = FrameStore(frames), params.detect_people
+            found.append(_detect_at(located, store, settings, lock, partial, code))
             in_use.add(partial)
         collected.append(select_proposals(pd.concat(found, ignore_index=True), keyframes))
         _add_counts(counts, subset.name, keyframes, found, collected[-1])

@@ -248,10 +248,8 @@ def _check_overridden(raw: Mapping[str, Any]) -> None:
 def _check_names(where: str, names: Iterable[object]) -> None:
     for name in names:
         if not isinstance(name, str) or NAME.fullmatch(name) is None:
-            raise ValueError(
-                f"{where}: found the name {str(name)[:80]!r}, expected a letter, then letters, "
-                "digits, _ or -"
-            )
+            expected = "a letter, then letters, digits, _ or -"
+            raise ValueError(f"{where}: found the name {str(name)[:80]!r}, expected {expected}")
 
 
 def _stage_values(
@@ -278,12 +276,7 @@ def _check_keys(
 
 
 def _first_mistake(error: ValidationError, dataset: str, inside: tuple[str, ...] = ()) -> str:
-    """Return key, what was found and what is expected of the first mistake.
-
-    Args:
-        dataset: whose section `data` is.
-        inside: keys that lead to what was checked.
-    """
+    """Return key, what was found and what is expected; `inside` leads to what was checked."""
     mistake = error.errors()[0]
     location = (*inside, *mistake["loc"])
     first, *rest = location or ("",)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -58,9 +59,7 @@ def detect(
     order = np.lexsort((action, box, row))
     row, box, action, score = (column[order] for column in (row, box, action, score))
     index = keyframes.index
-    corners = np.zeros((len(row), 4))
-    for start, stop in _runs(row):
-        corners[start:stop] = keyframes.proposals(int(row[start]))[box[start:stop]]
+    corners = _corners(keyframes, row, box)
     return pd.DataFrame(
         {
             "video_id": index.video_id.to_numpy(zero_copy_only=False)[row],
@@ -70,6 +69,16 @@ def detect(
             "score": score.astype(np.float64),
         }
     ).astype({"video_id": "str"})
+
+
+def _corners(
+    keyframes: EvaluationKeyframes, row: npt.NDArray[np.int64], box: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return [N, 4] the boxes by their keyframe's row and their number in it; rows ascend."""
+    corners = np.zeros((len(row), 4))
+    for start, stop in _runs(row):
+        corners[start:stop] = keyframes.proposals(int(row[start]))[box[start:stop]]
+    return corners
 
 
 def _detections(

@@ -79,8 +79,7 @@ def train_on_labels(
         processes: that share the training; the first one writes the results.
         params: the settings.
         name: a name in the dataset's `pretrained`.
-        clips: the clip table.
-        frames: folder of the stored frames.
+        clips, frames: the clip table and the folder of the stored frames.
         model: weights to write.
         state: where an interrupted training is saved.
         summary: where to write the counts.

@@ -1,6 +1,7 @@
 """Train the detector of one variant and write its files."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,42 +55,40 @@ def train_variant(
         params: the settings.
         variant: a name in `variants`.
         raw: folder of the annotation files.
-        index: folder of the keyframe indexes.
-        frames: folder of the stored frames.
+        index, frames: folders of the keyframe indexes and of the stored frames.
         pretrained: weights to start from.
-        model: last epoch's weights, to write.
-        best: best epoch's weights, to write.
+        model, best: weights of the last and of the best epoch, to write.
         history: table of epochs, to write.
         state: where an interrupted training is saved.
         summary: where to write the counts.
         code: digest of the source code that decides the result.
     """
     settings, values = params.train(variant), params.train_values(variant)
-
-    def build() -> ActionDetector:
-        detector = detector_of(settings)
-        load_start(detector, read_weights(pretrained), str(pretrained))
-        return detector
-
+    build = partial(_started, settings, pretrained)
     detector = prepared_model(build, settings, processes.local_rank)
     files = [pretrained, index / "train.parquet", *sorted(frames.glob("*.parquet"))]
     fingerprint = digest({**values, "code": code}, files)
     saved = SavedState(state, fingerprint, settings.save_every_minutes, processes.is_first)
-    tracked = TrackedRun(None, "")
-    if processes.is_first:
+    tracked = TrackedRun(None, "")  # the first process alone has a run
+    if is_first := processes.is_first:
         tracked = variant_run(params.dataset, variant, fingerprint)
     tracked.params(values)
     task = variant_task(params, variant, raw, index, FrameStore(frames), tracked, processes)
     trained = train(task, detector, settings, saved, processes)
-    if not processes.is_first:
+    if not is_first:
         return
-
     _write_history(history, trained.history)
     meta = {"variant": variant, "train": values, RUN_KEY: fingerprint}
-    write_weights(best, trained.best_weights, meta)
-    write_weights(model, detector.state_dict(), meta)
+    for path, weights in ((best, trained.best_weights), (model, detector.state_dict())):
+        write_weights(path, weights, meta)
     saved.discard()
     write_summary(summary, _counts(task, detector, settings, trained.history))
+
+
+def _started(settings: Train, pretrained: Path) -> ActionDetector:
+    detector = detector_of(settings)
+    load_start(detector, read_weights(pretrained), str(pretrained))
+    return detector
 
 
 def _write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

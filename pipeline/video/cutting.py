@@ -43,7 +43,7 @@ def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_sec
         source: the video.
         clip: name of the clip; the file is `<clip>.nut`, or a whole copy of a video whose packets
             do not tell when they are shown.
-        windows: first and last stored frame of each stretch, ascending; at least one.
+        windows: first and last stored frame of each interval, ascending; at least one.
         offset_seconds: where the clip starts, counted from the start of the video.
 
     Returns: the clip's row; damage and even a source that is no video are told there.
@@ -136,7 +136,7 @@ def packets_to_keep(
     leading frames (shown before it, decoded after it) thus never start a window.
 
     Args:
-        windows: first and last stored frame of each stretch.
+        windows: first and last stored frame of each interval.
         zero_seconds: file time of stored frame 1.
 
     Returns: [N] whether to keep each packet.

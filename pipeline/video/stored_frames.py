@@ -104,7 +104,7 @@ def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
 
 
 def _intervals(breaks: npt.NDArray[np.bool_], length: int) -> tuple[Integers, Integers]:
-    """First and last position of each stretch of `length` rows, given [length - 1] breaks."""
+    """First and last position of each interval of `length` rows, given [length - 1] breaks."""
     heads = np.flatnonzero(np.append(True, breaks)[:length])
     return heads, np.append(heads[1:], length)[: len(heads)] - 1
 
