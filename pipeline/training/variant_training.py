@@ -59,8 +59,7 @@ def train_variant(
         pretrained: weights to start from.
         model, best: weights of the last and of the best epoch, to write.
         history: table of epochs, to write.
-        state: where an interrupted training is saved.
-        summary: where to write the counts.
+        state, summary: where an interrupted training is saved, and where the counts go.
         code: digest of the source code that decides the result.
     """
     settings, values = params.train(variant), params.train_values(variant)
