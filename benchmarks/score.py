@@ -28,8 +28,8 @@ import resource, sys
 from pathlib import Path
 from pipeline.evaluation.uncertainty import draw_videos, paired_step
 from pipeline.evaluation.file_scores import score_files
-ground truth, first, second, labels = map(Path, sys.argv[1:])
-a, b = (score_files(ground truth, path, labels) for path in (first, second))
+ground_truth, first, second, labels = map(Path, sys.argv[1:])
+a, b = (score_files(ground_truth, path, labels) for path in (first, second))
 def cpu():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
