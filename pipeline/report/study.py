@@ -69,6 +69,7 @@ class Study:
     keyframes: pd.DataFrame  # the main split's index: clip, frame, boxes, labels...
     best_detections: pd.DataFrame  # of the best variant on the main split
     best_matches: Matches
+    num_resamples: int  # behind the intervals
 
     @property
     def best(self) -> Variant:
@@ -137,6 +138,7 @@ def load_study(params: Params, results: Path, raw: Path, index: Path, coverage: 
         keyframes=keyframes,
         best_detections=read_split_detections(best / "detections.parquet", split),
         best_matches=best_scores.matches,
+        num_resamples=params.evaluate.bootstrap_resamples,
     )
 
 
