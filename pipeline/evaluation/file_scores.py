@@ -5,12 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.annotations.ava_csv import (
-    read_class_list,
-    read_detections,
-    read_exclusions,
-    read_ground_truth,
-)
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.annotations.detections_parquet import read_detections_parquet
 from pipeline.evaluation.metrics import CATEGORIES, Scores, score_detections
 from pipeline.evaluation.protocols import protocol

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotations.ava_csv import BOX, read_class_list
+from pipeline.annotations.ava_csv import BOX
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.annotated_keyframes import Floats
 from pipeline.evaluation.matching import Matches
 from pipeline.evaluation.metrics import (

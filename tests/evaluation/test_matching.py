@@ -13,12 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.annotations.ava_csv import (
-    read_class_list,
-    read_detections,
-    read_exclusions,
-    read_ground_truth,
-)
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.metrics import score_detections
 from tests.evaluation.small_tables import FEW, WHOLE, as_table, score
 
