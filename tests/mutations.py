@@ -162,10 +162,17 @@ MUTATIONS = [
         SCORE,
     ),
     Mutation(
-        "mmaction2's boxes are no float32",
+        "mmaction2's scores are no float32",
         "evaluation/matching.py",
         "if not rules.rounds_to_float32",
         "if True",
+        SCORE,
+    ),
+    Mutation(
+        "mmaction2's overlaps are no float32",
+        "evaluation/matching.py",
+        "number = np.float32 if rules.rounds_to_float32",
+        "number = np.float64 if rules.rounds_to_float32",
         SCORE,
     ),
     Mutation(

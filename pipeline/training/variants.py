@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.annotations.ava_csv import read_class_list
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.metrics import read_split_ground_truth, score_available
 from pipeline.evaluation.splits import SplitTables, with_joint
 from pipeline.models.backbone import Backbone
