@@ -18,9 +18,10 @@ from pipeline.annotations.listing import (
     want_labels,
 )
 from pipeline.clips import write_clips
-from pipeline.download.sources import NamedFiles, WantedClip, is_video, read_lines
 from pipeline.settings.params import Params
-from pipeline.settings.sections import FilesSource, Subset
+from pipeline.settings.sections import Subset
+from pipeline.sources.clip_files import NamedFiles, WantedClip, is_video, read_lines
+from pipeline.sources.files import FilesSource
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def list_clips(raw: Path, clips: Path, params: Params) -> dict[str, float]:
     sharded = [
         subset.name
         for subset in params.data.subsets
-        if any(source.kind != "archives" for source in subset.sources)
+        if any(not source.of_archives for source in subset.sources)
     ]
     table = clip_table([*wanted, *_want_pretraining(raw, wanted, params)], sharded, params.shards)
     write_clips(table, clips)

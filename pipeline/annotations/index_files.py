@@ -17,7 +17,8 @@ from pipeline.annotations.merging import INDEX_SCHEMA, MergedSubset, merge_subse
 from pipeline.clips import read_clips
 from pipeline.core.atomic import written_folder
 from pipeline.settings.params import Params
-from pipeline.settings.sections import ArchivesSource, Subset
+from pipeline.settings.sections import Subset
+from pipeline.sources.archives import ArchivesSource
 from pipeline.video.stored_frames import StoredFrames, read_stored_frames
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -42,53 +41,56 @@ class OneOf:
 
     Args:
         kinds: name to the class of its settings.
+        key: what the name is called beside settings.
     """
 
     kinds: Mapping[str, type[Extension]]
+    key: str = "name"
 
     def __get_pydantic_core_schema__(
         self, _source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         choices: dict[Any, CoreSchema] = {
-            # The name has done its work when the kind is chosen.
             f"<{name}>": core_schema.no_info_before_validator_function(
-                _without_name, handler.generate_schema(kind)
+                self._settings_alone, handler.generate_schema(kind)
             )
             for name, kind in self.kinds.items()
         }
-        union = core_schema.tagged_union_schema(choices, discriminator=_tag)
-        return core_schema.no_info_before_validator_function(partial(_named, self.kinds), union)
+        union = core_schema.tagged_union_schema(choices, lambda value: f"<{value[self.key]}>")
+        return core_schema.no_info_before_validator_function(
+            self._named,
+            union,
+            # A dump says which kind it was: results depend on it.
+            serialization=core_schema.plain_serializer_function_ser_schema(self._named),
+        )
 
     def __get_pydantic_json_schema__(
         self, _schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         with_settings = []
         for name, kind in self.kinds.items():
-            own = handler(kind.__pydantic_core_schema__)
-            own = handler.resolve_ref_schema(own)
-            properties = {"name": {"const": name}, **own.get("properties", {})}
-            required = ["name", *own.get("required", [])]
+            own = handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__))
+            properties = {self.key: {"const": name}, **own.get("properties", {})}
+            required = [self.key, *own.get("required", [])]
             with_settings.append({**own, "properties": properties, "required": required})
         return {"anyOf": [{"enum": list(self.kinds)}, *with_settings]}
 
+    def _named(self, value: object) -> dict[str, Any]:
+        """Return the settings with their name, whichever way they were given."""
+        known, key = list(self.kinds), self.key
+        if isinstance(value, Extension):
+            names = {kind: name for name, kind in self.kinds.items()}
+            return {key: names[type(value)], **value.model_dump()}
+        settings = {key: value} if isinstance(value, str) else value
+        if not isinstance(settings, dict) or key not in settings:
+            raise ValueError(f"found {value!r}, expected a name of {known}, or {{{key}: ...}}")
+        name = settings[key]
+        if not isinstance(name, str) or name not in self.kinds:
+            near = get_close_matches(str(name), known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"found {name!r}, expected one of {known}{hint}")
+        return settings
 
-def _named(kinds: Mapping[str, type[Extension]], value: object) -> object:
-    """Return the settings with their name, whichever way they were written."""
-    if isinstance(value, Extension):
-        return {"name": {kind: name for name, kind in kinds.items()}[type(value)], **dict(value)}
-    settings = {"name": value} if isinstance(value, str) else value
-    if not isinstance(settings, dict) or "name" not in settings:
-        raise ValueError(f"found {value!r}, expected a name of {list(kinds)}, or {{name: ...}}")
-    if settings["name"] not in kinds:
-        near = get_close_matches(str(settings["name"]), kinds, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"found {settings['name']!r}, expected one of {list(kinds)}{hint}")
-    return settings
-
-
-def _tag(value: Any) -> str:
-    return f"<{value['name']}>"
-
-
-def _without_name(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key != "name"}
+    def _settings_alone(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Leave out the name, which has done its work when the kind is chosen."""
+        return {key: value for key, value in settings.items() if key != self.key}

@@ -12,12 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Beside its own module. `pretrain` and `detect_people` may download a checkpoint, and the demo's
-# mirror may serve it: a pinned hash decides what they get, so `download` and `demo` do not count.
+# mirror may serve it: a pinned hash decides what they get, so these folders do not count there.
 CODE = {
     "draw_world": ("pipeline/demo",),
-    "download_annotations": ("pipeline/download",),
-    "list_clips": ("pipeline/annotations", "pipeline/download"),
-    "download": ("pipeline/download", "pipeline/video"),
+    "download_annotations": ("pipeline/download", "pipeline/sources"),
+    "list_clips": ("pipeline/annotations", "pipeline/sources"),
+    "download": ("pipeline/download", "pipeline/sources", "pipeline/video"),
     "cut_clips": ("pipeline/video",),
     "extract_frames": ("pipeline/video",),
     "detect_people": (
@@ -26,7 +26,7 @@ CODE = {
         "pipeline/video",
         "pipeline/models",
     ),
-    "merge_annotations": ("pipeline/annotations", "pipeline/video"),
+    "merge_annotations": ("pipeline/annotations", "pipeline/sources", "pipeline/video"),
     "pretrain": ("pipeline/training", "pipeline/models", "pipeline/video"),
     "train": (
         "pipeline/training",

@@ -13,9 +13,9 @@ from pipeline.core.progress import Progress
 from pipeline.download.archives import ARCHIVE_SUFFIXES, unpack
 from pipeline.download.data_lock import DataLock, fetch_locked
 from pipeline.download.http import RetryPolicy, open_client
-from pipeline.download.sources import is_address
 from pipeline.download.transfer import Transferred, hash_file
 from pipeline.settings.sections import AnnotationFile
+from pipeline.sources.clip_files import is_address
 
 SUMS = "SHA256SUMS"
 

@@ -19,8 +19,8 @@ from filelock import FileLock, Timeout
 from pipeline.core.atomic import written
 from pipeline.download.answers import TransferError
 from pipeline.download.http import RetryPolicy, open_client
-from pipeline.download.sources import MIRROR, expand
 from pipeline.download.transfer import OnReceived, Transferred, hash_file, transfer
+from pipeline.sources.clip_files import MIRROR, expand
 
 logger = logging.getLogger(__name__)
 

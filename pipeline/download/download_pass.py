@@ -1,30 +1,15 @@
 """The sources of a subset that are tried together, in one download pass.
 
 Later passes are only for clips that are still missing: archives have passes of their own, because
-what a shard's archives hold is known when all of them have been read. A new kind of source is a
-class in its own file and a line in `SOURCES`.
+what a shard's archives hold is known when all of them have been read.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from pipeline.download.archive_source import ArchiveList
-from pipeline.download.files_source import FileList
-from pipeline.download.folder_source import LocalFolder
-from pipeline.download.job_context import ClipSource
-from pipeline.download.youtube_source import VideoSite
-from pipeline.settings.sections import Source
-
-# By the `kind` of a source in params.yaml: made of its section and the folder of the raw
-# annotations, which holds the lists.
-SOURCES: dict[str, Callable[[Any, Path], ClipSource | ArchiveList]] = {
-    "archives": ArchiveList,
-    "files": FileList,
-    "folder": LocalFolder,
-    "youtube": VideoSite,
-}
+from pipeline.sources.source import ArchiveList, ClipSource, Source
 
 
 @dataclass(frozen=True)
@@ -56,10 +41,11 @@ def open_pass(sources: Iterable[Source], raw: Path) -> DownloadPass:
     archives: list[str] = []
     whole: set[str] = set()
     for section in sources:
-        source = SOURCES[section.kind](section, raw)
-        if isinstance(source, ArchiveList):
-            archives += source.archives
-            whole.update(source.archives if source.keeps_whole else ())
+        source = section.open(raw)
+        if section.of_archives:
+            listed = cast(ArchiveList, source)
+            archives += listed.archives
+            whole.update(listed.archives if listed.keeps_whole else ())
         else:
-            single.append(source)
+            single.append(cast(ClipSource, source))
     return DownloadPass(single, list(dict.fromkeys(archives)), frozenset(whole))

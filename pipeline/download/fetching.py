@@ -16,13 +16,14 @@ from pipeline.clips import is_safe_name
 from pipeline.core.disk_space import disk_named
 from pipeline.core.progress import Progress
 from pipeline.download.answers import TransferError
-from pipeline.download.archive_source import fetch_archive
+from pipeline.download.archive_reading import fetch_archive
 from pipeline.download.data_lock import DataLock
 from pipeline.download.http import open_client
-from pipeline.download.job_context import ClipSource, DownloadLimits, FileProgress, JobContext
+from pipeline.download.job_context import DownloadLimits, FileProgress, JobContext
 from pipeline.download.journal import Fetched, Journal
 from pipeline.download.member_cutting import MemberCutter
-from pipeline.download.sources import Found, WantedClip, is_address
+from pipeline.sources.clip_files import Found, WantedClip, is_address
+from pipeline.sources.source import ClipSource
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from pipeline.download.http import RetryPolicy
 from pipeline.download.job_context import DownloadLimits
 from pipeline.download.journal import Fetched, Journal
 from pipeline.download.member_cutting import Interval, MemberCutter
-from pipeline.download.sources import WantedClip
 from pipeline.download.video_table import clips_there, write_videos
 from pipeline.settings.params import Params
+from pipeline.sources.clip_files import WantedClip
 from pipeline.video.cut_table import CUTS, Cut, write_cuts
 
 logger = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from typing import Any
 
 from pipeline.core.atomic import link_or_copy, written
 from pipeline.download.data_lock import is_lockable
-from pipeline.download.sources import MIRROR
 from pipeline.download.transfer import Transferred, hash_file
+from pipeline.sources.clip_files import MIRROR
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,31 @@ def use_fast_convolutions(model: M) -> M:
     """Swap the convolutions and pools of `model` for fast ones, in place; return it."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            if type(layer) in FAST:
-                setattr(parent, name, FAST[type(layer)](layer))
+            if type(layer) is nn.Conv3d and _is_in_time_or_space(layer):
+                setattr(parent, name, FastConv3d(layer))
+            elif type(layer) is nn.MaxPool3d and _is_frame_by_frame(layer):
+                setattr(parent, name, FastMaxPool3d(layer))
     return model
+
+
+def _is_in_time_or_space(conv: nn.Conv3d) -> bool:
+    """Return whether `FastConv3d` computes the same; other networks have other convolutions."""
+    if (conv.dilation, conv.groups, conv.padding_mode) != ((1, 1, 1), 1, "zeros"):
+        return False
+    side, stride = conv.kernel_size[2], conv.stride[2]
+    in_time = ((3, 1, 1), (1, 1, 1), (1, 0, 0))
+    in_space = ((1, side, side), (1, stride, stride), (0, side // 2, side // 2))
+    return (conv.kernel_size, conv.stride, conv.padding) in (in_time, in_space)
+
+
+def _is_frame_by_frame(pool: nn.MaxPool3d) -> bool:
+    """Return whether `FastMaxPool3d` computes the same."""
+    sizes = (pool.kernel_size, pool.stride, pool.padding)
+    lengths, heights, widths = zip(
+        *(3 * (x,) if isinstance(x, int) else x for x in sizes), strict=True
+    )
+    plain = pool.dilation == 1 and not pool.ceil_mode and not pool.return_indices
+    return plain and lengths == (1, 1, 0) and heights == widths
 
 
 def for_inference(model: M, bfloat16: bool = False) -> M:
@@ -176,6 +198,3 @@ class _ProductsInTime(torch.autograd.Function):
         of_cells = (of_products_NM @ taps_MC).view_as(cells_BTHWC)
         of_taps = of_products_NM.t() @ cells_BTHWC.flatten(0, 3)
         return of_cells, of_taps.view(3, out, -1)
-
-
-FAST: dict[type[nn.Module], Any] = {nn.Conv3d: FastConv3d, nn.MaxPool3d: FastMaxPool3d}

@@ -7,7 +7,6 @@ Snakemake's affair (`snakemake -n`).
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.download.sources import is_address
 from pipeline.models.augmentations import crop_side
 from pipeline.plan import figures as known
 from pipeline.plan.disk import bytes_there, can_link
@@ -16,13 +15,14 @@ from pipeline.plan.subsets import subset_size
 from pipeline.sampling import FPS, Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import (
-    ArchivesSource,
-    FilesSource,
-    FolderSource,
     Subset,
     Train,
-    YouTubeSource,
 )
+from pipeline.sources.archives import ArchivesSource
+from pipeline.sources.clip_files import is_address
+from pipeline.sources.files import FilesSource
+from pipeline.sources.folder import FolderSource
+from pipeline.sources.youtube import YouTubeSource
 
 STORED = ("tar", "parquet", "csv")  # files of a shard of frames
 

@@ -1,12 +1,14 @@
 """The section of a dataset in params.yaml: its files, its subsets and what trainings start from."""
 
 from itertools import groupby
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.core.section import OneOf, Section
 from pipeline.models.zoo import BACKBONES, Network
+from pipeline.sources.source import Source
+from pipeline.sources.zoo import SOURCES
 
 Positive = Annotated[int, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -17,49 +19,6 @@ class AnnotationFile(Section):
     url: str = Field(description="Address or local path; archives are unpacked")
     name: str | None = Field(None, description="File name to keep, if not the address's own")
     sha256: Sha256 | None = Field(None, description="Hash that the file must have")
-
-
-class FilesSource(Section):
-    kind: Literal["files"] = Field(description="Single files of one folder on the web")
-    list: str = Field(description="File among the raw annotations: one file name per line")
-    url: str = Field(description="Address of the folder that holds the files")
-
-
-class FolderSource(Section):
-    kind: Literal["folder"] = Field(description="A local folder")
-    path: str = Field(description="Path of the folder")
-    trimmed: bool = Field(
-        False,
-        description="Whether a file named by a video's id alone holds one clip, not the video",
-    )
-
-
-class ArchivesSource(Section):
-    kind: Literal["archives"] = Field(description="tar.gz archives on the web")
-    list: str = Field(description="File among the raw annotations: one archive address per line")
-    keep: Literal["seconds", "whole"] = Field(
-        "seconds", description="What is stored of a clip: the seconds that are needed, or all of it"
-    )
-
-
-class YouTubeSource(Section):
-    kind: Literal["youtube"] = Field(description="YouTube, or another site that yt-dlp knows")
-    url: str = Field(
-        "https://www.youtube.com/watch?v={video_id}",
-        description="Address of a video, with {video_id} in it",
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _names_the_video(cls, value: str) -> str:
-        if "{video_id}" not in value:
-            raise ValueError(f"url {value!r}, expected one with {{video_id}} in it")
-        return value
-
-
-Source = Annotated[
-    FilesSource | FolderSource | ArchivesSource | YouTubeSource, Field(discriminator="kind")
-]
 
 
 class Subset(Section):
@@ -76,7 +35,7 @@ class Subset(Section):
         None, description="First and last annotated second, where all videos share them"
     )
     clip_list: str | None = Field(None, description="csv of labelled clips, as of Kinetics")
-    sources: list[Source] = Field(
+    sources: list[Annotated[Source, OneOf(SOURCES, key="kind")]] = Field(
         min_length=1, description="Sources in order; later ones only for clips still missing"
     )
 
@@ -96,7 +55,7 @@ class Subset(Section):
         A later pass is for what those before lack. No shard knows what the archives of another one
         hold: what is left for the next source only the tables of all shards tell.
         """
-        grouped = groupby(self.sources, key=lambda source: source.kind == "archives")
+        grouped = groupby(self.sources, key=lambda source: source.of_archives)
         return [list(sources) for _, sources in grouped]
 
 

@@ -16,15 +16,10 @@ from pipeline.models.zoo import BACKBONES, Network
 from pipeline.sampling import Sampling
 from pipeline.settings.datasets import JOINT_SPLIT as JOINT_SPLIT
 from pipeline.settings.datasets import AnnotationFile as AnnotationFile
-from pipeline.settings.datasets import ArchivesSource as ArchivesSource
 from pipeline.settings.datasets import Dataset as Dataset
-from pipeline.settings.datasets import FilesSource as FilesSource
-from pipeline.settings.datasets import FolderSource as FolderSource
 from pipeline.settings.datasets import Positive, Sha256
 from pipeline.settings.datasets import Pretrained as Pretrained
-from pipeline.settings.datasets import Source as Source
 from pipeline.settings.datasets import Subset as Subset
-from pipeline.settings.datasets import YouTubeSource as YouTubeSource
 
 Count = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]

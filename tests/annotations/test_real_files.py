@@ -13,8 +13,8 @@ from pipeline.annotations.keyframes import annotated_keyframes, choose_clips
 from pipeline.annotations.kinetics_lists import read_clip_list
 from pipeline.annotations.listing import listed_clips, want_keyframes
 from pipeline.annotations.merging import merge_subset
-from pipeline.download.sources import NamedFiles, WantedClip, is_video, read_lines
 from pipeline.people.proposals import BOX, read_proposals, select_proposals
+from pipeline.sources.clip_files import NamedFiles, WantedClip, is_video, read_lines
 from pipeline.video.stored_frames import StoredFrames
 
 KINETICS = "kinetics_val_v1.0.csv"

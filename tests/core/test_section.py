@@ -42,6 +42,7 @@ def test_a_name_alone_takes_the_defaults(value: object, expected: Extension) -> 
         ("x", ("kind",), "found 'x', expected one of ['plain', 'fancy']"),
         (3, ("kind",), "found 3, expected a name of ['plain', 'fancy'], or {name: ...}"),
         ({"amount": 1.0}, ("kind",), "or {name: ...}"),
+        ({"name": ["fancy"]}, ("kind",), "found ['fancy'], expected one of"),
         ({"name": "fancy", "amuont": 1.0}, ("kind", "<fancy>", "amuont"), "not permitted"),
         ({"name": "plain", "amount": 1.0}, ("kind", "<plain>", "amount"), "not permitted"),
         ({"name": "fancy", "amount": -1.0}, ("kind", "<fancy>", "amount"), "greater than or equal"),
@@ -72,3 +73,20 @@ def test_the_schema_offers_names_and_settings() -> None:
     assert (plain["required"], plain["properties"]) == (["name"], {"name": {"const": "plain"}})
     assert fancy["properties"]["name"] == {"const": "fancy"}
     assert fancy["properties"]["amount"]["minimum"] == 0
+
+
+@pytest.mark.parametrize("value", ["plain", "fancy", {"name": "fancy", "amount": 2.5}])
+def test_a_dump_says_which_kind_it_was_and_can_be_read_again(value: object) -> None:
+    owner = Owner(kind=value)
+
+    assert owner.model_dump()["kind"]["name"] == (value if isinstance(value, str) else "fancy")
+    assert (
+        Owner(**owner.model_dump()) == Owner.model_validate_json(owner.model_dump_json()) == owner
+    )
+
+
+def test_the_name_may_stand_under_another_key() -> None:
+    class Sourced(Section):
+        source: Annotated[Extension, OneOf({"fancy": Fancy}, key="kind")]
+
+    assert Sourced(source={"kind": "fancy", "amount": 2.0}).source == Fancy(amount=2.0)

@@ -13,7 +13,8 @@ from tests.small_dataset import read_yaml
 
 WATCHED_AS_VALUES = {"pipeline/core", "pipeline/settings"}
 # A pinned hash decides what these bring; see `pipeline/core/source_code.py`.
-FETCHING = {"pretrain": {"pipeline/download"}, "detect_people": {"pipeline/download"}}
+DOWNLOADING = {"pipeline/download", "pipeline/sources"}
+FETCHING = {"pretrain": DOWNLOADING, "detect_people": DOWNLOADING}
 MIRROR = "pipeline.demo.mirror_server"
 
 

@@ -50,7 +50,7 @@ def world(tmp_path_factory, elsewhere) -> World:
         messages: list[str] = []
         handler = logging.Handler()
         handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
-        logger = logging.getLogger("pipeline.download.archive_source")
+        logger = logging.getLogger("pipeline.download.archive_reading")
         logger.addHandler(handler)
         world.counts = {"00": world.download(), "00_2": world.download(number=1)}
         logger.removeHandler(handler)

@@ -110,7 +110,7 @@ def test_few_clips_lie_whole_on_the_disk_at_once(world, videos, monkeypatch):
         return cut(self, folder, rows)
 
     two = len(videos["a"]) + len(videos["b"])
-    monkeypatch.setattr("pipeline.download.archive_source.AT_ONCE_BYTES", two)
+    monkeypatch.setattr("pipeline.download.archive_reading.AT_ONCE_BYTES", two)
     monkeypatch.setattr(MemberCutter, "cut", watched)
 
     world.download()

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download.files_source import FileList
-from pipeline.download.folder_source import LocalFolder
-from pipeline.download.job_context import ClipSource
-from pipeline.download.sources import WantedClip
-from pipeline.settings.sections import FilesSource, FolderSource
+from pipeline.sources.clip_files import WantedClip
+from pipeline.sources.files import FileList, FilesSource
+from pipeline.sources.folder import FolderSource, LocalFolder
+from pipeline.sources.source import ClipSource
 from tests.download_world import World, video
 from tests.hostile_server import hostile_server
 from tests.small_archives import tar_gz
@@ -27,12 +26,12 @@ def folder(path: Path, *names: str, trimmed: bool = False) -> LocalFolder:
     for name in names:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(name.encode())
-    return LocalFolder(FolderSource(kind="folder", path=str(path), trimmed=trimmed), path)
+    return FolderSource(path=str(path), trimmed=trimmed).open(path)
 
 
 def listed(raw: Path, *names: str) -> FileList:
     (raw / "names.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    return FileList(FilesSource(kind="files", list="names.txt", url="https://x.org/v/"), raw)
+    return FilesSource(list="names.txt", url="https://x.org/v/").open(raw)
 
 
 def whole(name: str) -> WantedClip:

@@ -12,9 +12,9 @@ from yt_dlp.utils import DownloadError, UnavailableVideoError
 from pipeline.core.disk_space import DiskFullError
 from pipeline.demo.mirror_server import serve
 from pipeline.download.answers import TransferError
-from pipeline.download.sources import Span
 from pipeline.download.youtube import REFUSALS_IN_A_ROW, YouTubeReader, format_chooser
 from pipeline.settings.sections import YouTube
+from pipeline.sources.clip_files import Span
 from pipeline.video.cutting import cut_clip
 from pipeline.video.frame_reader import Damage, read_frames
 from pipeline.video.rgb import to_rgb

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.download.sources import Span
 from pipeline.download.youtube import proxy_for
+from pipeline.sources.clip_files import Span
 from tests.counter_videos import write_video
 from tests.download.test_youtube import reader, shown
 from tests.hostile_server import hostile_server

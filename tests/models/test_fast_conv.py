@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.fast_conv import FAST, FastConv3d, for_inference, use_fast_convolutions
+from pipeline.models.fast_conv import FastConv3d, for_inference, use_fast_convolutions
 from pipeline.models.networks import build_detector
 from pipeline.models.slow_only import ConvNorm, SlowOnly, slowonly_r50, slowonly_tiny
 
@@ -112,7 +112,7 @@ def test_no_plain_layer_is_left_and_weights_keep_their_names_and_memory() -> Non
 
     fast = use_fast_convolutions(plain)
 
-    assert not any(type(layer) in FAST for layer in fast.modules())
+    assert not any(type(layer) in (nn.Conv3d, nn.MaxPool3d) for layer in fast.modules())
     assert {name: value.data_ptr() for name, value in fast.state_dict().items()} == names
 
 
@@ -149,3 +149,26 @@ def test_the_published_size_has_its_number_of_weights() -> None:
         model = slowonly_r50()
 
     assert sum(value.numel() for value in model.parameters()) == 31_634_496
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv3d(4, 4, 3, padding=1),
+        nn.Conv3d(4, 4, (2, 4, 4), stride=(2, 4, 4)),
+        nn.Conv3d(4, 4, (1, 3, 3)),
+        nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1), groups=2),
+        nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 2, 2), dilation=(1, 2, 2)),
+        nn.Conv3d(4, 4, (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0)),
+        nn.MaxPool3d(2),
+        nn.MaxPool3d((1, 3, 2), stride=(1, 2, 2)),
+        nn.MaxPool3d((1, 2, 2), ceil_mode=True),
+    ],
+)
+def test_layers_of_other_networks_stay_as_they_are(layer: nn.Module) -> None:
+    clip = torch.rand(1, 4, 4, 9, 9, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(layer)
+    expected = model(clip)
+
+    assert torch.equal(use_fast_convolutions(model)(clip), expected)
+    assert model[0] is layer

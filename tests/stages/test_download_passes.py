@@ -29,7 +29,7 @@ def test_archives_have_rounds_of_their_own(world):
 
     passes = Subset.model_validate(world.subset).passes
 
-    kinds = [[source.kind for source in each] for each in passes]
+    kinds = [[source.label for source in each] for each in passes]
     assert kinds == [["files", "youtube"], ["archives"] * 2, ["youtube"], ["archives"]]
 
 

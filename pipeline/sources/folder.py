@@ -3,22 +3,36 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.core.atomic import link_or_copy
-from pipeline.download.answers import TransferError
-from pipeline.download.sources import Found, NamedFiles, WantedClip, is_video
-from pipeline.download.transfer import Transferred, hash_file
-from pipeline.settings.sections import FolderSource
+from pydantic import Field
+
+from pipeline.sources.clip_files import Found, NamedFiles, WantedClip, is_video
+from pipeline.sources.source import Source
 
 if TYPE_CHECKING:
     from pipeline.download.job_context import FileProgress, JobContext
+    from pipeline.download.transfer import Transferred
+
+
+class FolderSource(Source):
+    """A local folder."""
+
+    label: ClassVar[str] = "folder"
+    path: str = Field(description="Path of the folder")
+    trimmed: bool = Field(
+        False,
+        description="Whether a file named by a video's id alone holds one clip, not the video",
+    )
+
+    def open(self, _raw: Path) -> "LocalFolder":
+        return LocalFolder(self)
 
 
 class LocalFolder:
     """Videos that lie in a folder already, at any depth, under their clip's or video's name."""
 
-    def __init__(self, source: FolderSource, raw: Path) -> None:
+    def __init__(self, source: FolderSource) -> None:
         path = Path(source.path)
         if not path.is_dir():
             raise ValueError(f"sources: {path}: found no folder, expected one with videos")
@@ -36,18 +50,8 @@ class LocalFolder:
 
     def fetch(
         self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
-    ) -> Transferred:
-        """Link the file where that is possible, so that it takes no second room."""
-        source = Path(found.source)
-        try:
-            there = hash_file(source)
-        except OSError as error:
-            raise TransferError(f"cannot be read: {error.strerror}", permanent=True) from error
-        if not there.bytes:
-            raise TransferError("empty file", permanent=True)
-        link_or_copy(source, target)
-        progress.received(there.bytes)
-        return there
+    ) -> "Transferred":
+        return job.link(Path(found.source), target, progress)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

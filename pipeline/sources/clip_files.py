@@ -1,7 +1,6 @@
-"""What every kind of source shares: the clips wanted, the files found, and the names of both.
+"""The clips wanted, the files found, and the names of both.
 
-Each kind is a class in a file of its own, a `job_context.ClipSource`; `download_pass` lists them. A
-source is recorded as params.yaml and the lists name it, `{mirror}` included: the loopback mirror
+A source is recorded as params.yaml and the lists name it, `{mirror}` included: the loopback mirror
 has another port in every run, and results must not.
 """
 

@@ -2,17 +2,30 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
-from pipeline.download.sources import Found, NamedFiles, WantedClip, expand, is_video, read_lines
-from pipeline.download.transfer import Transferred, transfer
-from pipeline.settings.sections import FilesSource
+from pydantic import Field
+
+from pipeline.sources.clip_files import Found, NamedFiles, WantedClip, is_video, read_lines
+from pipeline.sources.source import Source
 
 if TYPE_CHECKING:
     from pipeline.download.job_context import FileProgress, JobContext
+    from pipeline.download.transfer import Transferred
 
 logger = logging.getLogger(__name__)
+
+
+class FilesSource(Source):
+    """Single files of one folder on the web."""
+
+    label: ClassVar[str] = "files"
+    list: str = Field(description="File among the raw annotations: one file name per line")
+    url: str = Field(description="Address of the folder that holds the files")
+
+    def open(self, raw: Path) -> "FileList":
+        return FileList(self, raw)
 
 
 class FileList:
@@ -42,14 +55,5 @@ class FileList:
 
     def fetch(
         self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
-    ) -> Transferred:
-        return transfer(
-            job.client,
-            expand(found.source, job.mirror),
-            target,
-            job.retry_policy,
-            sha256=job.lock.expected(found.source),
-            identity=found.source,
-            on_received=progress.received,
-            on_opened=progress.opened,
-        )
+    ) -> "Transferred":
+        return job.transfer(found.source, target, progress)

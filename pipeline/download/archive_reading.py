@@ -17,22 +17,13 @@ from pipeline.download.archives import Member, keep_members
 from pipeline.download.job_context import FileProgress, JobContext
 from pipeline.download.journal import Fetched, FinishedArchive, digest
 from pipeline.download.member_cutting import AT_ONCE_BYTES
-from pipeline.download.sources import clip_names, expand, is_address, is_video, read_lines
 from pipeline.download.tar_stream import BLOCK_BYTES, DamagedArchiveError, TruncatedArchiveError
 from pipeline.download.transfer import stream
-from pipeline.settings.sections import ArchivesSource
+from pipeline.sources.clip_files import clip_names, expand, is_address, is_video
 
 logger = logging.getLogger(__name__)
 
 ARCHIVE_READINGS = 2  # a second reading tells a spoilt transfer from a spoilt archive
-
-
-class ArchiveList:
-    """A published list of archives; which clips they hold tells only reading them."""
-
-    def __init__(self, source: ArchivesSource, raw: Path) -> None:
-        self.archives = read_lines(raw / source.list)
-        self.keeps_whole = source.keep == "whole"
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Where videos come from: one class per kind of source, with its settings."""

@@ -1,0 +1,68 @@
+"""What a kind of source is: its settings in params.yaml, and what they open."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pipeline.core.section import Extension
+from pipeline.sources.clip_files import Found, WantedClip
+
+if TYPE_CHECKING:  # the settings need no network
+    from pipeline.download.job_context import FileProgress, JobContext
+    from pipeline.download.transfer import Transferred
+
+
+class ClipSource(Protocol):
+    """A source that gives clips one by one."""
+
+    name: str  # as it is called in the reason for a missing clip
+
+    def find(self, want: WantedClip) -> Found | None:
+        """Return the file of a clip, by the clip's name or else by its video's; None without one.
+
+        Whether the file is there tells only `fetch`.
+        """
+        ...
+
+    def fetch(
+        self,
+        job: "JobContext",
+        clip: str,
+        found: Found,
+        target: Path,
+        progress: "FileProgress",
+    ) -> "Transferred":
+        """Have the file at `target`, by what the job offers.
+
+        Raises:
+            TransferError: it is not available; `reason` says why.
+            OSError: the disk is full or not writable.
+        """
+        ...
+
+
+class ArchiveList(Protocol):
+    """A source of archives; which clips they hold tells only reading them."""
+
+    archives: list[str]  # addresses or paths, in the order in which they count
+    keeps_whole: bool  # whether clips are kept as they are
+
+
+class Source(Extension):
+    """The section of a source.
+
+    Attributes:
+        of_archives: whether `open` returns an `ArchiveList`; a download pass of its own reads it.
+    """
+
+    of_archives: ClassVar[bool] = False
+
+    def open(self, raw: Path) -> ClipSource | ArchiveList:
+        """Return the source itself.
+
+        Args:
+            raw: folder of the raw annotations, which holds the published lists.
+
+        Raises:
+            ValueError: a list or folder is not there.
+        """
+        raise NotImplementedError
