@@ -80,7 +80,7 @@ def test_dvc_watches_nothing_that_a_command_does_not_name(
 def test_every_dvc_command_runs_its_own_rule_only() -> None:
     stages = read_yaml((ROOT / "dvc.yaml").read_text())["stages"]
 
-    assert list(stages) == list(STAGES)
+    assert set(stages) == set(STAGES)
     for name, stage in stages.items():
         allowed = re.search(r"--allowed-rules (.*?) -- ", stage.get("do", stage)["cmd"])
         assert allowed is not None

@@ -10,7 +10,8 @@ from pipeline.models.zoo import BACKBONES, Network
 from pipeline.sources.source import Source
 from pipeline.sources.zoo import SOURCES
 
-Positive = Annotated[int, Field(gt=0)]
+MOST = 1_000_000_000  # no count or size of a study comes near it
+Positive = Annotated[int, Field(gt=0, le=MOST)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, scored as one
 
@@ -88,7 +89,9 @@ class Dataset(Section):
     synthetic: bool = Field(
         description="Whether draw_world makes it; {mirror} is then a local server"
     )
-    num_shards: Positive = Field(description="Shards that its clips are divided into, one job each")
+    num_shards: int = Field(
+        gt=0, le=10_000, description="Shards that its clips are divided into, one job each"
+    )
     class_list: str = Field(description="File of the action classes among the raw annotations")
     annotation_files: list[AnnotationFile] = Field(description="Published files to download")
     subsets: list[Subset] = Field(min_length=1, description="Its subsets, at least train and val")

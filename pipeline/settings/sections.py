@@ -4,7 +4,7 @@ Imports no torch: Snakemake reads the settings again in every job. What a datase
 in `datasets.py`.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,15 +15,15 @@ from pipeline.models.losses import LOSSES, Loss
 from pipeline.models.zoo import BACKBONES, Network
 from pipeline.sampling import Sampling
 from pipeline.settings.datasets import JOINT_SPLIT as JOINT_SPLIT
+from pipeline.settings.datasets import MOST, Positive, Sha256
 from pipeline.settings.datasets import AnnotationFile as AnnotationFile
 from pipeline.settings.datasets import Dataset as Dataset
-from pipeline.settings.datasets import Positive, Sha256
 from pipeline.settings.datasets import Pretrained as Pretrained
 from pipeline.settings.datasets import Subset as Subset
 
-Count = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-NonNegativeFloat = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+PositiveFloat = Annotated[float, Field(gt=0, le=MOST)]
+NonNegativeFloat = Annotated[float, Field(ge=0, le=MOST)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -161,7 +161,9 @@ class Train(Optimisation):
     """Training of a detector: the section `train` with the changes of a dataset and a variant."""
 
     epochs: Count = Field(description="Passes over the training data; 0 keeps the first weights")
-    pretrained: str = Field(description="What it starts from: a name in the dataset's pretrained")
+    pretrained: str = Field(
+        "", description="What it starts from: a name in the dataset's pretrained, in each variant"
+    )
     context: bool = Field(description="Whether the classifier sees the whole frame beside the box")
     temporal_pool: Literal["mean", "max"] = Field(description="Pooling over time")
     head: Annotated[Head, OneOf(HEADS)] = Field(
@@ -194,17 +196,27 @@ class Report(Section):
     )
 
 
+class StageSections(Section):
+    """One section per stage; a stage without settings needs none in the file."""
+
+    draw_world: DrawWorld = Field(description="The synthetic dataset of the demo")
+    download_annotations: DownloadAnnotations = Field(description="Download of published files")
+    list_clips: ListClips = Field(description="What is kept of each clip")
+    download: Download = Field(description="Download of videos")
+    cut_clips: CutClips = Field(CutClips(), description="Cutting of clips")
+    extract_frames: ExtractFrames = Field(description="Stored frames")
+    detect_people: DetectPeople = Field(description="Person detection")
+    merge_annotations: MergeAnnotations = Field(MergeAnnotations(), description="Index files")
+    pretrain: Pretrain = Field(description="Training of backbones on clip labels")
+    evaluate: Evaluate = Field(description="Evaluation of a trained variant")
+    report: Report = Field(description="Table and report")
+
+
+# `train` has one section per variant, made of its own and the variant's changes.
 STAGES: dict[str, type[Section]] = {
-    "draw_world": DrawWorld,
-    "download_annotations": DownloadAnnotations,
-    "list_clips": ListClips,
-    "download": Download,
-    "cut_clips": CutClips,
-    "extract_frames": ExtractFrames,
-    "detect_people": DetectPeople,
-    "merge_annotations": MergeAnnotations,
-    "pretrain": Pretrain,
+    **{
+        name: cast(type[Section], each.annotation)
+        for name, each in StageSections.model_fields.items()
+    },
     "train": Train,
-    "evaluate": Evaluate,
-    "report": Report,
 }

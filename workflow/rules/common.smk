@@ -10,13 +10,19 @@ sys.path.insert(0, str(workflow.basedir))
 from pipeline.core.locks import clear_stale_lock
 from pipeline.core.source_code import code
 from pipeline.sampling import Sampling
-from pipeline.settings.params import load_params
-from snakemake.exceptions import WorkflowError
+from pipeline.settings.named_files import missing_files
+from pipeline.settings.origins import tell_replaced
+from pipeline.settings.params import load_params, refuse
+from pipeline.settings.yaml_file import read_yaml
 
 try:
     PARAMS = load_params(Path("params.yaml"))
+    if workflow.is_main_process:
+        refuse(missing_files(PARAMS), "params.yaml")
+        tell_replaced(PARAMS, read_yaml(Path("params.yaml")))
 except (ValueError, OSError) as error:
-    raise WorkflowError(str(error)) from None
+    sys.stderr.write(f"{error}\n")
+    sys.exit(2)
 
 DATA = f"data/{PARAMS.dataset}"
 RESULTS = f"results/{PARAMS.dataset}"
