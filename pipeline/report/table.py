@@ -29,11 +29,7 @@ def head_of(train: Train) -> str:
     """Return the detector's head in words, `linear` or what was added to it."""
     parts = ["context"] if train.context else []
     parts += ["max over time"] if train.temporal_pool == "max" else []
-    return " + ".join([*parts, "MLP" if train.head == "mlp" else "linear"])
-
-
-def loss_of(train: Train) -> str:
-    return f"focal, γ {train.focal_gamma:g}" if train.loss == "focal" else "BCE"
+    return " + ".join([*parts, str(train.head)])
 
 
 def percent(value: float | None) -> str:
@@ -101,12 +97,14 @@ def columns(study: Study) -> list[Column]:
         "number",
         f"{name} against all ground truth",
     )
+    backbones = {str(each.train.backbone) for each in study.variants}
     return [
         Column("variant", lambda each: Cell(each.name)),
+        *([Column("backbone", lambda each: Cell(str(each.train.backbone)))][: len(backbones) - 1]),
         Column("sampling", lambda each: Cell(each.train.sampling)),
         Column("pretrain", lambda each: Cell(each.train.pretrained)),
         Column("head", lambda each: Cell(head_of(each.train))),
-        Column("loss", lambda each: Cell(loss_of(each.train))),
+        Column("loss", lambda each: Cell(str(each.train.loss))),
         Column(f"measured mAP ({name})", lambda each: measured(each, study.split), "measured"),
         *([whole] if study.missing_from(study.split) else []),
         *(
