@@ -63,7 +63,22 @@ def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) 
     # NaN marks a row without a person, so a written "nan" must not pass for one.
     bad = people & ~np.isfinite(coordinates).all(axis=1)
     _refuse_rows(path, table, bad.to_numpy(), BOX, "finite numbers")
+    # A box may reach over the edge by a little; one in pixels does by far.
+    inside = ((coordinates >= -1) & (coordinates <= 2)).all(axis=1)
+    _refuse_rows(
+        path, table, people.to_numpy() & ~inside, BOX, "fractions of the frame, not pixels"
+    )
     return table.assign(video_id=spelled_out(table["video_id"]))
+
+
+def refuse_swapped_corners(path: Path, ground_truth: pd.DataFrame) -> None:
+    """Raise ValueError with file and row of the first box with x2 < x1 or y2 < y1.
+
+    A build refuses such a file. Scores of someone's files follow the originals (`matching`).
+    """
+    x1, y1, x2, y2 = (ground_truth[name].to_numpy() for name in BOX)
+    bad = (x2 < x1) | (y2 < y1)
+    _refuse_rows(path, ground_truth, bad, BOX, "x1, y1, x2, y2 with x1 <= x2 and y1 <= y2")
 
 
 def read_detections(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pipeline.download.sources import Found, NamedFiles, WantedClip, expand, is_video, read_lines
+from pipeline.download.sources import (
+    Found,
+    WantedClip,
+    expand,
+    is_video,
+    listed_files,
+    read_lines,
+)
 from pipeline.download.transfer import Transferred, transfer
 from pipeline.settings.sections import FilesSource
 
@@ -31,8 +38,7 @@ class FileList:
                 others[0],
                 source.url,
             )
-        # Sorted: of two files of one video the same one is taken whatever the list's order.
-        self._files = NamedFiles(sorted(filter(is_video, lines)))
+        self._files = listed_files(lines)
 
     def find(self, want: WantedClip) -> Found | None:
         if (found := self._files.find(want)) is None:
