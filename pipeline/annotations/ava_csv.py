@@ -12,6 +12,7 @@ columns are read by `csv_columns`.
 Source: https://research.google.com/ava/download.html and ActivityNet's `get_ava_performance.py`.
 """
 
+import csv
 import math
 from pathlib import Path
 
@@ -112,9 +113,7 @@ def write_detections(path: Path, detections: pd.DataFrame) -> None:
     """Write the columns of `read_detections` as csv; reading it back gives the same float64 values.
 
     Whole seconds are written as AVA does (`0902`), fractions as AVA-Kinetics does (`17.500000`).
-
-    Raises:
-        ValueError: a video id that would need quotes, which AVA files do not have.
+    Ids with a comma or a quote are put in quotes, as csv has it; AVA's own have neither.
     """
     columns = {
         name: pa.array(detections[name].to_numpy(), type=_WRITTEN[_TYPES[name]])
@@ -124,7 +123,12 @@ def write_detections(path: Path, detections: pd.DataFrame) -> None:
     table = pa.table(columns)
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
     with written(path) as temporary:
-        arrow_csv.write_csv(table, temporary, options)
+        try:
+            arrow_csv.write_csv(table, temporary, options)
+        except pa.ArrowInvalid:  # an id that needs quotes: Arrow would put all texts into them
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+                csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _written_timestamps(timestamps: pd.Series) -> list[str]:
