@@ -41,7 +41,7 @@ _TYPES = {
 }
 _WRITTEN = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 _NO_ACTION = np.iinfo(np.int64).min  # of a row of two columns, until written ids are checked
-_LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
+LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
 
 
 def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
@@ -159,7 +159,7 @@ def _read_boxes(path: Path, columns: list[str], missing_last: float, strict: boo
 
 
 def _refuse_timestamps(path: Path, table: pd.DataFrame) -> None:
-    bad = ~(table["timestamp"].abs().to_numpy() < _LATEST_SECONDS)
+    bad = ~(table["timestamp"].abs().to_numpy() < LATEST_SECONDS)
     _refuse_rows(path, table, bad, ["timestamp"], "seconds")
 
 
