@@ -12,6 +12,7 @@ columns are read by `csv_columns`.
 Source: https://research.google.com/ava/download.html and ActivityNet's `get_ava_performance.py`.
 """
 
+import csv
 import math
 from pathlib import Path
 
@@ -40,7 +41,7 @@ _TYPES = {
 }
 _WRITTEN = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 _NO_ACTION = np.iinfo(np.int64).min  # of a row of two columns, until written ids are checked
-_LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
+LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
 
 
 def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
@@ -63,7 +64,22 @@ def read_ground_truth(path: Path, whole_seconds_with_people_only: bool = False) 
     # NaN marks a row without a person, so a written "nan" must not pass for one.
     bad = people & ~np.isfinite(coordinates).all(axis=1)
     _refuse_rows(path, table, bad.to_numpy(), BOX, "finite numbers")
+    # A box may reach over the edge by a little; one in pixels does by far.
+    inside = ((coordinates >= -1) & (coordinates <= 2)).all(axis=1)
+    _refuse_rows(
+        path, table, people.to_numpy() & ~inside, BOX, "fractions of the frame, not pixels"
+    )
     return table.assign(video_id=spelled_out(table["video_id"]))
+
+
+def refuse_swapped_corners(path: Path, ground_truth: pd.DataFrame) -> None:
+    """Raise ValueError with file and row of the first box with x2 < x1 or y2 < y1.
+
+    A build refuses such a file. Scores of someone's files follow the originals (`matching`).
+    """
+    x1, y1, x2, y2 = (ground_truth[name].to_numpy() for name in BOX)
+    bad = (x2 < x1) | (y2 < y1)
+    _refuse_rows(path, ground_truth, bad, BOX, "x1, y1, x2, y2 with x1 <= x2 and y1 <= y2")
 
 
 def read_detections(path: Path, whole_seconds_with_people_only: bool = False) -> pd.DataFrame:
@@ -97,9 +113,7 @@ def write_detections(path: Path, detections: pd.DataFrame) -> None:
     """Write the columns of `read_detections` as csv; reading it back gives the same float64 values.
 
     Whole seconds are written as AVA does (`0902`), fractions as AVA-Kinetics does (`17.500000`).
-
-    Raises:
-        ValueError: a video id that would need quotes, which AVA files do not have.
+    Ids with a comma or a quote are put in quotes, as csv has it; AVA's own have neither.
     """
     columns = {
         name: pa.array(detections[name].to_numpy(), type=_WRITTEN[_TYPES[name]])
@@ -109,7 +123,12 @@ def write_detections(path: Path, detections: pd.DataFrame) -> None:
     table = pa.table(columns)
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
     with written(path) as temporary:
-        arrow_csv.write_csv(table, temporary, options)
+        try:
+            arrow_csv.write_csv(table, temporary, options)
+        except pa.ArrowInvalid:  # an id that needs quotes: Arrow would put all texts into them
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+                csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _written_timestamps(timestamps: pd.Series) -> list[str]:
@@ -140,7 +159,7 @@ def _read_boxes(path: Path, columns: list[str], missing_last: float, strict: boo
 
 
 def _refuse_timestamps(path: Path, table: pd.DataFrame) -> None:
-    bad = ~(table["timestamp"].abs().to_numpy() < _LATEST_SECONDS)
+    bad = ~(table["timestamp"].abs().to_numpy() < LATEST_SECONDS)
     _refuse_rows(path, table, bad, ["timestamp"], "seconds")
 
 

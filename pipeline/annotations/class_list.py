@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from unicodedata import category, normalize
 
+AVA_OUTPUTS = 81  # columns of AVA's classifiers: ids 1 to 80, and column 0, which is never used
 LARGEST_ID = 10_000  # the classifier has a column per id, used or not
 _LONGEST = 2**20
 _UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)
@@ -50,6 +51,14 @@ def read_class_list(path: Path) -> dict[int, str]:
         return _checked(_named(lines))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def num_outputs(classes: Iterable[int]) -> int:
+    """Return how many columns the classifier has: AVA's 81, and more where an id needs them.
+
+    Never fewer, so that published detectors fit any list up to id 80.
+    """
+    return max(AVA_OUTPUTS, *(action + 1 for action in classes))
 
 
 def _read_text(path: Path) -> str:

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.annotations.merging import ACTIONS, REASONS
+from pipeline.annotations.merging import REASONS
 from pipeline.core.atomic import written
 
 MOST_REASONS = 12  # a page is to be read; coverage.csv has them all
-# Rows that the ground truth itself rules out are not missing.
-LOSSES = ("outside every clip", "missing video", "damaged", "frames short")
+# Excluded rows are not missing, nor what stands twice.
+LOSSES = (
+    *("outside every clip", "missing video", "damaged", "frames short"),
+    *("class outside the list", "degenerate box"),
+)
 SPECIAL = str.maketrans({"|": "\\|", "<": "&lt;", "`": "'", "\n": " "})
 
 
@@ -31,12 +34,14 @@ def class_table(
     """
     rows = []
     for (subset, split), counts in sorted(labels.items()):
-        for action in ACTIONS:
+        last = len(counts) - 1
+        for action in range(1, last + 1):
             lost = {reason: int(counts[action, REASONS.index(reason)]) for reason in LOSSES}
             kept = int(counts[action, 0])
             total = kept + sum(lost.values())
             if total:
-                name = names.get(action, f"class {action}")
+                beyond = f"ids above {last - 1}"
+                name = names.get(action, beyond if action == last else f"class {action}")
                 rows.append((subset, split, action, name, total, kept, *lost.values()))
     columns = ["subset", "split", "action_id", "class", "labels", "kept", *LOSSES]
     return pd.DataFrame(rows, columns=columns)

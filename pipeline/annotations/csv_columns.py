@@ -9,12 +9,13 @@ import gzip
 import io
 import zlib
 from array import array
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -47,11 +48,13 @@ class Layout:
         types: column name to str, int64 or float64, in the file's order.
         absent: number of columns that a row may have, to the values of the columns it lacks.
         whole: float64 columns that must be written without a point.
+        header: whether the first row names the columns, and is passed over.
     """
 
     types: Mapping[str, str]
     absent: Mapping[int, Mapping[str, Value]]
     whole: frozenset[str] = frozenset()
+    header: bool = False
 
     def written_type(self, name: str) -> str:
         return "int64" if name in self.whole else self.types[name]
@@ -83,17 +86,45 @@ class Layout:
 
 
 def read_columns(path: Path, layout: Layout) -> dict[str, Column]:
-    """Return the columns of a file in row order; text comes as categories.
+    """Return the columns of a file in row order; text comes as categories, in Unicode's form NFC.
 
     Raises:
         ValueError: the first row that does not parse, with file and row number.
     """
-    return _read_fast(path, layout) or _read_slowly(path, layout)
+    refuse_utf16(path)
+    columns = _read_fast(path, layout) or _read_slowly(path, layout)
+    return {
+        name: composed(column) if isinstance(column, pd.Categorical) else column
+        for name, column in columns.items()
+    }
+
+
+def refuse_utf16(path: Path) -> None:
+    """Raise ValueError in plain words for a text file as Windows programs may save it."""
+    try:
+        with _open(path) as file:
+            start = file.read(2)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return  # the reader says what is wrong
+    if start in (BOM_UTF16_LE, BOM_UTF16_BE):
+        raise ValueError(
+            f"{path}: found UTF-16 text, expected UTF-8: save the file in that encoding"
+        )
+
+
+def composed(texts: pd.Categorical) -> pd.Categorical:
+    """Return texts in NFC: file systems and programs may write one letter in two ways."""
+    names = texts.categories
+    if all(map(str.isascii, names)):
+        return texts
+    numbers, different = pd.factorize(np.array([normalize("NFC", name) for name in names], object))
+    return pd.Categorical.from_codes(numbers[texts.codes], pd.Index(different, dtype="str"))
 
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield row numbers from 1 and cells; the file may be compressed (`.gz`)."""
     number = 0
+    refuse_utf16(path)
     with _open(path) as file:
         try:
             for number, cells in enumerate(csv.reader(_lines(file)), start=1):
@@ -135,7 +166,7 @@ def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
     numbers = {name: array(_ARRAYS[kind]) for name, kind in layout.types.items() if kind != "str"}
     texts: dict[str, list[pa.Array]] = {name: [] for name in layout.types if name not in numbers}
     try:
-        for block in _blocks(path):
+        for block in _blocks(path, layout.header):
             for name, values in _parse(path, block, layout).items():
                 if name in texts:
                     texts[name].append(values)
@@ -149,10 +180,13 @@ def _read_fast(path: Path, layout: Layout) -> dict[str, Column] | None:
     }
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path, header: bool) -> Iterator[bytes]:
     """Yield whole lines, a megabyte at a time or one line more, each with its end."""
     with _open(path) as file:
         rest = file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)
+        if header:
+            file.readline(_LONGEST_LINE)
+            rest = b""
         while read := file.read(_BLOCK_BYTES):
             whole, end, rest = (rest + read).rpartition(b"\n")
             if len(rest) > _LONGEST_LINE:
@@ -223,7 +257,8 @@ def _categories(parts: list[pa.DictionaryArray]) -> pd.Categorical:
 
 
 def _read_slowly(path: Path, layout: Layout) -> dict[str, Column]:
-    values = [layout.row(path, number, cells) for number, cells in rows(path)]
+    first = 2 if layout.header else 1
+    values = [layout.row(path, n, cells) for n, cells in rows(path) if n >= first]
     columns: dict[str, Column] = {}
     for position, (name, kind) in enumerate(layout.types.items()):
         column = [row[position] for row in values]

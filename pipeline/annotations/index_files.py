@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
-from pipeline.annotations.class_list import read_class_list
+from pipeline.annotations.class_list import num_outputs, read_class_list
 from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports, write_coverage
 from pipeline.annotations.coverage_page import class_table, write_coverage_page
 from pipeline.annotations.merging import INDEX_SCHEMA, MergedSubset, merge_subset, with_proposals
@@ -22,6 +22,8 @@ from pipeline.sources.archives import ArchivesSource
 from pipeline.video.stored_frames import StoredFrames, read_stored_frames
 
 logger = logging.getLogger(__name__)
+
+MISTAKES = ("class outside the list", "degenerate box")  # of whoever wrote the ground truth
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ def merge_annotations(
         read_reports(inputs.frames),
         stored,
     )
+    classes = read_class_list(inputs.raw / params.data.class_list)
     counts: dict[str, float] = {}
     of_clips, labels = [], {}
     with written_folder(index) as folder:
         for split in params.splits:
             tables = []
-            for subset, merged in _merge_split(inputs, split, clips, stored, lost, params):
+            for subset, merged in _merge_split(
+                inputs, split, clips, stored, lost, params, num_outputs(classes)
+            ):
                 tables.append(merged.index)
                 of_clips.append(merged.clips.assign(subset=subset.name))
                 labels[subset.name, split] = merged.labels
@@ -70,8 +75,8 @@ def merge_annotations(
     archives = {subset.name: _archive_lists(subset) for subset in mixed}
     covered = coverage_table(clips, lost, pd.concat(of_clips), archives)
     write_coverage(coverage, covered)
-    classes = class_table(labels, read_class_list(inputs.raw / params.data.class_list))
-    write_coverage_page(coverage, params.dataset, covered, classes)
+    by_class = class_table(labels, classes)
+    write_coverage_page(coverage, params.dataset, covered, by_class)
     for status in ("ok", "short", "missing"):
         counts[f"clips_{status}"] = int((covered["status"] == status).sum())
     return counts
@@ -84,6 +89,7 @@ def _merge_split(
     stored: StoredFrames,
     lost: pd.DataFrame,
     params: Params,
+    outputs: int,
 ) -> Iterator[tuple[Subset, MergedSubset]]:
     window = params.list_clips.frames_before, params.list_clips.frames_after
     for subset in sorted(params.subsets(split), key=lambda subset: subset.name):
@@ -97,6 +103,7 @@ def _merge_split(
                 stored=stored,
                 lost=lost["kind"],
                 window=window,
+                outputs=outputs,
             ),
         )
 
@@ -115,9 +122,14 @@ def _log_counts(subset: Subset, merged: MergedSubset) -> None:
     for what, number in merged.counts.items():
         if number and what.startswith("dropped_"):
             reason = what.removeprefix("dropped_").replace("_", " ")
-            logger.info(
-                "%s: %d of %d rows dropped: %s", subset.name, number, merged.counts["rows"], reason
+            level = logging.WARNING if reason in MISTAKES else logging.INFO
+            logger.log(
+                level,
+                "%s: %d of %d rows dropped: %s",
+                *(subset.name, number, merged.counts["rows"], reason),
             )
+    if not len(merged.index):
+        logger.warning("%s: none of its keyframes can be used; coverage.md says why", subset.name)
 
 
 def read_person_boxes(path: Path) -> pd.DataFrame:

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from pipeline.annotations.csv_columns import refuse_utf16
+
 CLIP_SECONDS = 10
 
 _TYPES = {
@@ -33,6 +35,7 @@ def read_clip_list(path: Path, videos: "pd.Series[str] | None" = None) -> pd.Dat
     Raises:
         ValueError: not such a csv, or a clip that does not end after it starts.
     """
+    refuse_utf16(path)
     try:
         table = arrow_csv.read_csv(
             path,
@@ -43,8 +46,13 @@ def read_clip_list(path: Path, videos: "pd.Series[str] | None" = None) -> pd.Dat
         raise ValueError(f"{path}: {' '.join(str(error).split())[:200]}") from None
     if missing := [name for name in _NAMES if name not in table.column_names]:
         raise ValueError(f"{path}: found columns {table.column_names}, expected also {missing}")
+    twice = [name for name in _TYPES if table.column_names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{path}: found columns {table.column_names}, expected {twice} once")
     if "label" not in table.column_names:
         table = table.append_column("label", pa.array([""] * len(table)))
+    composed = pc.utf8_normalize(table["youtube_id"], form="NFC")
+    table = table.set_column(table.column_names.index("youtube_id"), "youtube_id", composed)
     start, end = table["time_start"].to_numpy(), table["time_end"].to_numpy()
     wrong = ~((start >= 0) & (end > start) & (end < 1e6))
     if wrong.any():

@@ -28,11 +28,13 @@ class Wanted:
         clips: the columns of the clip table without windows and shard.
         intervals: clip, first, last: stored frame numbers, both included; they may overlap.
         num_outside: keyframes outside the subset's span, which no clip can show.
+        actions: ids that the keyframes are labelled with.
     """
 
     clips: pd.DataFrame
     intervals: pd.DataFrame
     num_outside: int = 0
+    actions: frozenset[int] = frozenset()
 
 
 def video_clips(keyframes: pd.DataFrame, span_seconds: tuple[float, float] | None) -> pd.DataFrame:

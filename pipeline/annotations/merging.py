@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.annotations.class_list import AVA_OUTPUTS
 from pipeline.annotations.keyframes import (
     annotated_keyframes,
     choose_clips,
@@ -25,7 +26,6 @@ from pipeline.sampling import FPS
 from pipeline.video.stored_frames import StoredFrames
 
 BOX = ["x1", "y1", "x2", "y2"]
-ACTIONS = range(1, 81)  # AVA's ids; fewer are scored, but all are worth learning
 
 # A keyframe this far behind a clip's last frame still shows the annotated second: files end a few
 # frames early more often than not.
@@ -74,7 +74,8 @@ class MergedSubset:
         index: rows of `INDEX_SCHEMA` without proposals, sorted by video and timestamp.
         clips: clip; keyframes (wanted), kept (in the index), boxes (of the wanted keyframes).
         counts: rows read, rows dropped by reason, keyframes, boxes and labels kept.
-        labels: [classes from 0, reasons] rows of the ground truth, class 0 for empty keyframes.
+        labels: [classes from 0, reasons] rows of the ground truth, class 0 for empty keyframes, the
+            last one for all ids from there on.
     """
 
     index: pa.Table
@@ -91,6 +92,7 @@ def merge_subset(
     stored: StoredFrames,
     lost: "pd.Series[str]",
     window: tuple[int, int],
+    outputs: int = AVA_OUTPUTS,
 ) -> MergedSubset:
     """Return the index of one subset, but for its proposals.
 
@@ -100,13 +102,14 @@ def merge_subset(
         clips: the subset's rows of the clip table, without those for pretraining only.
         lost: what happened to each clip, by clip: empty, or a kind of `coverage.lost_clips`.
         window: stored frames needed before and after a keyframe.
+        outputs: of the classifier; action ids from there on cannot be learned.
     """
     keyframes, places = annotated_keyframes(ground_truth, excluded)
     keyframes = locate_keyframes(keyframes, clips, stored, lost, window)
     kept = (keyframes["reason"] == 0).to_numpy()
 
-    rows = _sorted_rows(ground_truth, places)
-    reasons = _dropped_rows(rows, keyframes["reason"].to_numpy())
+    rows = _sorted_rows(ground_truth, places, outputs)
+    reasons = _dropped_rows(rows, keyframes["reason"].to_numpy(), outputs)
     counts = {"rows": len(ground_truth)} | {
         f"dropped_{reason.replace(' ', '_')}": int((reasons == code).sum())
         for code, reason in enumerate(REASONS)
@@ -127,7 +130,7 @@ def merge_subset(
         "boxes": len(columns["labels"].flatten()),
         "labels": len(people),
     }
-    shape = ACTIONS.stop + 1, len(REASONS)
+    shape = outputs + 1, len(REASONS)
     cells = rows["action_id"].to_numpy().astype(np.int64) * shape[1] + reasons
     labels = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
     return MergedSubset(pa.table(columns), _per_clip(keyframes, rows, clips), counts, labels)
@@ -217,22 +220,22 @@ def _taken(texts: "pd.Series[str]", places: Integers) -> pd.api.extensions.Exten
     return pd.Series(pc.fill_null(found, "").to_pandas(), dtype="str").array
 
 
-def _sorted_rows(ground_truth: pd.DataFrame, places: Integers) -> pd.DataFrame:
+def _sorted_rows(ground_truth: pd.DataFrame, places: Integers, outputs: int) -> pd.DataFrame:
     """Return the rows in a fixed order, boxes cut at the frame's edge, with their keyframe."""
     columns = {name: ground_truth[name].to_numpy(np.float64).clip(0, 1) for name in BOX}
-    action = ground_truth["action_id"].to_numpy().clip(0, ACTIONS.stop).astype(np.int16)
+    action = ground_truth["action_id"].to_numpy().clip(0, outputs).astype(np.int16)
     order = sorted_positions({"keyframe": places, **columns, "action_id": action})
     rows = {"keyframe": places[order], "action_id": action[order]}
     return pd.DataFrame(rows | {name: column[order] for name, column in columns.items()})
 
 
 def _dropped_rows(
-    rows: pd.DataFrame, keyframe_reasons: npt.NDArray[np.int8]
+    rows: pd.DataFrame, keyframe_reasons: npt.NDArray[np.int8], outputs: int
 ) -> npt.NDArray[np.int8]:
     """Return [rows] the index in `REASONS` of the first that applies, 0 for rows to keep."""
     keyframe, action = rows["keyframe"].to_numpy(), rows["action_id"].to_numpy()
     person = action != 0
-    known = (action >= ACTIONS.start) & (action < ACTIONS.stop)
+    known = action < outputs
     solid = ((rows["x2"] > rows["x1"]) & (rows["y2"] > rows["y1"])).to_numpy()
     again = ~_new_boxes(rows)
     again[1:] &= action[1:] == action[:-1]

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 # "temporary failure" of sysexits.h, which schedulers can be told to requeue on.
 REQUEUE = os.EX_TEMPFAIL
 USER_MISTAKE = 2
+MOST_WARNINGS = 10  # of one job on the terminal; its log has all
 WATCH = "parent watch"  # name of a thread that holds no lock
 
 
@@ -47,8 +48,25 @@ def log_lines() -> None:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
+    if "AVA_TERMINAL" in os.environ:
+        _warn_on(os.environ["AVA_TERMINAL"])
     for chatty in ("httpx", "alembic", "mlflow", "matplotlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _warn_on(descriptor: str) -> None:
+    """Show the project's own warnings on the terminal too, where stderr goes into a log file."""
+    try:
+        terminal = os.fdopen(int(descriptor), "w", encoding="utf-8", errors="backslashreplace")
+        os.set_inheritable(terminal.fileno(), False)
+    except (OSError, ValueError):  # closed by a scheduler in between: the log has them
+        return
+    handler = logging.StreamHandler(terminal)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    left = iter(range(MOST_WARNINGS))  # a shard may have thousands of videos with something to say
+    handler.addFilter(lambda record: next(left, None) is not None)
+    logging.getLogger("pipeline").addHandler(handler)
 
 
 def _end_with(parent: int) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
 from pipeline.annotations.keyframes import annotated_keyframes, keyframe_keys
 from pipeline.annotations.merging import locate_keyframes
+from pipeline.annotations.video_names import tell_missing
 from pipeline.clips import read_clips
 from pipeline.core.progress import Progress
 from pipeline.download.data_lock import UNLOCKED, DataLock
@@ -38,7 +39,12 @@ logger = logging.getLogger(__name__)
 
 FrameKey = tuple[str, int]  # a clip and the number of a stored frame
 COUNTS = ["keyframes", "keyframes_without_proposals", "proposals"]
-COUNTS += ["dropped_without_area", "dropped_other_keyframe", "dropped_duplicate"]
+COUNTS += [
+    "videos_without_proposals",
+    "dropped_without_area",
+    "dropped_other_keyframe",
+    "dropped_duplicate",
+]
 DETECT = "detect"  # the value of `proposals` where no file of them is published
 
 
@@ -72,6 +78,10 @@ def detect_people(
         excluded = read_exclusions(raw / subset.excluded if subset.excluded else None)
         keyframes, positions = annotated_keyframes(ground_truth, excluded)
         found, gaps = _published(raw, subset, keyframes, params.detect_people.fill_gaps)
+        if subset.proposals != DETECT:
+            counts["videos_without_proposals"] += _check_videos(
+                raw / subset.proposals, found[0], keyframes
+            )
         if len(gaps) or not found:
             # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
             partial = proposals.with_name(f".{proposals.name}.{subset.name}.partial")
@@ -105,6 +115,25 @@ def _published(
         return [proposals], keyframes[:0]
     named, wanted = keyframe_keys(proposals, keyframes)
     return [proposals], keyframes[~np.isin(wanted, named)]
+
+
+def _check_videos(path: Path, proposals: pd.DataFrame, keyframes: pd.DataFrame) -> int:
+    """Return how many videos with keyframes have no boxes in a file, and warn of them.
+
+    Raises:
+        ValueError: no video has any, and those of the file are called nearly so.
+    """
+    videos, known = set(keyframes["video_id"]), set(proposals["video_id"])
+    if missing := videos - known:
+        tell_missing(str(path), missing, len(videos), known - videos)
+        return len(missing)
+    named, wanted = keyframe_keys(proposals, keyframes)
+    if len(wanted) and not np.isin(wanted, named).any():
+        logger.warning(
+            "%s: found boxes at other seconds than those of the %d keyframes, such as %g of %s",
+            *(path, len(wanted), proposals["timestamp"].iloc[0], proposals["video_id"].iloc[0]),
+        )
+    return 0
 
 
 def _add_counts(

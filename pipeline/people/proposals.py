@@ -8,18 +8,20 @@ stands in `attrs["dropped"]`: reason to number of boxes.
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
+from pipeline.annotations.csv_columns import Layout, Value, read_columns
+from pipeline.annotations.csv_columns import rows as csv_rows
 from pipeline.annotations.keyframes import keyframe_keys
 from pipeline.core.atomic import written
-from pipeline.core.tables import joined_ranges
+from pipeline.core.tables import joined_ranges, spelled_out
 from pipeline.people.box_pickle import load_arrays
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ BOX = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["video_id", "timestamp", *BOX, "score"]
 SCHEMA = pa.schema({name: pa.string() if name == "video_id" else pa.float64() for name in COLUMNS})
 _EXACT = {"video_id": pa.string(), **dict.fromkeys(COLUMNS[1:], pa.float64())}
+_TYPES = {"video_id": "str", **dict.fromkeys(COLUMNS[1:], "float64")}
 _LONGEST_NAME = 255  # characters of a video's name: no file could have more
 
 Array = npt.NDArray[np.float64]
@@ -37,7 +40,8 @@ def read_proposals(path: Path) -> pd.DataFrame:
     """Read proposals from a published pickle (.pkl), a .csv or a .parquet, as the ending says.
 
     A pickle maps "video,ssss" (or "video,%.6f") to [N, 4 or 5] boxes; a csv has the columns in the
-    order of `COLUMNS`, with or without a header; the score may be left out of either and is 1 then.
+    order of `COLUMNS`, with or without a header and quotes; the score may be left out of either and
+    is 1 then. Ids are brought into Unicode's form NFC.
     Boxes that reach a little over the frame's edge are cut there, with a count in the log; those
     without area are dropped. Numbers that are not finite or far out of range refuse the file.
 
@@ -143,7 +147,7 @@ def _parsed_key(path: Path, key: object) -> tuple[str, float]:
     try:
         # Each row repeats the name, so a long one would take far more memory than the file.
         if isinstance(key, str) and comma and 0 < len(video) <= _LONGEST_NAME:
-            return video, float(timestamp)
+            return normalize("NFC", video), float(timestamp)
     except ValueError:
         pass
     raise ValueError(f"{path}: found key {str(key)[:80]!r}, expected 'video,seconds'")
@@ -171,39 +175,42 @@ def _boxes_and_scores(path: Path, key: str, boxes: object) -> Array:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline(10_000).strip().split(",")
-    has_header = first[0] == COLUMNS[0]
-    if len(first) not in (len(COLUMNS) - 1, len(COLUMNS)):
-        raise ValueError(f"{path}: found {len(first)} columns, expected {','.join(COLUMNS)}")
+    number, first = next(csv_rows(path), (0, []))
     names = COLUMNS[: len(first)]
-    if has_header and first != names:
-        raise ValueError(f"{path}: found the header {','.join(first)}, expected {','.join(names)}")
-    try:
-        table = arrow_csv.read_csv(
-            path,
-            arrow_csv.ReadOptions(column_names=names, skip_rows=int(has_header)),
-            arrow_csv.ParseOptions(newlines_in_values=False),
-            arrow_csv.ConvertOptions(
-                column_types={name: _EXACT[name] for name in names}, null_values=[]
-            ),
+    if number and len(first) not in (len(COLUMNS) - 1, len(COLUMNS)):
+        raise ValueError(f"{path}: found {len(first)} columns, expected {','.join(COLUMNS)}")
+    has_header = bool(first) and not _is_number(first[1])
+    if has_header and [name.strip().lower() for name in first] != names:
+        raise ValueError(
+            f"{path}: found the header {','.join(first)[:200]!r}, expected {','.join(names)}"
         )
-    except pa.ArrowInvalid as error:
-        reason = " ".join(str(error).split()).replace("\0", "\\0")[:200]
-        raise ValueError(f"{path}: {reason}") from None
-    if pc.any(pc.match_substring(table["video_id"], "\0")).as_py():
-        raise ValueError(f"{path}: found a NUL in a video_id, expected text")
-    proposals: pd.DataFrame = table.to_pandas()
-    return proposals if "score" in proposals else proposals.assign(score=1.0)
+    absent: dict[int, dict[str, Value]] = {len(names): {}}
+    if "score" not in names:
+        absent = {len(names): {"score": 1.0}}
+    layout = Layout(_TYPES, absent, header=has_header)
+    table = pd.DataFrame(read_columns(path, layout), copy=False)
+    return table.assign(video_id=spelled_out(table["video_id"]))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         table = pq.read_table(path)
-        if missing := [name for name in COLUMNS if name not in table.column_names]:
-            raise ValueError(f"found columns {table.column_names}, expected also {missing}")
-        proposals: pd.DataFrame = table.select(COLUMNS).cast(pa.schema(_EXACT)).to_pandas()
-    except (pa.ArrowException, ValueError) as error:
+        if missing := [name for name in COLUMNS if table.column_names.count(name) != 1]:
+            raise ValueError(f"found columns {table.column_names}, expected {missing} once")
+        table = table.select(COLUMNS).cast(pa.schema(_EXACT))
+        if empty := [name for name in COLUMNS if table[name].null_count]:
+            raise ValueError(f"found rows without {empty[0]}, expected a value in each")
+        names = pc.utf8_normalize(table["video_id"], form="NFC")
+        proposals: pd.DataFrame = table.set_column(0, "video_id", names).to_pandas()
+    except (pa.ArrowException, ValueError, OSError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())[:200]}") from None
     return proposals
 

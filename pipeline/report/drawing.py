@@ -104,6 +104,7 @@ def _label(
             fontweight="bold",
             color=DARK,
             linespacing=1.2,
+            parse_math=False,
             bbox={"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": "none"},
         )
         extent = _keep_inside(label, whole)

@@ -34,6 +34,7 @@ STYLE: Any = {  # matplotlib's own type lists every key there is
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called "$5"
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,

@@ -1,17 +1,15 @@
 """What the report is about: every variant's numbers, and how sure each step of the table is."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.annotations.ava_csv import BOX
 from pipeline.annotations.class_list import read_class_list
+from pipeline.annotations.detections_parquet import read_detections_parquet
 from pipeline.evaluation.annotated_keyframes import Floats
 from pipeline.evaluation.matching import Matches
 from pipeline.evaluation.metrics import (
@@ -22,6 +20,14 @@ from pipeline.evaluation.metrics import (
     score_detections,
 )
 from pipeline.evaluation.uncertainty import Step, draw_videos, resampled_mean_ap, step_of
+from pipeline.report.result_files import (
+    read_coverage,
+    read_errors,
+    read_history,
+    read_keyframes,
+    read_metrics,
+    read_per_class,
+)
 from pipeline.settings.params import Params
 from pipeline.settings.sections import JOINT_SPLIT, Train
 
@@ -105,10 +111,10 @@ def load_study(params: Params, results: Path, raw: Path, index: Path, coverage: 
         ValueError: a metrics.json that its own detections do not bear out.
     """
     folders = {name: results / "variants" / name for name in params.variants}
-    metrics = {name: _read_json(folder / "metrics.json") for name, folder in folders.items()}
+    metrics = {name: read_metrics(folder / "metrics.json") for name, folder in folders.items()}
     split = _same_split(metrics)
     classes = read_class_list(raw / params.data.class_list)
-    keyframes = _read_parquet(index / f"{split}.parquet")
+    keyframes = read_keyframes(index / f"{split}.parquet")
     judge = _Judge(params, raw, split, keyframes, classes)
     variants: list[Variant] = []
     previous: tuple[float, Floats] | None = None
@@ -119,7 +125,7 @@ def load_study(params: Params, results: Path, raw: Path, index: Path, coverage: 
         step = None if previous is None else _step(previous, current, num_videos)
         previous = current
         published = params.report.published.get(name)
-        errors = _read_json(folder / "errors.json")
+        errors = read_errors(folder / "errors.json", metrics[name]["protocols"])
         variants.append(Variant(name, params.train(name), metrics[name], errors, step, published))
     best = folders[best_of(variants).name]
     best_scores, _ = judge.score(best, metrics[best.name])
@@ -133,11 +139,11 @@ def load_study(params: Params, results: Path, raw: Path, index: Path, coverage: 
             if name in variants[0].metrics["protocols"] and name != split
         ],
         classes=classes,
-        history=_stacked(folders, "history.csv"),
-        per_class=_stacked(folders, "per_class_ap.csv"),
-        coverage=pd.read_csv(coverage, keep_default_na=False),
+        history=_stacked(folders, "history.csv", read_history),
+        per_class=_stacked(folders, "per_class_ap.csv", read_per_class),
+        coverage=read_coverage(coverage),
         keyframes=keyframes,
-        best_detections=read_split_detections(best / "detections.parquet", split),
+        best_detections=read_detections_parquet(best / "detections.parquet", split),
         best_matches=best_scores.matches,
         num_resamples=params.evaluate.bootstrap_resamples,
     )
@@ -162,7 +168,7 @@ class _Judge:
     def score(self, folder: Path, metrics: dict[str, Any]) -> tuple[Scores, Floats]:
         """Return scores of a variant's detections, and its mAP in every resample."""
         path = folder / "detections.parquet"
-        detections = read_split_detections(path, self._split)
+        detections = read_detections_parquet(path, self._split)
         scores = score_detections(
             detections, self._ground_truth, self._exclusions, self._classes, MAIN_PROTOCOL
         )
@@ -176,41 +182,26 @@ class _Judge:
         return scores, resampled_mean_ap(scores.matches, draws)
 
 
-def read_split_detections(path: Path, split: str) -> pd.DataFrame:
-    """Detections of one split from detections.parquet, as `ava_csv.read_detections` gives them."""
-    table = _read_parquet(path, filters=[("split", "=", split)])
-    table[[*BOX, "score"]] = table[[*BOX, "score"]].astype(np.float64)
-    return table
-
-
 def _step(before: tuple[float, Floats], after: tuple[float, Floats], num_videos: int) -> Step:
     return step_of(after[0] - before[0], after[1] - before[1], num_videos)
 
 
 def _same_split(metrics: dict[str, dict[str, Any]]) -> str:
-    splits = sorted({str(one["split"]) for one in metrics.values()})
-    if len(splits) != 1:
-        raise ValueError(f"metrics.json: found variants scored on {splits}, expected one split")
-    return splits[0]
+    """Return the split behind the headline; all variants must have the same ones."""
+    scored = [(one["split"], sorted(one["protocols"])) for one in metrics.values()]
+    (first, *names) = metrics
+    for name, found in zip(names, scored[1:], strict=True):
+        if found != scored[0]:
+            raise ValueError(
+                f"{name}/metrics.json: found split {found[0]} of {found[1]}, expected "
+                f"{scored[0][0]} of {scored[0][1]} as in {first}: evaluate both again"
+            )
+    return str(scored[0][0])
 
 
-def _stacked(folders: dict[str, Path], file: str) -> pd.DataFrame:
+def _stacked(
+    folders: dict[str, Path], file: str, read: Callable[[Path], pd.DataFrame]
+) -> pd.DataFrame:
     """One csv of every variant, with the variant's name in front."""
-    tables = [pd.read_csv(folder / file) for folder in folders.values()]
+    tables = [read(folder / file) for folder in folders.values()]
     return pd.concat(tables, keys=folders, names=["variant", None]).reset_index("variant")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: {error}, expected JSON") from None
-    return loaded
-
-
-def _read_parquet(path: Path, filters: list[tuple[str, str, str]] | None = None) -> pd.DataFrame:
-    try:
-        table: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: {error}, expected a parquet table") from None
-    return table

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from pipeline.sources.clip_files import Found, NamedFiles, WantedClip, is_video, read_lines
+from pipeline.sources.clip_files import Found, WantedClip, is_video, listed_files, read_lines
 from pipeline.sources.source import Source
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class FileList:
                 others[0],
                 source.url,
             )
-        # Sorted: of two files of one video the same one is taken whatever the list's order.
-        self._files = NamedFiles(sorted(filter(is_video, lines)))
+        self._files = listed_files(lines)
 
     def find(self, want: WantedClip) -> Found | None:
         if (found := self._files.find(want)) is None:

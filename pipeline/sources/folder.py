@@ -1,13 +1,11 @@
 """Videos that lie on this machine already."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from pipeline.sources.clip_files import Found, NamedFiles, WantedClip, is_video
+from pipeline.sources.clip_files import Found, WantedClip, clip_names, folder_files
 from pipeline.sources.source import Source
 
 if TYPE_CHECKING:
@@ -38,13 +36,13 @@ class LocalFolder:
             raise ValueError(f"sources: {path}: found no folder, expected one with videos")
         self.name = f"folder {path}"
         self._trimmed = source.trimmed
-        self._files = NamedFiles(map(str, _walk(path)))
+        self._files = folder_files(path)
 
     def find(self, want: WantedClip) -> Found | None:
         if (found := self._files.find(want)) is None:
             return None
         path, offset = Path(found[0]), found[1]
-        if self._trimmed and path.stem == want.video_id:
+        if self._trimmed and clip_names(path.stem)[0] == want.video_id:
             offset = 0.0
         return Found(str(path), path.suffix, offset)
 
@@ -52,18 +50,3 @@ class LocalFolder:
         self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
     ) -> "Transferred":
         return job.link(Path(found.source), target, progress)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every video below a folder in a fixed order; links are followed, each folder entered once."""
-    entered: set[Path] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = Path(place).resolve()
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders.sort()
-        for name in sorted(names):
-            if is_video(name):
-                yield Path(place, name)

@@ -20,6 +20,7 @@ from pipeline.models.augmentations import (
     drawn_colours,
     whole_frame,
 )
+from pipeline.models.roi_head import NUM_OUTPUTS
 from pipeline.sampling import Sampling
 from pipeline.training.batches import (
     Batches,
@@ -85,6 +86,7 @@ class TrainingKeyframes(_Keyframes[ExampleKey]):
         augmentations: of frames, in their order.
         max_boxes: boxes of one keyframe that train.
         min_proposal_score: proposals below it are left out.
+        num_outputs: columns of the labels, one per class id.
     """
 
     def __init__(
@@ -96,10 +98,11 @@ class TrainingKeyframes(_Keyframes[ExampleKey]):
         augmentations: Sequence[Augmentation],
         max_boxes: int,
         min_proposal_score: float,
+        num_outputs: int = NUM_OUTPUTS,
     ) -> None:
         super().__init__(index, frames, sampling, min_proposal_score)
         self._seed, self._augmentations = seed, augmentations
-        self._max_boxes = max_boxes
+        self._max_boxes, self._num_outputs = max_boxes, num_outputs
 
     def example(self, key: ExampleKey, /) -> Example:
         generator = key.generator(self._seed)
@@ -128,7 +131,8 @@ class TrainingKeyframes(_Keyframes[ExampleKey]):
             self._max_boxes,
             seed,
         )
-        labels = index.labels(np.array(rows)[sampled.keyframe], sampled.person)
+        keyframe = np.array(rows)[sampled.keyframe]
+        labels = index.labels(keyframe, sampled.person, self._num_outputs)
         return _persons(sampled.keyframe, sampled.boxes, labels)
 
 

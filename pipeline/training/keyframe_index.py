@@ -74,15 +74,19 @@ class KeyframeIndex:
         return boxes.reshape(-1, 4)
 
     def labels(
-        self, rows: npt.NDArray[np.int64], persons: npt.NDArray[np.int64]
+        self,
+        rows: npt.NDArray[np.int64],
+        persons: npt.NDArray[np.int64],
+        num_outputs: int = NUM_OUTPUTS,
     ) -> npt.NDArray[np.float32]:
-        """Return [N, 81] actions of labelled persons, 0 or 1.
+        """Return [N, K] actions of labelled persons, 0 or 1.
 
         Args:
             rows: [N] keyframe of each.
             persons: [N] number of each among the keyframe's labelled persons.
+            num_outputs: K, one column per class id.
         """
-        labels = np.zeros((len(rows), NUM_OUTPUTS), np.float32)
+        labels = np.zeros((len(rows), num_outputs), np.float32)
         for label, row, person in zip(labels, rows.tolist(), persons.tolist(), strict=True):
             label[self._labels[row].values[person].values.to_numpy()] = 1
         return labels

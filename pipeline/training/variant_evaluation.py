@@ -20,6 +20,7 @@ from pipeline.training.variant_run import RUN_KEY, log_evaluation, variant_run
 from pipeline.training.variants import (
     detect_splits,
     detector_of,
+    num_outputs_of,
     split_tables,
     validation_keyframes,
 )
@@ -87,7 +88,7 @@ def evaluate_variant(
     """
     settings, section = params.train(variant), params.evaluate
     device = set_up(settings.threads, settings.deterministic)
-    detector = detector_of(settings)
+    detector = detector_of(settings, num_outputs_of(params, raw))
     load_weights(detector, read_weights(model), str(model))
     detector.to(device)
     keyframes = validation_keyframes(params, settings, index, FrameStore(frames))

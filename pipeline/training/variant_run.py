@@ -77,6 +77,7 @@ def _columns(errors: Mapping[str, Any], table: str) -> dict[str, list[Any]]:
 
 def _chart(classes: pd.DataFrame) -> bytes:
     """Return a PNG with a bar for each class, of the first split and protocol."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     first = classes.iloc[0]
@@ -84,11 +85,12 @@ def _chart(classes: pd.DataFrame) -> bytes:
         (classes["split"] == first["split"]) & (classes["protocol"] == first["protocol"])
     ].dropna(subset="AP")
     bars = bars.sort_values("AP")
-    figure = Figure(figsize=(7, 1 + 0.25 * len(bars)), layout="constrained")
-    axes = figure.subplots()
-    axes.barh([re.sub(r" \(.*", "", name) for name in bars["action"]], bars["AP"])
-    axes.set_xlim(0, 1)
-    axes.set_xlabel(f"average precision, {first['split']}, {first['protocol']}")
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=110)
+    with rc_context({"text.parse_math": False}):  # a class may be called "$5"
+        figure = Figure(figsize=(7, 1 + 0.25 * len(bars)), layout="constrained")
+        axes = figure.subplots()
+        axes.barh([re.sub(r" \(.*", "", name) for name in bars["action"]], bars["AP"])
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(f"average precision, {first['split']}, {first['protocol']}")
+        figure.savefig(image, format="png", dpi=110)
     return image.getvalue()

@@ -15,6 +15,7 @@ from pipeline.evaluation.metrics import main_split
 from pipeline.models.checkpoints import load_start, read_weights, write_weights
 from pipeline.models.losses import LossSum
 from pipeline.models.networks import ActionDetector
+from pipeline.models.roi_head import NUM_OUTPUTS
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Train
@@ -26,7 +27,7 @@ from pipeline.training.loop import TRAIN_SPLIT, Task, train
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
 from pipeline.training.variant_run import RUN_KEY, variant_run
-from pipeline.training.variants import detector_of, validate, validation_keyframes
+from pipeline.training.variants import detector_of, num_outputs_of, validate, validation_keyframes
 from pipeline.video.frame_store import FrameStore
 
 HISTORY_COLUMNS = ["epoch", "split", "loss", "learning_rate", "mAP"]
@@ -63,10 +64,11 @@ def train_variant(
         code: digest of the source code that decides the result.
     """
     settings, values = params.train(variant), params.train_values(variant)
-    build = partial(_started, settings, pretrained)
+    outputs = num_outputs_of(params, raw)
+    build = partial(_started, settings, pretrained, outputs)
     detector = prepared_model(build, settings, processes.local_rank)
     files = [pretrained, index / "train.parquet", *sorted(frames.glob("*.parquet"))]
-    fingerprint = digest({**values, "code": code}, files)
+    fingerprint = digest({**values, "outputs": outputs, "code": code}, files)
     saved = SavedState(state, fingerprint, settings.save_every_minutes, processes.is_first)
     tracked = TrackedRun(None, "")  # the first process alone has a run
     if is_first := processes.is_first:
@@ -84,8 +86,8 @@ def train_variant(
     write_summary(summary, _counts(task, detector, settings, trained.history))
 
 
-def _started(settings: Train, pretrained: Path) -> ActionDetector:
-    detector = detector_of(settings)
+def _started(settings: Train, pretrained: Path, outputs: int) -> ActionDetector:
+    detector = detector_of(settings, outputs)
     load_start(detector, read_weights(pretrained), str(pretrained))
     return detector
 
@@ -130,7 +132,8 @@ def variant_task(
         processes: that share the training.
     """
     settings = params.train(variant)
-    examples = training_keyframes(index / "train.parquet", frames, settings)
+    outputs = num_outputs_of(params, raw)
+    examples = training_keyframes(index / "train.parquet", frames, settings, outputs)
     validation = validation_keyframes(params, settings, index, frames)
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
@@ -156,8 +159,16 @@ def variant_task(
     return Task(f"train {variant}", examples, loss, describe, validated, on_epoch)
 
 
-def training_keyframes(path: Path, frames: FrameSource, settings: Train) -> TrainingKeyframes:
+def training_keyframes(
+    path: Path, frames: FrameSource, settings: Train, outputs: int = NUM_OUTPUTS
+) -> TrainingKeyframes:
     """Return the keyframes with labelled persons of an index file.
+
+    Args:
+        path: of the index file.
+        frames: where the frames are stored.
+        settings: of the variant.
+        outputs: of the classifier.
 
     Raises:
         ValueError: there are none.
@@ -173,4 +184,5 @@ def training_keyframes(path: Path, frames: FrameSource, settings: Train) -> Trai
         settings.augmentations,
         settings.max_rois,
         settings.min_proposal_score,
+        outputs,
     )

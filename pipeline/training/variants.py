@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.annotations.class_list import read_class_list
+from pipeline.annotations.class_list import num_outputs, read_class_list
 from pipeline.evaluation.metrics import read_split_ground_truth, score_available
 from pipeline.evaluation.splits import SplitTables, with_joint
 from pipeline.models.backbone import Backbone
 from pipeline.models.fast_conv import use_fast_convolutions
 from pipeline.models.networks import ActionDetector, build_detector
+from pipeline.models.roi_head import NUM_OUTPUTS
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Evaluate, Train
@@ -21,8 +22,18 @@ from pipeline.training.keyframe_index import KeyframeIndex, read_index
 from pipeline.training.processes import Processes
 
 
-def detector_of(settings: Train) -> ActionDetector:
-    """Return the network that the settings describe, with fresh weights."""
+def num_outputs_of(params: Params, raw: Path) -> int:
+    """Return the number of outputs that the classes of the dataset need."""
+    return num_outputs(read_class_list(raw / params.data.class_list))
+
+
+def detector_of(settings: Train, outputs: int = NUM_OUTPUTS) -> ActionDetector:
+    """Return the network that the settings describe, with fresh weights.
+
+    Args:
+        settings: of the variant.
+        outputs: of its classifier, as from `num_outputs_of`.
+    """
 
     def body() -> Backbone:
         return use_fast_convolutions(settings.backbone.build())
@@ -34,6 +45,7 @@ def detector_of(settings: Train) -> ActionDetector:
         head=settings.head,
         dropout=settings.dropout,
         deterministic=settings.deterministic,
+        num_outputs=outputs,
     )
 
 

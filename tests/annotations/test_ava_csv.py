@@ -147,11 +147,15 @@ def test_written_detections_read_back_bit_for_bit(tmp_path):
     pd.testing.assert_frame_equal(found, table, check_exact=True)
 
 
-def test_video_id_that_needs_quotes_is_not_written(tmp_path):
-    table = pd.DataFrame([["a,b", 1.0, 0.0, 0.0, 1.0, 1.0, 3, 0.5]])
+def test_video_ids_with_commas_and_quotes_are_written_as_csv_has_them(tmp_path):
+    ids = ["plain", "fight, day 1", 'say "a"', "plain"]
+    table = pd.DataFrame([[name, 1.0, 0.0, 0.0, 1.0, 1.0, 3, 0.5] for name in ids])
     table.columns = ["video_id", "timestamp", *BOX, "action_id", "score"]
 
-    with pytest.raises(ValueError, match="a,b"):
-        write_detections(tmp_path / "x.csv", table)
+    write_detections(tmp_path / "x.csv", table)
 
-    assert list(tmp_path.iterdir()) == []
+    lines = (tmp_path / "x.csv").read_text().splitlines()
+    assert [line.rpartition(",0001,")[0] for line in lines] == [
+        *("plain", '"fight, day 1"', '"say ""a"""', "plain"),
+    ]
+    assert read_detections(tmp_path / "x.csv")["video_id"].tolist() == ids

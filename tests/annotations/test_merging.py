@@ -128,6 +128,17 @@ def test_rows_that_stand_twice_count_once(tmp_path):
     assert dropped(twice) == {"duplicate_row": 8}
 
 
+def test_ids_up_to_the_last_output_of_the_classifier_are_kept():
+    ground_truth = one_clip([(1.0, *BOX, 12), (1.0, *BOX, 81), (1.0, *BOX, 82)])
+
+    merged = merge_subset(
+        "p", ground_truth, NOTHING_EXCLUDED, V, stored(v=100), NOTHING_LOST, (0, 0), outputs=82
+    )
+
+    assert merged.counts["dropped_class_outside_the_list"] == 1
+    assert merged.labels[[12, 81, 82]].sum(axis=1).tolist() == [1, 1, 1]
+
+
 def test_every_dropped_row_is_counted_by_its_reason():
     ground_truth = one_clip(
         [

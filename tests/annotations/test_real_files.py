@@ -14,7 +14,7 @@ from pipeline.annotations.kinetics_lists import read_clip_list
 from pipeline.annotations.listing import listed_clips, want_keyframes
 from pipeline.annotations.merging import merge_subset
 from pipeline.people.proposals import BOX, read_proposals, select_proposals
-from pipeline.sources.clip_files import NamedFiles, WantedClip, is_video, read_lines
+from pipeline.sources.clip_files import WantedClip, is_video, listed_files, read_lines
 from pipeline.video.stored_frames import StoredFrames
 
 KINETICS = "kinetics_val_v1.0.csv"
@@ -211,7 +211,7 @@ def test_file_names_are_videos_of_the_known_kinds(files):
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_every_video_with_an_excluded_keyframe_is_in_its_file_list(files, split):
     which = "test" if split == "test" else "trainval"
-    named = NamedFiles(read_lines(files / f"ava_file_names_{which}_v2.1.txt"))
+    named = listed_files(read_lines(files / f"ava_file_names_{which}_v2.1.txt"))
     excluded = read_exclusions(files / f"ava_{split}_excluded_timestamps_v2.2.csv")
 
     wanted = [WantedClip(video, video, 900.0, 1800.0, 900.0) for video in set(excluded["video_id"])]

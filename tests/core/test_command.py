@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 SCRIPT = "from pipeline.core.command import run\ndef main():\n    {body}\nrun(main)\n"
 
@@ -53,3 +54,36 @@ def test_a_job_ends_when_its_parent_has_ended() -> None:
     parent.wait()
 
     assert job.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_warnings_of_the_project_also_reach_the_terminal_beside_the_log(tmp_path: Path) -> None:
+    body = (
+        "import logging; log = logging.getLogger('pipeline.x'); log.info('quiet');"
+        " log.warning('2 of 3 boxes have no area'); logging.getLogger('other').warning('theirs')"
+    )
+    script = SCRIPT.format(body=body)
+    command = f'exec 3>&2; AVA_TERMINAL=3 {sys.executable} -c "$1" > {tmp_path}/log 2>&1'
+
+    done = subprocess.run(["bash", "-c", command, "", script], capture_output=True, text=True)
+
+    assert done.stderr == "WARNING 2 of 3 boxes have no area\n"
+    log = (tmp_path / "log").read_text()
+    assert all(text in log for text in ("quiet", "no area", "theirs"))
+
+
+def test_a_job_shows_no_more_than_ten_warnings_on_the_terminal(tmp_path: Path) -> None:
+    body = "import logging; [logging.getLogger('pipeline.x').warning(n) for n in range(50)]"
+    command = f'exec 3>&2; AVA_TERMINAL=3 {sys.executable} -c "$1" > {tmp_path}/log 2>&1'
+
+    done = subprocess.run(
+        ["bash", "-c", command, "", SCRIPT.format(body=body)], capture_output=True, check=True
+    )
+
+    assert done.stderr.count(b"\n") == 10
+    assert (tmp_path / "log").read_text().count("\n") == 50
+
+
+def test_a_terminal_that_is_gone_harms_nothing() -> None:
+    done = run("import logging; logging.getLogger('pipeline.x').warning('x')", AVA_TERMINAL="77")
+
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)

@@ -109,3 +109,37 @@ def test_own_videos_reach_a_metrics_file(tmp_path: Path, external: Callable[[str
     }
     coverage = (project.folder / "data/mine/coverage.csv").read_text()
     assert any(line.split(",")[2] == "gone" for line in coverage.splitlines())
+
+
+def test_an_id_with_a_comma_and_a_class_above_80_reach_the_table(
+    tmp_path: Path, external: Callable[[str], Path]
+) -> None:
+    videos = external("cases/videos")
+    write_files(tmp_path / "files")
+    (tmp_path / "files/train.csv").write_text(
+        "c1,0001,0.1,0.1,0.9,0.9,81,0\nc1,0002,0.1,0.1,0.9,0.9,1,0\n"
+    )
+    (tmp_path / "files/val.csv").write_text(
+        '"fight, day 1",0001,0.1,0.1,0.9,0.9,81,0\nc2,0001,0.1,0.1,0.9,0.9,1,0\n'
+    )
+    (tmp_path / "files/people.csv").write_text("nobody,1,0.1,0.1,0.9,0.9,0.9\n")
+    (tmp_path / "files/classes.pbtxt").write_text(
+        'item { name: "$\\foo$" id: 1 } item { name: "b" id: 81 }'
+    )
+    project = Project(tmp_path / "project")
+
+    def use(params: dict[str, Any]) -> None:
+        params["datasets"]["mine"] = section(tmp_path / "files", videos)
+        params["dataset"] = "mine"
+        params["variants"] = {"mine": {"pretrained": "start"}}
+
+    project.edit_params(use)
+    done = project.snakemake("results/mine/metrics.json")
+
+    results = project.folder / "results/mine/variants/mine"
+    found = [line.split(",")[:5] for line in (results / "per_class_ap.csv").open()]
+    scored = [row[:3] for row in found if row[1] == "official" and int(row[4]) == 1]
+    assert scored == [["val", "official", "1"], ["val", "official", "81"]]
+    assert '"fight, day 1",0001,' in (results / "detections/val.csv").read_text()
+    # The boxes of nobody fit no video: whole frames stand in, and the terminal says so.
+    assert "people.csv: found 2 of 2 videos missing" in done

@@ -72,13 +72,57 @@ def test_a_long_row_that_stands_in_a_list_many_times_is_not_unfolded(tmp_path):
     assert peak_bytes < 10_000_000
 
 
-@pytest.mark.parametrize("header", ["", "video_id,timestamp,x1,y1,x2,y2,score\n"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "video_id,timestamp,x1,y1,x2,y2,score\n",
+        '"video_id","timestamp","x1","y1","x2","y2","score"\n',
+        '\ufeff"video_id",timestamp,x1,y1,x2,y2,Score\r\n',
+    ],
+)
 @pytest.mark.parametrize("ending", ["", "\n"])
 def test_a_csv_may_have_a_header_and_lack_the_last_newline(tmp_path, header, ending):
     path = tmp_path / "boxes.csv"
     path.write_text(f"{header}123,0902,0.1,0.2,0.3,0.8,0.9{ending}")
 
     assert rows(read_proposals(path)) == [("123", 902.0, 0.1, 0.2, 0.3, 0.8, 0.9)]
+
+
+def test_quotes_and_unicode_forms_are_those_of_ground_truth_files(tmp_path):
+    path = tmp_path / "boxes.csv"
+    path.write_text(
+        '"fight, day 1","0902","0.1",0.2,0.3,0.8,0.9\ne\u0301,902,0.1,0.2,0.3,0.8,0.9\n'
+    )
+
+    assert read_proposals(path)["video_id"].tolist() == ["fight, day 1", "\u00e9"]
+
+
+def test_published_case_with_a_quoted_header_is_read(external):
+    found = rows(read_proposals(external("cases/proposals_quoted_header/people.csv")))
+
+    assert found == [("v1", 902.0, 0.1, 0.1, 0.5, 0.9, 0.9)]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"video_id": ["v", None]},
+        {"x1": [0.0, None]},
+        {"x1": ["left", "right"]},
+        {"timestamp": [[1.0], [2.0]]},
+        {"x1": None},
+    ],
+)
+def test_a_parquet_with_odd_columns_is_refused_in_one_line(tmp_path, columns):
+    usual = {"video_id": ["v", "w"], **{name: [0.5, 0.5] for name in COLUMNS[1:]}}
+    kept = {name: values for name, values in (usual | columns).items() if values is not None}
+    pq.write_table(pa.table(kept), tmp_path / "odd.parquet")
+
+    with pytest.raises(ValueError, match=r"odd\.parquet: ") as refusal:
+        read_proposals(tmp_path / "odd.parquet")
+
+    assert "\n" not in str(refusal.value)
 
 
 def test_a_csv_without_scores_gives_1(tmp_path):
@@ -130,8 +174,11 @@ def test_a_pickle_with_a_mistake_is_refused_where_it_stands(tmp_path, value, mes
         ("a.csv", b"v,902,0.1\n", "found 3 columns, expected video_id,timestamp"),
         ("a.csv", b"video_id,time,x1,y1,x2,y2\n", "found the header"),
         ("a.csv", b"v,902,0.1,0.2,0.3,0.8,high\n", "high"),
-        ("a.csv", b"v,902,0,0,1,1,1\nv,902,0,0\n", "Expected 7 columns, got 4"),
-        ("a.csv", b"v,902,0,0,1,1,1\nv\x00,902,0,0,=1+1,1,1\n", "=1"),
+        ("a.csv", b"v,902,0,0,1,1,1\nv,902,0,0\n", r"row 2: found 4 columns, expected 7"),
+        ("a.csv", b"v,902,0,0,1,1,1\nv\x00,902,0,0,=1+1,1,1\n", "row 2: found video_id"),
+        ("a.csv", b'"video","time","x1","y1","x2","y2"\n', "found the header 'video,time,x1,"),
+        ("a.csv", b"v,902,0,0,1,1,1\nv,soon,0,0,1,1,1\n", "row 2: found timestamp 'soon'"),
+        ("a.csv", "v,902,0,0,1,1,1\n".encode("utf-16"), "found UTF-16 text, expected UTF-8"),
         ("a.parquet", b"PAR1 no", "a.parquet: "),
         ("a.json", b"{}", "found the ending '.json'"),
     ],

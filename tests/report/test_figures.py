@@ -1,11 +1,14 @@
 """Charts: the same numbers give the same bytes, and nothing is only told by a image."""
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from pipeline.report.figures import make_charts, short_name
 from pipeline.report.table import step_cell
+from pipeline.training.variant_run import _chart
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,20 @@ def test_ink_follows_the_theme(charts):
 
 def test_names_lose_their_explanations():
     assert short_name("talk to (e.g., self, a person, a group)") == "talk to"
+
+
+@pytest.mark.parametrize("name", [r"pay $\foo$ now", "$5 or $6", r"\frac{", "a_b^c {d} %&"])
+def test_a_class_of_any_name_is_drawn_as_it_is_called(study, name):
+    named = replace(study, classes={**study.classes, 12: name})
+
+    (chart,) = (chart for chart in make_charts(named) if chart.name == "precision_recall")
+
+    texts = ["".join(text.itertext()) for text in ElementTree.fromstring(chart.svg).iter()]
+    assert name in texts
+    assert name in chart.description
+
+
+def test_a_class_of_any_name_stands_in_the_chart_of_a_run():
+    rows = {"split": "val", "protocol": "official", "AP": [0.5], "action": [r"pay $\foo$ now"]}
+
+    assert _chart(pd.DataFrame(rows)).startswith(b"\x89PNG")

@@ -59,3 +59,11 @@ def test_row_of_pictures_shares_one_height():
 
     height, width = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape[:2]
     assert (height, width) == (480, 3 * 720 + 2 * 12)
+
+
+def test_an_action_of_any_name_is_written_beside_its_person():
+    action = Action(r"pay $\foo$ now", 0.9, True)
+    person = Person(np.array([0.1, 0.3, 0.5, 0.9]), [action])
+    image = np.zeros((64, 96, 3), np.uint8)
+
+    assert draw_row([Keyframe("v", 1.0, image, [], [person])]).startswith(b"\x89PNG")

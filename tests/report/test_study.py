@@ -36,7 +36,7 @@ def test_metrics_that_the_detections_do_not_bear_out_are_refused(build, tmp_path
     shutil.copytree(build.folder, copy.folder)
     path = copy.folder / "results/variants/focal/metrics.json"
     metrics = json.loads(path.read_text())
-    metrics["mAP"] += 0.01
+    metrics["mAP"] -= 0.01
     path.write_text(json.dumps(metrics))
 
     with pytest.raises(ValueError, match=r"focal/detections.parquet: found detections worth"):

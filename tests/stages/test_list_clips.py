@@ -72,7 +72,9 @@ def test_a_video_in_no_file_list_is_counted_and_named(
         counts = list_clips(raw, tmp_path / "clips.csv", small_params())
 
     assert (counts["clips_unlisted_ava"], counts["clips_unlisted_val"]) == (0, 1)
-    assert "val: 1 videos are in no file list, such as v-v" in caplog.text
+    assert (
+        "val: its file lists and folders: found 1 of 1 videos missing, such as 'v-v'" in caplog.text
+    )
     assert (counts["clips"], counts["clips_pretrain"]) == (5, 1)
 
 

@@ -40,7 +40,8 @@ if workflow.is_main_process:
 shell.executable("bash")
 PROGRAMS, ROOT = str(Path(sys.executable).parent), str(workflow.basedir)
 shell.prefix(  # which Snakemake formats with the names above
-    "set -euo pipefail; export AVA_PARENT=$PPID"
+    # Logs take a stage's stderr; its warnings also go where Snakemake's own messages go.
+    "set -euo pipefail; exec 3>&2; export AVA_TERMINAL=3 AVA_PARENT=$PPID"
     " GLIBC_TUNABLES=${{GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}}"
     " PATH={PROGRAMS:q}:$PATH"
     " PYTHONPATH={ROOT:q}${{PYTHONPATH:+:$PYTHONPATH}}; "
