@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.secrets import hide_secrets
 from pipeline.download.archive_source import ArchiveList
 from pipeline.download.files_source import FileList
 from pipeline.download.folder_source import LocalFolder
@@ -34,7 +35,7 @@ class DownloadPass:
     Attributes:
         single: those that give files one by one, in the order in which they are tried.
         archives: addresses or paths, in the order of their lists.
-        whole: those of them whose clips are kept as they are.
+        whole: those of them whose clips are kept as they are, as recorded.
     """
 
     single: list[ClipSource]
@@ -59,7 +60,7 @@ def open_pass(sources: Iterable[Source], raw: Path) -> DownloadPass:
         source = SOURCES[section.kind](section, raw)
         if isinstance(source, ArchiveList):
             archives += source.archives
-            whole.update(source.archives if source.keeps_whole else ())
+            whole.update(map(hide_secrets, source.archives) if source.keeps_whole else ())
         else:
             single.append(source)
     return DownloadPass(single, list(dict.fromkeys(archives)), frozenset(whole))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pipeline.core.secrets import hide_secrets
 from pipeline.download.answers import TransferError
 from pipeline.download.journal import Refusal
 from pipeline.download.sources import Found, Span, WantedClip, expand
@@ -33,7 +34,8 @@ class VideoSite:
         page = self._url.replace("{video_id}", quote(want.video_id))
         span = Span(want.start_seconds, want.end_seconds)
         end = "" if span.end == float("inf") else f",{span.end:g}"
-        return Found(f"{page}#t={span.start:g}{end}", ".mp4", 0.0, page, span)
+        recorded = f"{hide_secrets(page)}#t={span.start:g}{end}"
+        return Found(recorded, ".mp4", 0.0, page, span)
 
     def fetch(
         self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"

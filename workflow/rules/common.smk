@@ -27,14 +27,14 @@ LOCK = f"locks/{PARAMS.dataset}.csv"
 if workflow.is_main_process:
     ALIVE = clear_stale_lock(Path(".snakemake"))
 
-# Jobs end when the Snakemake that started them is gone. They run the interpreter that runs
+# Jobs end when the Snakemake or the shell that started them is gone. They run the interpreter that runs
 # Snakemake, whether or not its environment is activated, and find this project also where Python
 # does not look in the working folder (PYTHONSAFEPATH). In huge pages, which glibc asks for only
 # when told to at the start, a training takes about a tenth less.
 shell.executable("bash")
 PROGRAMS, ROOT = str(Path(sys.executable).parent), str(workflow.basedir)
 shell.prefix(  # which Snakemake formats with the names above
-    "set -euo pipefail; export AVA_PARENT=$PPID"
+    "set -euo pipefail; export AVA_PARENT=$PPID AVA_STARTED_BY=$$"
     " GLIBC_TUNABLES=${{GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}}"
     " PATH={PROGRAMS:q}:$PATH"
     " PYTHONPATH={ROOT:q}${{PYTHONPATH:+:$PYTHONPATH}}; "
