@@ -168,7 +168,8 @@ def _prepare_store() -> bool:
             with FileLock("mlflow.db.lock", timeout=WAIT_SECONDS):
                 _make_store(path)
         except Timeout:
-            if not any(path.parent.glob(f".{path.name}.*")):
+            in_the_making = any(path.parent.glob(f".{path.name}.*"))
+            if not in_the_making and not path.exists():
                 raise  # who holds it is not making a store
     open_file(path).close()
     return True
