@@ -22,4 +22,5 @@ rule all:
     default_target: True
     input:
         rules.record.output,
+        RESULT_FILES,  # also where only one of them was deleted
     localrule: True

@@ -1,10 +1,12 @@
 """The clip table, `clips.csv`: one row per clip that the study wants, known or not."""
 
 import csv
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.atomic import written
+from pipeline.core.tables import MAKE_ANEW, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,10 @@ COLUMNS = {
     "windows": "str",  # stored frames wanted: "1-70 181-250", both ends included
     "shard": "str",  # "00"...; empty where only reading the archives tells
 }
+
+
+# "1-70 181-250", or nothing; up to 92 hours at 30 frames a second.
+WINDOWS = re.compile(r"([0-9]{1,7}-[0-9]{1,7}( [0-9]{1,7}-[0-9]{1,7}){0,20000})?")
 
 
 def read_clips(path: Path) -> "pd.DataFrame":
@@ -40,9 +46,9 @@ def read_clips(path: Path) -> "pd.DataFrame":
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(column_types=column_types, null_values=[]),
         )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, KeyError) as error:  # KeyError: a column that stands there twice
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path}: {reason}, expected a clip table") from None
+        raise ValueError(f"{path}: {reason}, expected a clip table; {MAKE_ANEW}") from None
     _check_columns(path, table.column_names)
     clips: pd.DataFrame = table.to_pandas()
     return clips
@@ -53,19 +59,22 @@ def read_windows(path: Path) -> dict[str, str]:
 
     Read without pandas, whose import alone would cost more than the table.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        _check_columns(path, next(rows, []))
-        clip, windows = (list(COLUMNS).index(name) for name in ("clip", "windows"))
-        try:
-            return {row[clip]: row[windows] for row in rows}
-        except IndexError:
-            raise ValueError(f"{path}: line {rows.line_num}: found too few values") from None
+    rows = read_table(path, list(COLUMNS))
+    windows = {row["clip"]: row["windows"] for row in rows}
+    for clip, text in windows.items():
+        if not WINDOWS.fullmatch(text):
+            raise ValueError(
+                f"{path}: {clip[:80]}: found windows {text[:80]!r}, expected first-last frames; "
+                f"{MAKE_ANEW}"
+            )
+    return windows
 
 
 def _check_columns(path: Path, found: list[str]) -> None:
     if found != list(COLUMNS):
-        raise ValueError(f"{path}: found columns {found}, expected {list(COLUMNS)}")
+        raise ValueError(
+            f"{path}: found columns {str(found)[:200]}, expected {list(COLUMNS)}; {MAKE_ANEW}"
+        )
 
 
 def write_clips(clips: "pd.DataFrame", path: Path) -> None:

@@ -1,6 +1,7 @@
 """What every stage's command line shares: logging, and one line for a user's mistake."""
 
 import argparse
+import ctypes
 import logging
 import os
 import signal
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.core.secrets import HideSecrets
+
 logger = logging.getLogger(__name__)
 
 # Exit code of a job that was stopped and kept its state: run the same command again. It is the
@@ -18,6 +21,9 @@ REQUEUE = os.EX_TEMPFAIL
 USER_MISTAKE = 2
 MOST_WARNINGS = 10  # of one job on the terminal; its log has all
 WATCH = "parent watch"  # name of a thread that holds no lock
+# In the environment: the Snakemake that a job belongs to, and the process that started the job.
+SNAKEMAKE, STARTED_BY = "AVA_PARENT", "AVA_STARTED_BY"
+_KILL_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 
 def run(main: Callable[[], None]) -> None:
@@ -26,9 +32,7 @@ def run(main: Callable[[], None]) -> None:
     Anything else is a mistake of ours and keeps its traceback. `AVA_DEBUG=1` keeps all of them.
     """
     log_lines()
-    if "AVA_PARENT" in os.environ:
-        parent = int(os.environ["AVA_PARENT"])
-        threading.Thread(target=_end_with, args=(parent,), daemon=True, name=WATCH).start()
+    end_with_parents()
     # Snakemake ends jobs with SIGTERM: let `finally` and context managers clean up.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
@@ -48,6 +52,8 @@ def log_lines() -> None:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(HideSecrets())
     if "AVA_TERMINAL" in os.environ:
         _warn_on(os.environ["AVA_TERMINAL"])
     for chatty in ("httpx", "alembic", "mlflow", "matplotlib"):
@@ -63,23 +69,54 @@ def _warn_on(descriptor: str) -> None:
         return
     handler = logging.StreamHandler(terminal)
     handler.setLevel(logging.WARNING)
+    handler.addFilter(HideSecrets())
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     left = iter(range(MOST_WARNINGS))  # a shard may have thousands of videos with something to say
     handler.addFilter(lambda record: next(left, None) is not None)
     logging.getLogger("pipeline").addHandler(handler)
 
 
-def _end_with(parent: int) -> None:
-    """End this process when `parent` has ended.
+def end_with_parents() -> None:
+    """Let this process end when one of those that the environment names has ended.
 
     What an orphan writes is of no use, and the next run may already be writing the same.
     """
-    while True:
-        try:
-            os.kill(parent, 0)
-        except ProcessLookupError:
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.5)
+    named = [os.environ.get(name, "") for name in (SNAKEMAKE, STARTED_BY)]
+    snakemake, direct = (int(number) if number.isdecimal() else None for number in named)
+    if direct == os.getpid():  # the shell has become this process
+        direct = snakemake
+    if snakemake is None and direct is None:
+        return
+    if direct is not None and sys.platform == "linux":
+        end_with_direct_parent()
+    watch = threading.Thread(target=_end_with, args=(direct, snakemake), daemon=True, name=WATCH)
+    watch.start()
+    name_as_parent()
+
+
+def name_as_parent() -> None:
+    """Let the stages that this process starts end with it."""
+    os.environ[STARTED_BY] = str(os.getpid())
+
+
+def end_with_direct_parent() -> None:
+    """Have Linux kill this process in the moment in which the one that started it ends."""
+    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+
+
+def _end_with(direct: int | None, snakemake: int | None) -> None:
+    """End this process once `direct` is no longer its parent, or `snakemake` has ended."""
+    while _is_alive(snakemake) and direct in (None, os.getppid()):
+        time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_alive(process: int | None) -> bool:
+    try:
+        os.kill(process or os.getpid(), 0)
+    except (ProcessLookupError, PermissionError):  # gone, and its number may be another user's
+        return False
+    return True
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Tables: csv files with checked columns, and columns of texts without a Python object for each."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,30 +11,80 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
+    import pyarrow as pa
 
     Texts: TypeAlias = "pd.Series[str] | pd.Index[str]"
 
 # Imported where they are needed: jobs with little to do read csv tables, and need none of them.
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield the rows of a csv file, each as column to text.
+# What to do about a damaged file of our own.
+MAKE_ANEW = "delete it and run again, it is made anew"
+
+
+def read_table(
+    path: Path, columns: Sequence[str] | Mapping[str, type], exact: bool = True
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a csv file of our own, each as column to value.
+
+    Args:
+        path: the file.
+        columns: their names; or name to type: str, int or float.
+        exact: whether there are to be no others, which come along as texts.
 
     Raises:
-        ValueError: other columns than `columns`, or a row of another length.
+        ValueError: other columns, a row of another length, or a value of another type.
     """
+    kinds = columns if isinstance(columns, Mapping) else dict.fromkeys(columns, str)
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
-        found = next(rows, [])
-        if found != list(columns):
-            raise ValueError(f"{path}: found columns {found}, expected {list(columns)}")
-        for row in rows:
-            if len(row) != len(columns):
-                raise ValueError(
-                    f"{path}: line {rows.line_num}: found {len(row)} values, "
-                    f"expected {len(columns)}"
-                )
-            yield dict(zip(columns, row, strict=True))
+        try:
+            found = next(rows, [])
+            once = len(set(found)) == len(found) and kinds.keys() <= set(found)
+            if not once or (exact and found != list(kinds)):
+                raise ValueError(f"found columns {str(found)[:200]}, expected {list(kinds)}")
+            kinds = {name: kinds.get(name, str) for name in found}
+            for row in rows:
+                if len(row) != len(found):
+                    raise ValueError(f"found {len(row)} values, expected {len(found)}")
+                pairs = zip(kinds.items(), row, strict=True)
+                yield {name: _typed(name, kind, text) for (name, kind), text in pairs}
+        except (ValueError, csv.Error) as error:  # also bytes that are no UTF-8
+            line = f"line {rows.line_num}: " if rows.line_num > 1 else ""
+            raise ValueError(f"{path}: {line}{error}; {MAKE_ANEW}") from None
+
+
+def _typed(name: str, kind: type, text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"found {text[:80]!r} as {name}, expected a number") from None
+
+
+def read_parquet(path: Path, schema: "pa.Schema") -> "pa.Table":
+    """Read a parquet file of our own: the columns of a schema, without missing values.
+
+    Raises:
+        ValueError: not such a file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            found = file.schema_arrow
+            if missing := [name for name in schema.names if found.get_field_index(name) < 0]:
+                raise ValueError(f"found columns {str(found.names)[:200]}, expected also {missing}")
+            table = file.read(schema.names).cast(schema)
+        table.validate(full=True)
+        if absent := [name for name in schema.names if table[name].null_count]:
+            raise ValueError(f"found missing values in {absent}, expected none")
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path}: {reason}; {MAKE_ANEW}") from None
+    return table
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:

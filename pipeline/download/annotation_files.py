@@ -10,6 +10,7 @@ import httpx
 from pipeline.clips import is_safe_name
 from pipeline.core.atomic import written_folder
 from pipeline.core.progress import Progress
+from pipeline.core.secrets import hide_secrets
 from pipeline.download.archives import ARCHIVE_SUFFIXES, unpack
 from pipeline.download.data_lock import DataLock, fetch_locked
 from pipeline.download.http import RetryPolicy, open_client
@@ -122,7 +123,8 @@ def _name(file: AnnotationFile) -> str:
     path = urlsplit(file.url).path if is_address(file.url) else file.url
     name = file.name or unquote(path).rpartition("/")[2]
     if not is_safe_name(name) or name == SUMS:
-        raise ValueError(f"annotation_files: {file.url}: found name {name!r}, expected a file's")
+        url = hide_secrets(file.url)
+        raise ValueError(f"annotation_files: {url}: found name {name!r}, expected a file's")
     return name
 
 

@@ -7,6 +7,8 @@ from http import HTTPStatus
 
 import httpx
 
+from pipeline.core.secrets import hide_secrets
+
 MAX_DIGITS = 19  # of a number in a header: an exabyte, or as many seconds
 RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 
@@ -29,8 +31,9 @@ class TransferError(ValueError):
         wait_seconds: float | None = None,
         found: str | None = None,
     ) -> None:
-        super().__init__(reason)
-        self.reason, self.permanent = reason, permanent
+        self.reason = hide_secrets(reason)
+        super().__init__(self.reason)
+        self.permanent = permanent
         self.wait_seconds, self.found = wait_seconds, found
 
 

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.core.secrets import hide_secrets
 from pipeline.download.answers import StaleError, TransferError
 from pipeline.download.archives import Member, keep_members
 from pipeline.download.job_context import FileProgress, JobContext
@@ -43,7 +44,7 @@ class FromArchive:
 
 def fetch_archive(job: JobContext, archive: str, wanted: set[str]) -> FromArchive:
     """Take the wanted clips out of an archive; it is not opened if earlier runs tell all of it."""
-    there, before = _earlier(job, archive, wanted)
+    there, before = _earlier(job, hide_secrets(archive), wanted)
     clips = {clip: row for clip, row in there.items() if clip in wanted}
     reading = _Reading(job, archive, wanted, clips)
     if before is not None and clips.keys() == wanted.intersection(before.clips):
@@ -90,13 +91,21 @@ def _earlier(
 
 
 class _Reading:
-    """The reading of one archive."""
+    """The reading of one archive.
+
+    Args:
+        job: that reads it.
+        address: or path, perhaps with a password.
+        wanted: clips to look for.
+        clips: those that earlier runs took out.
+    """
 
     def __init__(
-        self, job: JobContext, archive: str, wanted: set[str], clips: dict[str, Fetched]
+        self, job: JobContext, address: str, wanted: set[str], clips: dict[str, Fetched]
     ) -> None:
-        self._job, self.archive, self._wanted = job, archive, wanted
-        self._folder = Path(f"archive-{hashlib.sha256(archive.encode()).hexdigest()[:16]}")
+        self._job, self._address, self._wanted = job, address, wanted
+        self.archive = hide_secrets(address)
+        self._folder = Path(f"archive-{hashlib.sha256(self.archive.encode()).hexdigest()[:16]}")
         self._progress = FileProgress(job)
         self.found = FromArchive(clips)
         self._waiting: list[Fetched] = []
@@ -180,7 +189,7 @@ class _Reading:
         if is_address(self.archive):
             yield from stream(
                 self._job.client,
-                expand(self.archive, self._job.mirror),
+                expand(self._address, self._job.mirror),
                 self._job.retry_policy,
                 on_received=self._progress.received,
                 on_opened=self._progress.opened,

@@ -17,6 +17,7 @@ import httpx
 from filelock import FileLock, Timeout
 
 from pipeline.core.atomic import written
+from pipeline.core.secrets import hide_secrets
 from pipeline.download.answers import TransferError
 from pipeline.download.http import RetryPolicy, open_client
 from pipeline.download.transfer import OnReceived, Transferred, hash_file, transfer
@@ -94,6 +95,8 @@ def fetch_locked(
 ) -> Transferred:
     """Download `address` to `target` unless a file with the expected hash is there.
 
+    A name and password in the address are used, and never recorded.
+
     Jobs that want the same target at once take turns; what one has fetched the next one uses.
 
     Args:
@@ -109,6 +112,7 @@ def fetch_locked(
     Raises:
         ValueError: it is not available, or has changed; the line names the address and both hashes.
     """
+    url, address = expand(address, mirror), hide_secrets(address)
     expected = sha256 or lock.expected(address)
     if (there := _usable(target, expected)) is not None:
         return there
@@ -119,7 +123,6 @@ def fetch_locked(
         got = _usable(target, expected, is_new)
         try:
             if got is None:
-                url = expand(address, mirror)
                 have = partial(transfer, sha256=expected, identity=address, on_received=on_received)
                 with nullcontext(client) if client else open_client(policy) as web:
                     got = have(web, url, target, policy)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from pipeline.core.secrets import hide_secrets
 from pipeline.sources.source import ArchiveList, ClipSource, Source
 
 
@@ -19,7 +20,7 @@ class DownloadPass:
     Attributes:
         single: those that give files one by one, in the order in which they are tried.
         archives: addresses or paths, in the order of their lists.
-        whole: those of them whose clips are kept as they are.
+        whole: those of them whose clips are kept as they are, as recorded.
     """
 
     single: list[ClipSource]
@@ -45,7 +46,7 @@ def open_pass(sources: Iterable[Source], raw: Path) -> DownloadPass:
         if section.of_archives:
             listed = cast(ArchiveList, source)
             archives += listed.archives
-            whole.update(listed.archives if listed.keeps_whole else ())
+            whole.update(map(hide_secrets, listed.archives) if listed.keeps_whole else ())
         else:
             single.append(cast(ClipSource, source))
     return DownloadPass(single, list(dict.fromkeys(archives)), frozenset(whole))

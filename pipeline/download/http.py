@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
@@ -28,6 +28,7 @@ from pipeline.download.answers import (
 )
 
 MAX_REDIRECTS = 10
+MAX_REDIRECT_BYTES = 1 << 16  # of the page that comes with one
 CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 SLOWEST_BYTES_PER_SECOND = 1000  # slower than this for a whole time-out is a stall as well
 HEADER_TIMEOUTS = 3  # until the last header of an answer, connection and redirects included
@@ -37,7 +38,6 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 # What httpx raises, what to say of it, and whether asking again is of no use.
 MISTAKES: tuple[tuple[type[httpx.HTTPError], str, bool], ...] = (
     (httpx.UnsupportedProtocol, "not an HTTP address: {}", True),
-    (httpx.TooManyRedirects, "too many redirects", True),
     (httpx.ConnectTimeout, "no connection in time", False),
     (httpx.TimeoutException, "stalled", False),
     (httpx.ConnectError, "cannot connect: {}", False),
@@ -70,8 +70,6 @@ def open_client(policy: RetryPolicy, connections: int = 1) -> httpx.Client:
             # Each request has a connection of its own, so that a deadline can end it alone.
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
             mounts={f"all://{host}": None for host in LOOPBACK_HOSTS},
-            follow_redirects=True,
-            max_redirects=MAX_REDIRECTS,
             event_hooks={"response": [check_redirect]},
             # The published bytes, not an encoding of them: lengths, ranges and hashes count.
             headers={"Accept-Encoding": "identity", "User-Agent": "ava-kinetics-pipeline"},
@@ -117,14 +115,18 @@ def open_at(
     try:
         check_host(httpx.URL(url))
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise TransferError(f"not an HTTP address: {error}", permanent=True) from error
+        # What cannot be read as an address may show a piece of its password.
+        why = "" if "@" in url else f": {error}"
+        raise TransferError(f"not an HTTP address{why}", permanent=True) from error
     timeout_seconds = float(client.timeout.read or 0.0)
     deadline = _Deadline(HEADER_TIMEOUTS * timeout_seconds)
     try:
         with ExitStack() as held:
             with deadline:
-                answer = client.stream("GET", url, headers=headers, extensions=deadline.extensions)
-                response = held.enter_context(answer)
+                request = client.build_request(
+                    "GET", url, headers=headers, extensions=deadline.extensions
+                )
+                response = held.enter_context(closing(_follow(client, request)))
             chunks = _chunks(response, timeout_seconds)
             yield _opening(response, chunks, offset if headers else 0, validator)
     except httpx.HTTPError as error:
@@ -132,6 +134,26 @@ def open_at(
             raise TransferError("stalled") from error
         said, permanent = next((s, p) for kind, s, p in MISTAKES if isinstance(error, kind))
         raise TransferError(said.format(error), permanent=permanent) from error
+
+
+def _follow(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    """Return the first answer that is no redirect.
+
+    httpx itself would read the page of a redirect to its end, however long, into memory. A short
+    one is read here, too: a host that sends it byte by byte would send the file in the same way.
+    """
+    for _ in range(MAX_REDIRECTS + 1):
+        response = client.send(request, stream=True, follow_redirects=False)
+        if response.next_request is None:
+            return response
+        with closing(response):
+            size = 0
+            for chunk in response.iter_raw():
+                size += len(chunk)
+                if size > MAX_REDIRECT_BYTES:
+                    break
+        request = response.next_request
+    raise TransferError("too many redirects", permanent=True)
 
 
 class _Deadline:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.clips import read_clips
 from pipeline.core.atomic import link_or_copy, written_folder
+from pipeline.core.locks import held_folder
 from pipeline.download.data_lock import ACCEPT, DataLock
 from pipeline.download.download_pass import DownloadPass, open_pass
 from pipeline.download.fetching import SingleClip, fetch
@@ -18,7 +19,7 @@ from pipeline.download.member_cutting import Interval, MemberCutter
 from pipeline.download.video_table import clips_there, write_videos
 from pipeline.settings.params import Params
 from pipeline.sources.clip_files import WantedClip
-from pipeline.video.cut_table import CUTS, Cut, write_cuts
+from pipeline.video.cut_table import CUTS, write_cuts
 
 logger = logging.getLogger(__name__)
 
@@ -96,23 +97,26 @@ def download_clips(
     Raises:
         ValueError: `{mirror}` is in an address and not given.
         OSError: the disk is full or not writable; the next run goes on from there.
+        HeldError: another process is downloading the same.
     """
     singles, archives = plan(clips, sources, shard, num_shards)
-    # Beside the outputs, not in them: Snakemake deletes the outputs of a job before it runs it.
-    journal = Journal(videos.with_name(f".{videos.name}.partial"))
-    journal.adopt(videos)
     cutter = _cutter(clips, sources)
-    outcome = fetch(singles, archives, journal, limits, lock, cutter, mirror)
+    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
+    # Beside the outputs, not in them: Snakemake deletes the outputs of a job before it runs it.
+    working = videos.with_name(f".{videos.name}.partial")
+    with held_folder(working):
+        journal = Journal(working)
+        journal.adopt(videos)
+        outcome = fetch(singles, archives, journal, limits, lock, cutter, mirror)
+        rows = outcome.fetched.values()
+        lock.add({row.address: row.upstream for row in rows if row.address})
+        _make_folder(videos, working, rows)
+        # Last: where the table is, the folder is whole.
+        write_videos(report, rows, outcome.reasons, offsets)
+        journal.tidy(rows)
     for clip, reason in outcome.reasons.items():
         if "sha256" in reason:
             logger.warning("%s: %s; %s=1 in the environment takes it", clip, reason, ACCEPT)
-    rows = outcome.fetched.values()
-    lock.add({row.address: row.upstream for row in rows if row.address})
-    _make_folder(videos, journal.folder, rows)
-    # Last: where the table is, the folder is whole.
-    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
-    write_videos(report, rows, outcome.reasons, offsets)
-    journal.tidy(rows)
     return {
         "clips": len(outcome.fetched),
         "missing": len(outcome.reasons),
@@ -167,5 +171,5 @@ def _make_folder(videos: Path, working: Path, rows: Collection[Fetched]) -> None
     with written_folder(videos) as folder:
         for row in rows:
             link_or_copy(working / row.path, folder / Path(row.path).name)
-        if cuts := [Cut(**row.cut.row) for row in rows if row.cut]:
+        if cuts := [row.cut.row for row in rows if row.cut]:
             write_cuts(cuts, folder / CUTS)

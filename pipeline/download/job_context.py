@@ -97,21 +97,24 @@ class JobContext:
         with self._lock:
             self._num_clips += 1
 
-    def transfer(self, source: str, target: Path, progress: "FileProgress") -> Transferred:
+    def transfer(
+        self, url: str, recorded: str, target: Path, progress: "FileProgress"
+    ) -> Transferred:
         """Have the file at an address in `target`; for sources on the web.
 
         Args:
-            source: the address, as it is recorded.
+            url: the address, perhaps with a password.
+            recorded: the address as it is written down.
             target: path to write.
             progress: told what comes.
         """
         return transfer(
             self.client,
-            expand(source, self.mirror),
+            expand(url, self.mirror),
             target,
             self.retry_policy,
-            sha256=self.lock.expected(source),
-            identity=source,
+            sha256=self.lock.expected(recorded),
+            identity=recorded,
             on_received=progress.received,
             on_opened=progress.opened,
         )

@@ -1,23 +1,46 @@
 """What a download job has fetched, so that no later run of it fetches that again.
 
 The journal lies beside the files it names, in the job's working folder. One line per event,
-appended once the file is whole on the disk; a line cut off by a kill is ignored. When the job is
-done its files lie in the folder of videos, and the journal alone stays.
+appended once the file is whole on the disk; a line cut off by a kill is dropped. When the job is
+done its files lie in the folder of videos, and the journal alone stays. Lines of another shape are
+left out: what they stand for is downloaded again.
 """
 
 import hashlib
 import json
+import logging
+import os
 import shutil
 import threading
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
+from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+
+from pipeline.clips import is_safe_name
 from pipeline.core.atomic import link_or_copy, written
+from pipeline.core.locks import held_file
 from pipeline.download.data_lock import is_lockable
 from pipeline.download.transfer import Transferred, hash_file
 from pipeline.sources.clip_files import MIRROR
+from pipeline.video.cut_table import Cut
+
+logger = logging.getLogger(__name__)
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+def _inside(path: str) -> str:
+    """Check a path relative to the working folder; ValueError if it leads elsewhere."""
+    if not all(map(is_safe_name, path.split("/"))):
+        raise ValueError("leads out of its folder")
+    return path
+
+
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+InnerPath = Annotated[str, AfterValidator(_inside)]
 
 
 @dataclass(frozen=True)
@@ -31,11 +54,13 @@ class CutMember:
         row: its row in the table of cut clips.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     bytes: int
-    sha256: str
+    sha256: Digest
     offset_seconds: float
     version: int
-    row: dict[str, Any]
+    row: Cut
 
 
 @dataclass(frozen=True)
@@ -52,10 +77,12 @@ class Fetched:
         cut: where the file is only what is wanted of what was fetched.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     clip: str
-    path: str
+    path: InnerPath
     bytes: int
-    sha256: str
+    sha256: Digest
     source: str
     offset_seconds: float | None = None
     address: str = ""
@@ -70,6 +97,8 @@ class Fetched:
 @dataclass(frozen=True)
 class Refusal:
     """A clip that a source will never give."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     clip: str
     refused_by: str
@@ -87,11 +116,18 @@ class FinishedArchive:
         version: of a local file; empty for addresses, whose bytes must not change.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     archive: str
-    wanted: str
+    wanted: Digest
     clips: list[str]
     reasons: dict[str, str]
     version: str = ""
+
+
+NOTE: TypeAdapter[Fetched | Refusal | FinishedArchive] = TypeAdapter(
+    Fetched | Refusal | FinishedArchive
+)
 
 
 class Journal:
@@ -107,12 +143,7 @@ class Journal:
         self._finished: dict[str, FinishedArchive] = {}
         self._refusals: dict[tuple[str, str], Refusal] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
-        for line in lines:
-            self._read(line)
-        if lines and lines[-1]:  # end a line that was cut off, or the next one would be lost too
-            with self._path.open("ab") as file:
-                file.write(b"\n")
+        self._load()
 
     def find(self, clip: str, source: str) -> Fetched | None:
         """What an earlier run fetched of a clip from a source, if it is still there unchanged."""
@@ -167,7 +198,7 @@ class Journal:
             return True
         try:
             names = (self._wanted / f"{read.wanted}.txt").read_text().splitlines()
-        except FileNotFoundError:
+        except (OSError, ValueError):
             return False
         return set(wanted) <= set(names)
 
@@ -203,7 +234,7 @@ class Journal:
     def _is_whole(self, row: Fetched) -> bool:
         try:
             there = hash_file(self.folder / row.path)
-        except FileNotFoundError:
+        except OSError:  # gone, or something that is no file
             return False
         return (there.bytes, there.sha256) == (row.bytes, row.sha256)
 
@@ -211,20 +242,38 @@ class Journal:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
 
-    def _read(self, line: bytes) -> None:
-        try:
-            event = json.loads(line)
-        except ValueError:
+    def _load(self) -> None:
+        """Read the notes of earlier runs; drop a line that was cut off, or it would spoil the next.
+
+        Raises:
+            NotAFileError: something else lies there.
+        """
+        if not os.path.lexists(self._path):
             return
-        if "archive" in event:
-            self._finished[event["archive"]] = FinishedArchive(**event)
-        elif "refused_by" in event:
-            refusal = Refusal(**event)
-            self._refusals[refusal.clip, refusal.refused_by] = refusal
+        with held_file(self._path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            *lines, rest = file.read().split(b"\n")
+            os.truncate(descriptor, os.fstat(descriptor).st_size - len(rest))
+        unknown = sum(not self._read(line) for line in lines)
+        if unknown:
+            logger.warning(
+                "%s: left out %d lines that are no notes of this version; what they stand for is "
+                "downloaded again",
+                self._path,
+                unknown,
+            )
+
+    def _read(self, line: bytes) -> bool:
+        try:
+            note = NOTE.validate_json(line)
+        except ValidationError:
+            return False
+        if isinstance(note, FinishedArchive):
+            self._finished[note.archive] = note
+        elif isinstance(note, Refusal):
+            self._refusals[note.clip, note.refused_by] = note
         else:
-            cut = event.pop("cut", None)
-            row = Fetched(**event, cut=CutMember(**cut) if cut else None)
-            self._fetched[row.clip, row.source] = row
+            self._fetched[note.clip, note.source] = note
+        return True
 
 
 def digest(names: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ of them whole. A cut file is the one that `cut_clips` would make, and its row co
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,7 @@ class MemberCutter:
         if row.cut is None:
             return True
         cut, interval = row.cut, self._interval(row)
-        have = Interval(cut.row["windows"], cut.offset_seconds)
+        have = Interval(cut.row.windows, cut.offset_seconds)
         return have == interval and cut.version == CUT_VERSION
 
     def cut(self, folder: Path, rows: Sequence[Fetched]) -> list[Fetched]:
@@ -88,7 +88,7 @@ class MemberCutter:
         sync(made)
         made.replace(folder / path)
         file, offset = hash_file(folder / path), self.intervals[row.clip].offset_seconds
-        member = CutMember(row.bytes, row.sha256, offset, CUT_VERSION, asdict(cut))
+        member = CutMember(row.bytes, row.sha256, offset, CUT_VERSION, cut)
         return replace(row, path=str(path), bytes=file.bytes, sha256=file.sha256, cut=member)
 
     def _interval(self, row: Fetched) -> Interval | None:

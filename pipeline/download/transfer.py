@@ -1,26 +1,26 @@
 """Download one address, resumable across broken connections and, into a file, killed jobs.
 
 While it is incomplete a file is called `<name>.part`; `<name>.part.json` beside it says which
-version of which address its bytes belong to. Under its own name a file is always whole.
+version of which address its bytes belong to. Under its own name a file is always whole: it has the
+size that was announced, and no other process wrote to it while it came.
 """
 
 import hashlib
-import json
 import logging
 import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from pipeline.core.atomic import sync, written
 from pipeline.core.disk_space import CHECK_EVERY_BYTES, disk_named, require_space
+from pipeline.core.own_files import open_file
 from pipeline.download.answers import StaleError, TransferError
 from pipeline.download.http import Opening, RetryPolicy, open_at
+from pipeline.download.part_file import PartFile, held_part
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,12 @@ class Transferred:
 
 
 def hash_file(path: Path) -> Transferred:
-    """Return size and sha256 of a file that is there already."""
-    with path.open("rb") as file:
+    """Return size and sha256 of a file that is there already.
+
+    Raises:
+        NotAFileError: a pipe or a device, which may never end.
+    """
+    with open_file(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Transferred(os.fstat(file.fileno()).st_size, digest)
 
@@ -170,65 +174,20 @@ def transfer(
         OSError: the disk is full, or will be, or is not writable. What has arrived stays for the
             next call.
     """
-    part = _Part(target, identity or url)
     attempts = Attempts(policy)
-    while True:
-        try:
-            continued = _complete(client, url, part, on_received, on_opened)
-            return _finish(part, target, sha256, continued)
-        except TransferError as error:
-            if isinstance(error, StaleError):
-                part.discard()
-            attempts.after(error, part.size)
-
-
-class _Part:
-    """The incomplete file and the note beside it that says what its bytes are."""
-
-    def __init__(self, target: Path, identity: str) -> None:
-        self.path = target.with_name(f"{target.name}.part")
-        self._note = target.with_name(f"{target.name}.part.json")
-        self._identity = identity
-
-    @property
-    def size(self) -> int:
-        try:
-            return self.path.stat().st_size
-        except FileNotFoundError:
-            return 0
-
-    def version(self) -> tuple[str | None, int | None]:
-        """Validator and whole size of the file that the part belongs to; None where unknown."""
-        try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None, None
-        if not isinstance(note, dict) or note.get("identity") != self._identity:
-            return None, None
-        return note.get("validator"), note.get("total")
-
-    def begin(self, opening: Opening) -> None:
-        """Empty the part and note the version that now begins."""
-        # In this order: a kill in between leaves an empty part, which no note can mislabel.
-        self.path.write_bytes(b"")
-        note = {"validator": opening.validator, "total": opening.total}
-        with written(self._note) as temporary:
-            temporary.write_text(json.dumps({"identity": self._identity, **note}), encoding="utf-8")
-
-    def discard(self) -> None:
-        for path in (self.path, self._note):
-            with suppress(FileNotFoundError):
-                path.unlink()
-
-    def publish(self, target: Path) -> None:
-        sync(self.path)
-        self.path.replace(target)
-        sync(target.parent)
-        self.discard()
+    with held_part(target, identity or url) as part:
+        while True:
+            try:
+                continued = _complete(client, url, part, on_received, on_opened)
+                return _finish(part, target, sha256, continued)
+            except TransferError as error:
+                if isinstance(error, StaleError):
+                    part.empty()
+                attempts.after(error, part.size)
 
 
 def _complete(
-    client: httpx.Client, url: str, part: _Part, on_received: OnReceived, on_opened: OnOpened
+    client: httpx.Client, url: str, part: PartFile, on_received: OnReceived, on_opened: OnOpened
 ) -> bool:
     """Bring the part to its full length; return whether some of it was there before."""
     validator, total = part.version()
@@ -241,17 +200,18 @@ def _complete(
             part.begin(opening)
         on_opened(opening)
         _append(part, opening, on_received)
-    if opening.total is not None and part.size < opening.total:
+    if opening.total is not None and part.size != opening.total:
         raise TransferError("connection broke off")
     return opening.offset > 0
 
 
-def _append(part: _Part, opening: Opening, on_received: OnReceived) -> None:
+def _append(part: PartFile, opening: Opening, on_received: OnReceived) -> None:
     """Write the body behind what is there; the disk and the bytes that come have their limits."""
     size = checked = opening.offset
-    with part.path.open("ab") as file, disk_named(part.path.parent):
+    folder = part.path.parent
+    with open(part.descriptor, "ab", closefd=False) as file, disk_named(folder):
         if opening.total is not None:
-            require_space(part.path.parent, opening.total - size)
+            require_space(folder, opening.total - size)
         for chunk in opening.chunks:
             size += len(chunk)
             if opening.total is not None and size > opening.total:
@@ -264,15 +224,16 @@ def _append(part: _Part, opening: Opening, on_received: OnReceived) -> None:
                 file.flush()
                 # Where what is left is not announced, so much may come before the next look.
                 left = CHECK_EVERY_BYTES if opening.total is None else opening.total - size
-                require_space(part.path.parent, left)
+                require_space(folder, left)
                 checked = size
+    if part.size != size:
+        raise StaleError("another program wrote to the file while it came")
 
 
-def _finish(part: _Part, target: Path, sha256: str | None, continued: bool) -> Transferred:
+def _finish(part: PartFile, target: Path, sha256: str | None, continued: bool) -> Transferred:
     """Check the complete part and give it its name; a part that fails is gone."""
     found = hash_file(part.path)
-    with part.path.open("rb") as file:
-        start = file.read(512).lstrip().lower()
+    start = os.pread(part.descriptor, 512, 0).lstrip().lower()
     reason = None
     other = found.sha256 if sha256 not in (None, found.sha256) else None
     if not found.bytes:
@@ -282,7 +243,7 @@ def _finish(part: _Part, target: Path, sha256: str | None, continued: bool) -> T
     elif other is not None:
         reason = f"sha256 {other} instead of {sha256}"
     if reason is not None:
-        part.discard()
+        part.empty()
         # Pieces of two attempts that do not fit together deserve one attempt in one piece.
         raise TransferError(reason, permanent=not continued, found=other)
     part.publish(target)

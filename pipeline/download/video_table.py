@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pipeline.core.atomic import written
 from pipeline.download.journal import Fetched
-
-COLUMNS = ("clip", "path", "status", "bytes", "sha256", "source", "offset_seconds", "reason")
+from pipeline.video.downloaded_table import COLUMNS, read_videos
 
 
 def write_videos(
@@ -41,13 +40,7 @@ def clips_there(paths: Iterable[Path]) -> set[str]:
     """
     there = set()
     for path in paths:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            if tuple(table.fieldnames or ()) != COLUMNS:
-                raise ValueError(
-                    f"{path}: found columns {table.fieldnames}, expected {list(COLUMNS)}"
-                )
-            there |= {row["clip"] for row in table if row["status"] == "ok"}
+        there |= {row["clip"] for row in read_videos(path) if row["status"] == "ok"}
     return there
 
 

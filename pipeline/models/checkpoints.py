@@ -17,6 +17,7 @@ from pipeline.core.atomic import written
 from pipeline.models.networks import ActionDetector
 from pipeline.models.weight_files import load_safely, named_digits
 
+BLOCK_BYTES = 1 << 20
 CLASSIFIER_HEAD, DETECTOR_HEAD = "cls_head.", "roi_head."  # how the names of their weights begin
 
 
@@ -72,21 +73,40 @@ def write_weights(path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, 
     save(path, {"state_dict": state, "meta": dict(meta)})
 
 
-def save(path: Path, content: Mapping[str, Any]) -> None:
+def save(path: Path, content: Mapping[str, Any], sealed: bool = False) -> None:
     """Write a file by `torch.save` that is there whole or not at all.
+
+    Args:
+        path: of the file.
+        content: tensors and plain values.
+        sealed: end the file with its checksum, which `torch.load` passes over.
 
     Raises:
         DiskFullError: there was no room; `path` is as it was.
     """
     # An open file: a path would be written into the archive as its name.
-    with written(path) as temporary, temporary.open("wb") as file:
+    with written(path) as temporary, temporary.open("wb+") as file:
         try:
             torch.save(content, file)
+            if sealed:
+                file.seek(0)
+                file.write(hashlib.file_digest(file, "sha256").digest())
         except RuntimeError as error:
             # Torch's writer says only that a write failed; why stands in the error before it.
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
+
+
+def is_sealed(path: Path) -> bool:
+    """Return whether a file ends with the checksum of all that stands before."""
+    total = hashlib.sha256()
+    left = path.stat().st_size - total.digest_size
+    with path.open("rb") as file:
+        while left > 0 and (block := file.read(min(BLOCK_BYTES, left))):
+            total.update(block)
+            left -= len(block)
+        return left == 0 and file.read() == total.digest()
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

@@ -5,7 +5,6 @@ disk that is too small is a warning; with --check that is exit code 1.
 """
 
 import argparse
-import csv
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -75,18 +74,18 @@ def table(steps: Sequence[Step]) -> str:
 
 def tables_to_try_again(videos: Path, jobs: Iterable[str]) -> list[Path]:
     """Return the tables of videos with clips that no source has given and a later run may get."""
+    from pipeline.core.tables import read_table
     from pipeline.download.youtube_refusals import may_come_later
 
     there: set[str] = set()
     open_: dict[Path, set[str]] = {}
     paths = [videos / f"{job}.csv" for job in jobs]
     for path in filter(Path.is_file, paths):
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if row.get("status") == "ok":
-                    there.add(row["clip"])
-                elif may_come_later(row.get("reason") or ""):
-                    open_.setdefault(path, set()).add(row["clip"])
+        for row in read_table(path, ("clip", "reason"), exact=False):
+            if row.get("status") == "ok":
+                there.add(row["clip"])
+            elif may_come_later(row["reason"]):
+                open_.setdefault(path, set()).add(row["clip"])
     return [path for path, clips in open_.items() if clips - there]
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from pipeline.core.secrets import hide_secrets
 from pipeline.sources.clip_files import Found, WantedClip, is_video, listed_files, read_lines
 from pipeline.sources.source import Source
 
@@ -33,7 +34,8 @@ class FileList:
 
     def __init__(self, source: FilesSource, raw: Path) -> None:
         self.name = source.list
-        self._url = source.url.rstrip("/")
+        self._url = source.url.rstrip("/")  # perhaps with a password
+        self._recorded_url = hide_secrets(self._url)
         lines = read_lines(raw / source.list)
         others = [line for line in lines if not is_video(line)]
         if others:
@@ -42,7 +44,7 @@ class FileList:
                 source.list,
                 len(others),
                 others[0],
-                source.url,
+                self._recorded_url,
             )
         self._files = listed_files(lines)
 
@@ -50,9 +52,10 @@ class FileList:
         if (found := self._files.find(want)) is None:
             return None
         path, offset = found
-        return Found(f"{self._url}/{quote(path)}", Path(path).suffix, offset)
+        return Found(f"{self._recorded_url}/{quote(path)}", Path(path).suffix, offset)
 
     def fetch(
         self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
     ) -> "Transferred":
-        return job.transfer(found.source, target, progress)
+        url = self._url + found.source.removeprefix(self._recorded_url)
+        return job.transfer(url, found.source, target, progress)

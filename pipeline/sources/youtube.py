@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import Field, field_validator
 
+from pipeline.core.secrets import hide_secrets
 from pipeline.sources.clip_files import Found, Span, WantedClip
 from pipeline.sources.source import Source
 
@@ -52,7 +53,8 @@ class VideoSite:
         page = self._url.replace("{video_id}", quote(want.video_id))
         span = Span(want.start_seconds, want.end_seconds)
         end = "" if span.end == float("inf") else f",{span.end:g}"
-        return Found(f"{page}#t={span.start:g}{end}", ".mp4", 0.0, page, span)
+        recorded = f"{hide_secrets(page)}#t={span.start:g}{end}"
+        return Found(recorded, ".mp4", 0.0, page, span)
 
     def fetch(
         self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"

@@ -34,12 +34,26 @@ def record(root: Path) -> str:
         return "recorded by dvc repro"
     if not (root / ".git").exists() or not (root / ".dvc").exists():
         return "not recorded in DVC: this folder is not a git repository"
+    if reason := _beyond_dvc(root):
+        return f"not recorded in DVC, which cannot: {reason}"
     # --no-relink: links would give the outputs new timestamps, and Snakemake would build again.
-    command = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet", "--no-relink"]
+    command = [sys.executable, "-m", "dvc", "commit", "--force", "--no-relink"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ValueError(f"dvc commit: exit code {done.returncode}: {done.stderr.strip()}")
+        lines = f"{done.stdout}\n{done.stderr}".splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+        raise ValueError(f"dvc commit: exit code {done.returncode}: {'; '.join(errors)[:500]}")
     return "recorded in DVC: dvc.lock now names these versions"
+
+
+def _beyond_dvc(root: Path) -> str:
+    """Return why DVC cannot work here, or an empty text."""
+    if set(str(root.resolve())) & set("{}"):
+        return f"there are braces in the name of a folder of {root.resolve()}"
+    for path in (*root.glob("data/*"), *root.glob("results/*"), root / "data", root / "results"):
+        if not path.resolve().is_relative_to(root.resolve()):
+            return f"{path.relative_to(root)} leads out of this folder, to {path.resolve()}"
+    return ""
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -2,14 +2,14 @@
 
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
+
+from pipeline.core.own_files import own_temporary_folder
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ def leased_gpus(count: int) -> Iterator[None]:
 
 def _lease(names: list[str], count: int, leases: ExitStack) -> list[str]:
     """Return `count` of the GPUs, leased until `leases` closes."""
-    folder = Path(tempfile.gettempdir()) / f"ava-gpus-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = own_temporary_folder() / "gpus"
+    folder.mkdir(exist_ok=True)
     taken: list[str] = []
     waiting = False
     while True:

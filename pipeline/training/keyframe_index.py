@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.core.own_files import own_temporary_folder
 from pipeline.models.roi_head import NUM_OUTPUTS
 
 Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
@@ -36,7 +37,9 @@ class KeyframeIndex:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="ava-index-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="index-", dir=own_temporary_folder(), ignore_cleanup_errors=True
+        )
         path = Path(self._folder.name) / "keyframes.arrow"
         _write_arrow(table, path)
         self._open(path)

@@ -1,5 +1,8 @@
 """Batches from workers to the device, each made and copied while the one before it is used."""
 
+import logging
+import multiprocessing
+import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic
@@ -10,6 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from pipeline.training.batches import Batch, Batches, Key
 
+logger = logging.getLogger(__name__)
+
+LATE_SECONDS = 60.0  # without a batch: a worker is stopped, or the disk hangs
 AHEAD = 2  # batches that each worker makes before they are needed
 
 
@@ -45,7 +51,7 @@ def _make(
         multiprocessing_context="spawn" if workers else None,
         pin_memory=pin_memory,
     )
-    for block, batch in loader:
+    for block, batch in _watched(loader) if workers else loader:
         if pin_memory:  # it is a copy
             pool.release(block)
             yield batch
@@ -62,6 +68,32 @@ class _InBlocks(Dataset[tuple[int | None, Batch]], Generic[Key]):
     def __getitem__(self, order: tuple[int | None, Sequence[Key]]) -> tuple[int | None, Batch]:
         block, keys = order
         return block, self._examples.make(keys, None if block is None else self._blocks[block])
+
+
+def _watched(loader: "DataLoader[Any]") -> Iterator[Any]:
+    """Yield what the workers make; say so when nothing has come for a minute."""
+    batches = iter(loader)
+    while True:
+        late = threading.Timer(LATE_SECONDS, _say_late)
+        late.daemon = True
+        late.start()
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        finally:
+            late.cancel()
+        yield batch
+
+
+def _say_late() -> None:
+    processes = ", ".join(str(each.pid) for each in multiprocessing.active_children())
+    logger.warning(
+        "no batch for %.0f s: a worker may be stopped, or the disk hangs (processes %s); "
+        "`kill -CONT` goes on with a stopped one",
+        LATE_SECONDS,
+        processes,
+    )
 
 
 def _unchanged(batch: Any) -> Any:
@@ -139,6 +171,18 @@ class BufferPool:
 
 
 def _shared(num_bytes: int) -> Tensor:
-    """Return [num_bytes] uint8, not filled: `Tensor.share_memory_` would copy undefined bytes."""
-    storage = torch.UntypedStorage._new_shared(num_bytes)  # type: ignore[no-untyped-call]
+    """Return [num_bytes] uint8, not filled: `Tensor.share_memory_` would copy undefined bytes.
+
+    Raises:
+        ValueError: there is not so much shared memory.
+    """
+    try:
+        storage = torch.UntypedStorage._new_shared(num_bytes)  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        if "shared memory" not in str(error):
+            raise
+        raise ValueError(
+            f"workers: found less shared memory (/dev/shm) than their batches take, {num_bytes} "
+            "bytes each; set workers: 0, or give the container more (docker run --shm-size=8g)"
+        ) from None
     return torch.empty(0, dtype=torch.uint8).set_(storage)

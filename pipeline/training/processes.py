@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from pipeline.core.command import REQUEUE, USER_MISTAKE
+from pipeline.core.command import REQUEUE, USER_MISTAKE, name_as_parent
 from pipeline.training.gpus import leased_gpus
 
 T = TypeVar("T")
@@ -120,6 +120,7 @@ def _launch(module: str, count: int, argv: Sequence[str]) -> None:
     from torch.distributed.run import parse_args, run
 
     arguments = ["--standalone", f"--nproc-per-node={count}", "-m", module, *argv]
+    name_as_parent()
     try:
         run(parse_args(arguments))  # type: ignore[no-untyped-call]
     except SignalException:  # its processes got the signal, too, and have kept their state

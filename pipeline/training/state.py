@@ -1,7 +1,8 @@
 """The saved state of a training: stop at any step, resume with the same bits.
 
 Randomness is a function of (seed, epoch, step), so a state needs no random generators: weights,
-optimizer and position are all there is.
+optimizer and position are all there is. A state is used only when its checksum fits: half of one,
+or one with a single bit changed, would end in other weights.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.command import REQUEUE
-from pipeline.models.checkpoints import save
+from pipeline.models.checkpoints import is_sealed, save
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,12 @@ class SavedState:
         """Restore an interrupted training; return the beginning if there is nothing to restore."""
         if self._path is None or not self._path.is_file():
             return Position()
+        if not is_sealed(self._path):
+            if self._writes:  # one warning for all processes
+                logger.warning(
+                    "%s: found no checksum that fits; starting from the beginning", self._path
+                )
+            return Position()
         saved = torch.load(self._path, map_location="cpu", weights_only=True)
         if saved["belongs_to"] != self._belongs_to:
             logger.info("%s belongs to another training; starting from the beginning", self._path)
@@ -138,7 +145,7 @@ class SavedState:
                 "optimizer": optimizer.state_dict(),
                 "position": vars(position),
             }
-            save(self._path, state)
+            save(self._path, state, sealed=True)
             self._saved = time.monotonic()
         if stop:
             self._stop()

@@ -4,7 +4,6 @@ The work runs in a child process that announces each clip. When it dies of a cli
 without that clip: slow, but crashes are rare and the outcome is that of a run that had known.
 """
 
-import ctypes
 import os
 import resource
 import signal
@@ -16,13 +15,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.core.command import WATCH, log_lines
+from pipeline.core.command import WATCH, end_with_direct_parent, log_lines
 
 MOST_BYTES = 4 << 30  # of memory for the child; frames of 8K with all they lean on fit
 MOST_SECONDS = 3600.0  # for one clip
 
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
-_KILL_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -123,7 +121,7 @@ def _run(
 ) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+        end_with_direct_parent()
     if os.getppid() != parent:
         return  # it died in between
     log_lines()

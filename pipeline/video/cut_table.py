@@ -7,9 +7,10 @@ import csv
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
+from pipeline.clips import is_safe_name
 from pipeline.core.atomic import written
+from pipeline.core.tables import MAKE_ANEW, read_table
 from pipeline.video.look import Look
 
 # In a folder of videos: the rows of those that were cut when they came.
@@ -76,18 +77,15 @@ def write_cuts(cuts: Iterable[Cut], path: Path) -> None:
 
 
 def read_cuts(path: Path) -> list[Cut]:
-    """Read the rows; ValueError when the columns are not those of `Cut`."""
-    with path.open(encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file)
-        expected = [field.name for field in fields(Cut)]
-        if table.fieldnames != expected:
-            raise ValueError(f"{path}: found columns {table.fieldnames}, expected {expected}")
-        return [_typed(row) for row in table]
+    """Read the rows.
 
-
-def _typed(row: dict[str, str]) -> Cut:
-    typed: dict[str, Any] = {"clip": row["clip"]}
-    for name, default in asdict(Cut("")).items():
-        if name != "clip":
-            typed[name] = type(default)(row[name])
-    return Cut(**typed)
+    Raises:
+        ValueError: not such a table.
+    """
+    kinds = {name: type(default) for name, default in asdict(Cut("")).items()}
+    cuts = [Cut(**row) for row in read_table(path, kinds)]
+    for cut in cuts:
+        for name in filter(None, (cut.clip, cut.path)):
+            if not is_safe_name(name):
+                raise ValueError(f"{path}: found {name[:80]!r}, expected a file name; {MAKE_ANEW}")
+    return cuts

@@ -23,10 +23,21 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from pipeline.core.atomic import written
+from pipeline.core.tables import MAKE_ANEW, read_parquet
 
 Frames = npt.NDArray[np.uint8]
 
-_COLUMNS = ["clip", "frame", "offset", "length", "width", "height"]
+MAX_SIDE_PX = 32767  # sides are kept as int16
+_SCHEMA = pa.schema(
+    [
+        ("clip", pa.string()),
+        ("frame", pa.int32()),
+        ("offset", pa.int64()),  # of the JPEG's first byte in the tar
+        ("length", pa.int32()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
 
 
 class FrameStore:
@@ -175,6 +186,22 @@ def _decode(jpeg: bytes, image: Frames) -> None:
     raise ValueError(f"is {width} x {height}, expected {image.shape[1]} x {image.shape[0]}")
 
 
+def _read_table(path: Path) -> pa.Table:
+    """Read the table of a shard; ValueError if it does not fit the tar beside it."""
+    table, tar = read_parquet(path, _SCHEMA), path.with_suffix(".tar")
+    if not len(table):
+        return table
+    size = tar.stat().st_size
+    ends = pc.add(table["offset"], pc.cast(table["length"], pa.int64()))
+    fits = [pc.min(table[name]).as_py() > 0 for name in ("width", "height")]
+    fits += [pc.max(table[name]).as_py() <= MAX_SIDE_PX for name in ("width", "height")]
+    fits += [pc.min(table[name]).as_py() >= 0 for name in ("offset", "length")]
+    fits += [pc.max(ends).as_py() <= size]
+    if not all(fits):
+        raise ValueError(f"{path}: found frames that cannot lie in {tar.name}; {MAKE_ANEW}")
+    return table
+
+
 class _Tables:
     """The tables of a folder as arrays of R frames, sorted by clip and number.
 
@@ -186,10 +213,7 @@ class _Tables:
         if not paths:
             raise ValueError(f"{folder}: found no *.parquet, expected a table per shard")
         self.tars: list[Path] = [path.with_suffix(".tar") for path in paths]
-        tables = [pq.read_table(path) for path in paths]
-        for path, table in zip(paths, tables, strict=True):
-            if table.schema.names != _COLUMNS:
-                raise ValueError(f"{path}: found columns {table.schema.names}, expected {_COLUMNS}")
+        tables = [_read_table(path) for path in paths]
         shards = [np.full(len(t), i, dtype=np.int16) for i, t in enumerate(tables)]
         joined = pa.concat_tables(tables).append_column("shard", pa.array(np.concatenate(shards)))
         joined = joined.sort_by([("clip", "ascending"), ("frame", "ascending")])
@@ -208,18 +232,6 @@ class _Tables:
         self.spans: dict[str, tuple[int, int]] = dict(
             zip(runs.values.to_pylist(), zip([0, *stops], stops, strict=False), strict=True)
         )
-
-
-_SCHEMA = pa.schema(
-    [
-        ("clip", pa.string()),
-        ("frame", pa.int32()),
-        ("offset", pa.int64()),  # of the JPEG's first byte in the tar
-        ("length", pa.int32()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-    ]
-)
 
 
 class FrameStoreWriter:

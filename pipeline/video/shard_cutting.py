@@ -1,6 +1,5 @@
 """Cut what some variant looks at out of every video of a shard."""
 
-import csv
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pipeline.core.progress import track
 from pipeline.video.crash_guard import Guard
 from pipeline.video.cut_table import CUTS, Cut, read_cuts, write_cuts
 from pipeline.video.cutting import cut_clip
+from pipeline.video.downloaded_table import read_videos
 
 logger = logging.getLogger(__name__)
 
@@ -128,15 +128,11 @@ def _read_downloaded(videos: Sequence[Path], tables: Sequence[Path]) -> list[Dow
             )
         cuts = folder / CUTS
         ready = {cut.clip: cut for cut in read_cuts(cuts)} if cuts.exists() else {}
-        with path.open(encoding="utf-8", newline="") as file:
-            found += [
-                Downloaded(
-                    row["clip"],
-                    folder / row["path"],
-                    float(row["offset_seconds"]),
-                    ready.get(row["clip"]),
-                )
-                for row in csv.DictReader(file)
-                if row["status"] == "ok"
-            ]
+        found += [
+            Downloaded(
+                row["clip"], folder / row["path"], row["offset_seconds"], ready.get(row["clip"])
+            )
+            for row in read_videos(path, ("clip", "path", "status", "offset_seconds"))
+            if row["status"] == "ok"
+        ]
     return found

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 SCRIPT = "from pipeline.core.command import run\ndef main():\n    {body}\nrun(main)\n"
 
 
@@ -87,3 +89,59 @@ def test_a_terminal_that_is_gone_harms_nothing() -> None:
     done = run("import logging; logging.getLogger('pipeline.x').warning('x')", AVA_TERMINAL="77")
 
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+
+
+STAGE = SCRIPT.format(body="import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+
+
+@pytest.mark.parametrize("last", ["; true", ""])  # bash may become its last command
+def test_a_job_ends_when_the_shell_that_started_it_is_killed(last: str) -> None:
+    prefix = "set -e; export AVA_PARENT=$PPID AVA_STARTED_BY=$$; "
+    command = [*("bash", "-c"), f'{prefix}{sys.executable} -c "$1"{last}', "bash", STAGE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout is not None
+        job = int(shell.stdout.readline())
+
+        shell.kill()
+
+        until = time.monotonic() + 5
+        while is_running(job):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
+def test_a_job_started_by_a_shell_works(tmp_path: Path) -> None:
+    script = SCRIPT.format(body="import time; time.sleep(1); print('done')")
+    prefix = "export AVA_PARENT=$PPID AVA_STARTED_BY=$$; "
+    command = ["bash", "-c", f'{prefix}{sys.executable} -c "$1"; true', "bash", script]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "done\n"
+
+
+def test_a_stage_that_a_stage_started_ends_with_it() -> None:
+    inner = SCRIPT.format(body="import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    outer = SCRIPT.format(
+        body="import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    )
+    environment = {**os.environ, "AVA_PARENT": str(os.getpid())}
+    command = [sys.executable, "-c", outer, inner]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as stage:
+        assert stage.stdout is not None
+        started = int(stage.stdout.readline())
+
+        stage.kill()
+
+        until = time.monotonic() + 5
+        while is_running(started):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
+def is_running(process: int) -> bool:
+    """Return whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,7 +1,11 @@
 """Batches of workers lie in memory that is used again, and no batch changes."""
 
 import gc
+import multiprocessing
+import os
 import pickle
+import signal
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -152,3 +156,26 @@ def test_a_batch_is_sent_with_its_small_tensors_by_value(examples: LabelledClips
     assert equal(pickle.loads(pickle.dumps(batch)), batch)
     (sent,) = load_batches(examples, BATCHES[:1], 1, CPU)
     assert not any(each.is_shared() for each in (sent.columns, sent.rows, sent.labels))
+
+
+def test_too_little_shared_memory_is_one_line_with_the_setting() -> None:
+    with pytest.raises(ValueError, match=r"shared memory \(/dev/shm\).*set workers: 0"):
+        prefetch._shared(1 << 45)
+
+
+def test_a_stopped_worker_is_said(
+    examples: LabelledClips, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(prefetch, "LATE_SECONDS", 0.5)
+    batches = load_batches(examples, BATCHES * 5, 1, CPU)
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
+    caplog.clear()  # on a busy machine its start took longer than that
+
+    os.kill(worker.pid, signal.SIGSTOP)
+    threading.Timer(3, os.kill, (worker.pid, signal.SIGCONT)).start()
+    rest = list(batches)
+
+    assert len(rest) == 5 * len(BATCHES) - 1
+    assert f"a worker may be stopped, or the disk hangs (processes {worker.pid})" in caplog.text

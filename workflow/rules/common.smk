@@ -33,7 +33,7 @@ LOCK = f"locks/{PARAMS.dataset}.csv"
 if workflow.is_main_process:
     ALIVE = clear_stale_lock(Path(".snakemake"))
 
-# Jobs end when the Snakemake that started them is gone. They run the interpreter that runs
+# Jobs end when the Snakemake or the shell that started them is gone. They run the interpreter that runs
 # Snakemake, whether or not its environment is activated, and find this project also where Python
 # does not look in the working folder (PYTHONSAFEPATH). In huge pages, which glibc asks for only
 # when told to at the start, a training takes about a tenth less.
@@ -41,7 +41,7 @@ shell.executable("bash")
 PROGRAMS, ROOT = str(Path(sys.executable).parent), str(workflow.basedir)
 shell.prefix(  # which Snakemake formats with the names above
     # Logs take a stage's stderr; its warnings also go where Snakemake's own messages go.
-    "set -euo pipefail; exec 3>&2; export AVA_TERMINAL=3 AVA_PARENT=$PPID"
+    "set -euo pipefail; exec 3>&2; export AVA_TERMINAL=3 AVA_PARENT=$PPID AVA_STARTED_BY=$$"
     " GLIBC_TUNABLES=${{GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}}"
     " PATH={PROGRAMS:q}:$PATH"
     " PYTHONPATH={ROOT:q}${{PYTHONPATH:+:$PYTHONPATH}}; "

@@ -5,6 +5,20 @@ INPUT   results/<dataset>/variants/<variant>/{metrics.json,per_class_ap.csv,erro
 OUTPUT  results/<dataset>/{metrics.json,report/,recorded.txt}
 """
 
+RESULT_FILES = expand(
+    f"{RESULTS}/variants/{{variant}}/{{file}}",
+    variant=PARAMS.variants,
+    file=[
+        "model.pt",
+        "best.pt",
+        "history.csv",
+        "detections.parquet",
+        "metrics.json",
+        "per_class_ap.csv",
+        "errors.json",
+    ],
+)
+
 
 rule report:
     input:
