@@ -13,12 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.annotations.ava_csv import (
-    read_class_list,
-    read_detections,
-    read_exclusions,
-    read_ground_truth,
-)
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.errors import PROTOCOL, analyse_errors
 from pipeline.evaluation.metrics import score_available
 from pipeline.evaluation.splits import SplitTables

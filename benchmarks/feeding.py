@@ -21,12 +21,12 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from benchmarks.made_frames import KEYFRAME, NUM_FRAMES, write_clips
 from benchmarks.rows import Row, compared, cpu_seconds, in_turn, report
+from pipeline.models.augmentations import augmented_crop, scale_crop_flip
 from pipeline.sampling import Sampling
 from pipeline.training.batches import Batch, ExampleKey
 from pipeline.training.hardware import set_up
 from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.training.prefetch import load_batches
-from pipeline.training.transforms import random_crop
 from pipeline.video.frame_store import FrameStore
 
 TURNS = 31  # many, as little disturbs what takes a tenth of a second
@@ -138,7 +138,7 @@ def plain_sample(folder: Path, draw: np.random.Generator) -> np.ndarray:
     low, high = SAMPLING.jitter_range
     jitter = draw.integers(low, high + 1, SAMPLING.num_frames)
     images = plain_frames(folder, SAMPLING.numbers(KEYFRAME, NUM_FRAMES, jitter))
-    view = random_crop((WIDTH, HEIGHT), SHORT_SIDE, CROP, draw)
+    view = augmented_crop((WIDTH, HEIGHT), scale_crop_flip(SHORT_SIDE, CROP), draw)
     shown = []
     for image in images:
         resized = cv2.resize(image, (view.width, view.height), interpolation=cv2.INTER_LINEAR)

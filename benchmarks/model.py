@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.fast_conv import use_fast_convolutions
-from pipeline.models.heads import NUM_OUTPUTS
+from pipeline.models.losses import BinaryCrossEntropy
 from pipeline.models.networks import ActionDetector, build_detector
+from pipeline.models.roi_head import NUM_OUTPUTS
 from pipeline.models.slow_only import SlowOnly
-from pipeline.training.losses import action_loss
 from pipeline.training.step import make_optimizer, update
 
 BOXES_PER_CLIP = 5
@@ -102,7 +102,7 @@ def training_step(
         model.train()
         with precision():
             logits = model(clip_BCTHW, batch.boxes_N5)
-        action_loss(logits.float(), batch.labels_NK).mean.backward()  # type: ignore[no-untyped-call]
+        BinaryCrossEntropy()(logits.float(), batch.labels_NK).mean.backward()  # type: ignore[no-untyped-call]
         update(optimizer, parameters, 1e-3, clip_norm=40.0)
 
     return step

@@ -22,6 +22,7 @@ from benchmarks.model import (
 )
 from benchmarks.rows import Row, compared, in_turn, report
 from pipeline.models.fast_conv import for_inference
+from pipeline.models.heads import MLPHead
 from pipeline.models.networks import ActionDetector
 from pipeline.training.hardware import compile_backbone, in_precision, set_up
 
@@ -30,7 +31,7 @@ FLOP = {4: 0.25e12, 8: 0.50e12, 16: 1.00e12}  # of a clip in a training step, by
 BATCHES = (8, 16, 32, 64)
 HEADS = {
     "context": {"context": True},
-    "context, temporal max, MLP": {"context": True, "temporal_max": True, "mlp": True},
+    "context, temporal max, MLP": {"context": True, "temporal_max": True, "head": MLPHead()},
 }
 TURNS, STEPS = 5, 5
 SIDE = 256

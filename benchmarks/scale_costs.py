@@ -17,6 +17,7 @@ from benchmarks import full_scale, full_world
 from benchmarks.commands import GIB, measure
 from benchmarks.made_files import NUM_VIDEOS, write_files
 from benchmarks.made_frames import made_index, write_clips
+from pipeline.models.augmentations import scale_crop_flip
 from pipeline.sampling import Sampling
 from pipeline.stages.record import DATA_STAGES
 from pipeline.training.batches import ExampleKey
@@ -140,7 +141,9 @@ def workers(folder: Path) -> Iterator[Curve]:
     yield Curve("workers", "the index, all together", "GiB", sizes, memory)
     small = write_clips(folder / "frames", 12, 340, 256)
     store = FrameStore(folder / "frames" / "store")
-    dataset = TrainingKeyframes(small, store, Sampling.parse("8x8"), 0, (256, 320), 256, 32, 0.9)
+    dataset = TrainingKeyframes(
+        small, store, Sampling.parse("8x8"), 0, scale_crop_flip((256, 320), 256), 32, 0.9
+    )
     spent = [min(_sample_seconds(dataset, size) for _ in range(RUNS)) for size in sizes]
     yield Curve("workers", f"the same {NUM_SAMPLES} samples", "CPU s", sizes, spent)
 

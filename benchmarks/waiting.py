@@ -17,13 +17,14 @@ import torch
 
 from benchmarks.made_frames import write_clips
 from benchmarks.rows import Row, compared, report
+from pipeline.models.augmentations import scale_crop_flip
+from pipeline.models.losses import BinaryCrossEntropy
 from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.sampling import Sampling
 from pipeline.training.batches import Batch, ExampleKey
 from pipeline.training.hardware import in_precision, set_up
 from pipeline.training.keyframe_dataset import TrainingKeyframes
-from pipeline.training.losses import action_loss
 from pipeline.training.prefetch import load_batches
 from pipeline.training.step import make_optimizer, update
 from pipeline.video.frame_store import FrameStore
@@ -45,8 +46,8 @@ def rows() -> Iterator[Row]:
         folder = Path(temporary)
         index = write_clips(folder, NUM_CLIPS, 340, 256)
         store = FrameStore(folder / "store")
-        views = (256, 320), 256, 32, 0.9
-        dataset = TrainingKeyframes(index, store, Sampling.parse("8x8"), 0, *views)
+        augmentations = scale_crop_flip((256, 320), 256)
+        dataset = TrainingKeyframes(index, store, Sampling.parse("8x8"), 0, augmentations, 32, 0.9)
         fed, resting = measure(model, dataset, device, workers, WARM_UP, MICRO_BATCHES, TURNS)
     note = f"{workers} workers"
     yield compared(WORK, AGAINST, "clips/s", fed, resting, at_least=GOAL, note=note)
@@ -100,7 +101,7 @@ def training_of(model: ActionDetector) -> Callable[[Iterable[Batch], int], None]
         for done, batch in zip(range(1, number + 1), batches, strict=False):
             with in_precision("auto", device):
                 logits = model(batch.model_input(), batch.boxes)
-            loss = action_loss(logits.float(), batch.labels).mean
+            loss = BinaryCrossEntropy()(logits.float(), batch.labels).mean
             loss.backward()  # type: ignore[no-untyped-call]
             if done % PER_STEP == 0:
                 update(optimizer, parameters, 1e-3, clip_norm=40.0)

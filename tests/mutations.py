@@ -53,14 +53,16 @@ MUTATIONS = [
     ),
     Mutation(
         "context before the box",
-        "models/heads.py",
+        "models/roi_head.py",
         "[crops_NCPP, around_BCPP[boxes_N5[:, 0].long()]]",
         "[around_BCPP[boxes_N5[:, 0].long()], crops_NCPP]",
         MODEL,
     ),
-    Mutation("mean over time for max", "models/heads.py", "torch.amax if", "torch.mean if", MODEL),
     Mutation(
-        "mean of the grid", "models/heads.py", ".amax(dim=(2, 3))", ".mean(dim=(2, 3))", MODEL
+        "mean over time for max", "models/roi_head.py", "torch.amax if", "torch.mean if", MODEL
+    ),
+    Mutation(
+        "mean of the grid", "models/roi_head.py", ".amax(dim=(2, 3))", ".mean(dim=(2, 3))", MODEL
     ),
     Mutation("jitter bounds", "sampling.py", "// 2 - 1", "// 2", "tests/test_sampling.py"),
     Mutation(
@@ -105,17 +107,17 @@ MUTATIONS = [
     ),
     Mutation(
         "focal weight without gradient",
-        "training/losses.py",
-        "torch.exp(-terms))",
-        "torch.exp(-terms.detach()))",
-        DATA,
+        "models/losses.py",
+        "(-terms).exp())",
+        "(-terms.detach()).exp())",
+        MODEL,
     ),
     Mutation(
         "column 0 trains",
-        "training/losses.py",
+        "models/losses.py",
         "logits_NK[labelled, 1:]",
         "logits_NK[labelled, :-1]",
-        DATA,
+        MODEL,
     ),
     Mutation(
         "boxes keep their place under a flip",
@@ -160,10 +162,17 @@ MUTATIONS = [
         SCORE,
     ),
     Mutation(
-        "mmaction2's boxes are no float32",
+        "mmaction2's scores are no float32",
         "evaluation/matching.py",
         "if not rules.rounds_to_float32",
         "if True",
+        SCORE,
+    ),
+    Mutation(
+        "mmaction2's overlaps are no float32",
+        "evaluation/matching.py",
+        "number = np.float32 if rules.rounds_to_float32",
+        "number = np.float64 if rules.rounds_to_float32",
         SCORE,
     ),
     Mutation(

@@ -11,6 +11,7 @@ from benchmarks.made_frames import write_clips
 from benchmarks.model import Batch, equal_networks, refuse_difference
 from benchmarks.rows import Row, compared, in_turn, markdown, quickest, table
 from benchmarks.scale_costs import GROWTHS, Curve
+from pipeline.models.augmentations import scale_crop_flip
 from pipeline.models.networks import build_detector
 from pipeline.models.slow_only import slowonly_tiny
 from pipeline.sampling import Sampling
@@ -113,7 +114,9 @@ def test_a_worker_is_measured_from_batch_to_batch_once_it_is_warm() -> None:
 def test_fed_training_is_measured_turn_by_turn(tmp_path: Path) -> None:
     index = write_clips(tmp_path, 2, 64, 48)
     store = FrameStore(tmp_path / "store")
-    dataset = TrainingKeyframes(index, store, Sampling(4, 16), 0, (32, 40), 32, 32, 0.9)
+    dataset = TrainingKeyframes(
+        index, store, Sampling(4, 16), 0, scale_crop_flip((32, 40), 32), 32, 0.9
+    )
     model = build_detector(slowonly_tiny).train()
 
     fed, staying = waiting.measure(

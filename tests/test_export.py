@@ -8,6 +8,7 @@ import torch
 
 from pipeline import export
 from pipeline.models.checkpoints import load_start, read_weights, write_weights
+from pipeline.models.heads import MLPHead
 from pipeline.models.networks import ActionDetector, ClipRecognizer, build_detector
 from pipeline.models.slow_only import SlowOnly
 
@@ -70,7 +71,7 @@ def test_a_detector_starts_whole_from_a_detector_and_else_its_backbone() -> None
 
 
 def test_a_detector_with_another_head_is_refused() -> None:
-    mlp = build_detector(tiny, mlp=True)
+    mlp = build_detector(tiny, head=MLPHead())
 
     with pytest.raises(ValueError, match=r"missing roi_head\.bbox_head\.fc_cls\.0\.weight"):
         load_start(mlp, build_detector(tiny).state_dict(), "file")

@@ -29,8 +29,11 @@ SMALL = {
     "batch_size": 2,
     "micro_batch_size": 2,
     "warmup_epochs": 1,
-    "short_side_px": [32, 36],
-    "crop_px": 32,
+    "augmentations": [
+        {"name": "scale", "short_side_px": [32, 36]},
+        {"name": "random_crop", "side_px": 32},
+        "flip",
+    ],
     "test_short_side_px": 32,
     "sampling": "4x16",
     "optimizer": "sgd",

@@ -1,4 +1,4 @@
-"""Read and write the AVA csv formats: ground truth, detections, excluded timestamps, class lists.
+"""Read and write the AVA csv formats: ground truth, detections, excluded timestamps.
 
 A ground truth row is `video_id,timestamp,x1,y1,x2,y2,action_id[,person_id]`, a detection row has
 the score in the eighth place (1.0 when it is left out), and a row of two columns is an annotated
@@ -13,7 +13,6 @@ Source: https://research.google.com/ava/download.html and ActivityNet's `get_ava
 """
 
 import math
-import re
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,6 @@ _TYPES = {
 }
 _WRITTEN = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 _NO_ACTION = np.iinfo(np.int64).min  # of a row of two columns, until written ids are checked
-_LONGEST_CLASS_LIST = 2**20
 _LATEST_SECONDS = 1e9  # a longer film has no microseconds in float64
 
 
@@ -93,34 +91,6 @@ def read_exclusions(path: Path | None, whole_seconds: bool = False) -> pd.DataFr
     table = pd.DataFrame(read_columns(path, layout))
     _refuse_timestamps(path, table)
     return table.assign(video_id=spelled_out(table["video_id"]))
-
-
-def read_class_list(path: Path) -> dict[int, str]:
-    """Read the action names by id, in file order, from either published form of a class list.
-
-    AVA writes `label { name: "..." label_id: 1 label_type: ... }`, the ActivityNet challenge
-    `item { name: "..." id: 1 }`.
-
-    Raises:
-        ValueError: no class at all, a block without a name or an id, or an id given twice.
-    """
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        text = file.read(_LONGEST_CLASS_LIST)
-    if len(text) == _LONGEST_CLASS_LIST:
-        raise ValueError(f"{path}: found {len(text):,} characters or more, expected a class list")
-    classes: dict[int, str] = {}
-    for number, block in enumerate(re.findall(r"(?:item|label)\s*\{([^{}]*)\}", text), start=1):
-        name = re.search(r"\bname\s*:\s*([\"'])(.*?)\1", block)
-        action = re.search(r"\b(?:label_)?id\s*:\s*(\d+)", block)
-        if name is None or action is None:
-            raise ValueError(f"{path}: class {number}: found no name or no id, expected both")
-        action_id = int(action[1])
-        if action_id in classes:
-            raise ValueError(f"{path}: class {number}: id {action_id} given twice, expected once")
-        classes[action_id] = name[2]
-    if not classes:
-        raise ValueError(f"{path}: found no class, expected blocks like item {{ name: ... id: 1 }}")
-    return classes
 
 
 def write_detections(path: Path, detections: pd.DataFrame) -> None:

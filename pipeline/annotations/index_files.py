@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_ground_truth
+from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports, write_coverage
 from pipeline.annotations.coverage_page import class_table, write_coverage_page
 from pipeline.annotations.merging import INDEX_SCHEMA, MergedSubset, merge_subset, with_proposals

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.annotations.ava_csv import (
-    read_class_list,
-    read_detections,
-    read_exclusions,
-    read_ground_truth,
-)
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.annotations.detections_parquet import read_detections_parquet
 from pipeline.evaluation.metrics import CATEGORIES, Scores, score_detections
 from pipeline.evaluation.protocols import protocol
-from pipeline.evaluation.uncertainty import draw_videos, interval, resampled_mean_ap
+from pipeline.evaluation.uncertainty import (
+    draw_videos,
+    interval,
+    resampled_mean_ap,
+    why_no_interval,
+)
 
 
 def score_files(
@@ -57,7 +58,7 @@ def report_of(scores: Scores, protocol_name: str, num_resamples: int) -> dict[st
     if num_resamples:
         draws = draw_videos(len(scores.matches.video_ids), num_resamples)
         resampled = resampled_mean_ap(scores.matches, draws)
-        found = interval(resampled, scores.mAP, draws.shape[1], 0.0, 1.0)
+        found = interval(resampled, scores.mAP, draws.shape[1])
         report["interval"] = None if found is None else [found.low, found.high]
         report["bootstrap"] = {"resamples": num_resamples, "videos": draws.shape[1]}
     return report
@@ -103,7 +104,8 @@ def _interval_text(report: dict[str, object]) -> str:
     assert isinstance(drawn, dict)
     how = f"{drawn['resamples']} resamples of {drawn['videos']} videos"
     if not isinstance(ends, list):
-        return f"none: {how} tell nothing"
+        reason = why_no_interval(int(drawn["videos"]), int(drawn["resamples"]))
+        return f"none: {reason or f'{how} have no mAP'}"
     return f"{_percent(ends[0])} to {_percent(ends[1])}, 95 % by {how}"
 
 

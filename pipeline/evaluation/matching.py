@@ -11,6 +11,7 @@ Where ground truth boxes tie in IoU, the first by (y1, x1, y2, x2) is the best o
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ from pipeline.evaluation.protocols import Protocol
 from pipeline.evaluation.ranking import best_first, members_of_ties, within_limit
 
 HIT_IOU = 0.5
+
+Corners = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -125,14 +128,11 @@ def _rank(
 def _comparable(score: Floats, rules: Protocol) -> Floats:
     """Return scores as the protocol rounds them; NaN ranks as infinity."""
     unknown = np.isnan(score)
-    return _rounded(np.where(unknown, np.inf, score) if unknown.any() else score, rules)
-
-
-def _rounded(values: Floats, rules: Protocol) -> Floats:
+    score = np.where(unknown, np.inf, score) if unknown.any() else score
     if not rules.rounds_to_float32:
-        return values
-    with np.errstate(over="ignore"):  # what is too large becomes infinity there, too
-        return values.astype(np.float32).astype(np.float64)
+        return score
+    with np.errstate(over="ignore"):
+        return score.astype(np.float32).astype(np.float64)
 
 
 def _best_ground_truth(
@@ -159,7 +159,9 @@ def _best_ground_truth(
     start = np.cumsum(size) - size
     person = order[np.arange(len(detection)) - np.repeat(start - first, size)]
     _refuse_swapped_corners(people.take(person), ground_truth)
-    overlap = iou(_rounded(found.box(detection), rules), people.box(person))
+    number = np.float32 if rules.rounds_to_float32 else np.float64
+    with np.errstate(over="ignore"):  # what is too large becomes infinity there, too
+        overlap = iou(found.box(detection).astype(number), people.box(person).astype(number))
     if len(overlap):
         highest = np.repeat(np.maximum.reduceat(overlap, start), size)
         # Writing backwards leaves the first of equally good boxes.
@@ -219,11 +221,15 @@ def _by_content(found: Boxes, hit: Bools, row: Ints, group: Ints) -> Ints:
     return order
 
 
-def iou(a: Floats, b: Floats) -> Floats:
-    """Return [N] intersection over union of [N, 4] boxes x1 y1 x2 y2, row by row; 0 / 0 is NaN."""
+def iou(a: Corners, b: Corners) -> Floats:
+    """Return [N] intersection over union of [N, 4] boxes x1 y1 x2 y2, row by row; 0 / 0 is NaN.
+
+    Of float32 boxes the sides and areas are float32, products of sides and the ratio float64, as
+    in mmaction2, whose zeros for boxes apart are float64.
+    """
     width = np.minimum(a[:, 2], b[:, 2]) - np.maximum(a[:, 0], b[:, 0])
     height = np.minimum(a[:, 3], b[:, 3]) - np.maximum(a[:, 1], b[:, 1])
-    shared = np.maximum(height, 0) * np.maximum(width, 0)
+    shared = np.multiply(np.maximum(height, 0), np.maximum(width, 0), dtype=np.float64)
     area_a = (a[:, 3] - a[:, 1]) * (a[:, 2] - a[:, 0])
     area_b = (b[:, 3] - b[:, 1]) * (b[:, 2] - b[:, 0])
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -239,6 +245,15 @@ def _refuse_swapped_corners(people: Boxes, ground_truth: pd.DataFrame) -> None:
         found = "box " + ", ".join(f"{value:g}" for value in people.box()[place])
         row = int(ground_truth.index[people.position[place]])
         raise _row_error(ground_truth, row, found, "x1 <= x2 and y1 <= y2")
+
+
+def takes(rules: Protocol, ground_truth: pd.DataFrame) -> bool:
+    """Return whether a protocol scores this ground truth at all, or refuses it as its original."""
+    if not rules.whole_seconds_with_people_only:
+        return True
+    seconds = ground_truth["timestamp"].to_numpy(dtype=np.float64)
+    whole, empty = seconds == np.floor(seconds), (ground_truth["action_id"] == 0).to_numpy()
+    return bool(whole.all() and not empty.any())
 
 
 def _refuse_fractions_and_empty_keyframes(

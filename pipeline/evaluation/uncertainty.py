@@ -105,8 +105,8 @@ def interval(
     values: Floats,
     estimate: float,
     num_videos: int,
-    least: float = -math.inf,
-    most: float = math.inf,
+    least: float = 0.0,
+    most: float = 1.0,
 ) -> Interval | None:
     """Return the 95 % interval about an estimate, or None when nothing can be told.
 
@@ -114,7 +114,7 @@ def interval(
         values: [R] the same in every resample, NaN where it has none.
         estimate: of all the videos, each once.
         num_videos: behind the estimate; fewer than two tell nothing about others.
-        least, most: values that are possible; the interval is cut there.
+        least, most: values that are possible, those of an mAP; the interval is cut there.
     """
     known = values[~np.isnan(values)]
     if len(known) == 0 or num_videos < 2 or math.isnan(estimate):
@@ -122,6 +122,17 @@ def interval(
     low, high = np.percentile(known, PERCENT)
     reach = max(estimate - low, high - estimate) * few_videos_factor(num_videos)
     return Interval(float(max(estimate - reach, least)), float(min(estimate + reach, most)))
+
+
+def why_no_interval(num_videos: int, num_resamples: int) -> str:
+    """Return why `interval` has nothing to tell, in words; empty where it should have."""
+    if num_resamples == 0:
+        return "no resamples were wanted"
+    if num_videos < 2:
+        return f"{num_videos} videos tell nothing of others".replace(
+            "1 videos tell", "1 video tells"
+        )
+    return ""
 
 
 def few_videos_factor(num_videos: int) -> float:

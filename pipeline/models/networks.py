@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from pipeline.models.backbone import Backbone
-from pipeline.models.heads import RoIHead
+from pipeline.models.heads import Head, LinearHead
+from pipeline.models.roi_head import NUM_OUTPUTS, RoIHead
 
 
 class ActionDetector(nn.Module):
-    """Score 80 actions for each person box of each clip."""
+    """Score the actions of each person box of each clip."""
 
     def __init__(self, backbone: Backbone, roi_head: RoIHead) -> None:
         super().__init__()
@@ -25,7 +26,7 @@ class ActionDetector(nn.Module):
             clip_BCTHW: [B, 3, T, H, W] normalised RGB.
             boxes_N5: [N, 5] position in the batch, x1, y1, x2, y2 in pixels of the clip.
 
-        Returns: [N, 81]; column k is AVA action id k, column 0 means nothing. Float32 at least.
+        Returns: [N, K]; column k is class id k, column 0 means nothing. Float32 at least.
         """
         features_BCTHW = self.backbone(clip_BCTHW)
         # The head costs next to nothing, and bfloat16 would round a box's corners to whole pixels.
@@ -40,14 +41,29 @@ def build_detector(
     backbone: Callable[[], Backbone],
     temporal_max: bool = False,
     context: bool = False,
-    mlp: bool = False,
+    head: Head = LinearHead(),  # noqa: B008 frozen
     dropout: float = 0.5,
     deterministic: bool = True,
+    num_outputs: int = NUM_OUTPUTS,
 ) -> ActionDetector:
-    """Return a detector with fresh weights; see `RoIHead` for the switches."""
+    """Return a detector with fresh weights.
+
+    Args:
+        backbone: returns one with fresh weights.
+        temporal_max, context, head, dropout, deterministic, num_outputs: as for `RoIHead`.
+    """
     body = backbone()
-    head = RoIHead(body.channels, body.stride, temporal_max, context, mlp, dropout, deterministic)
-    return ActionDetector(body, head)
+    roi_head = RoIHead(
+        body.channels,
+        body.stride,
+        temporal_max,
+        context,
+        head,
+        dropout,
+        deterministic,
+        num_outputs,
+    )
+    return ActionDetector(body, roi_head)
 
 
 class ClassHead(nn.Module):

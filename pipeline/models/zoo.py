@@ -1,23 +1,62 @@
-"""The backbones by their names in params.yaml; a new one is its file and a line in `BACKBONES`."""
+"""The backbones by their names in params.yaml.
 
-from collections.abc import Callable
+A new backbone is its class here, which imports the network when it is built, and a line in
+`BACKBONES`.
+"""
 
-from pipeline.models.backbone import Backbone
-from pipeline.models.fast_conv import use_fast_convolutions
-from pipeline.models.slow_only import slowonly_r50, slowonly_tiny
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
-BACKBONES: dict[str, Callable[[int], Backbone]] = {
-    "slowonly_r50": slowonly_r50,
-    "slowonly_tiny": slowonly_tiny,
-}
+from pipeline.core.section import Extension
+
+if TYPE_CHECKING:  # settings are read without torch
+    from pipeline.models.backbone import Backbone
 
 
-def backbone(name: str, last_stride: int = 1) -> Backbone:
-    """Return a backbone with fresh weights, in its fast form; ValueError names the known ones.
+class Network(Extension):
+    """A backbone and its settings.
 
-    Args:
-        last_stride: spatial stride of the last stage: 1 for detectors, 2 for clip classifiers.
+    Attributes:
+        gmacs_per_frame: products of one frame of 256 x 256 in 1e9; the plan leaves out the time of
+            networks that do not say it.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"backbone: found {name!r}, expected one of {list(BACKBONES)}")
-    return use_fast_convolutions(BACKBONES[name](last_stride))
+
+    gmacs_per_frame: ClassVar[float | None] = None
+
+    def build(self, last_stride: int = 1) -> "Backbone":
+        """Return the network with fresh weights, in its plain form.
+
+        Args:
+            last_stride: spatial stride of the last stage: 1 for detectors, 2 for clip classifiers.
+                A network that knows only one leaves it aside.
+        """
+        raise NotImplementedError
+
+
+class SlowOnlyR50(Network):
+    """The published size: 31,634,496 weights, 2048 channels."""
+
+    label: ClassVar[str] = "SlowOnly R50"
+    gmacs_per_frame: ClassVar[float | None] = 41.55 / 4
+
+    def build(self, last_stride: int = 1) -> "Backbone":
+        from pipeline.models.slow_only import slowonly_r50
+
+        return slowonly_r50(last_stride)
+
+
+class SlowOnlyTiny(Network):
+    """The demo's size: the same network, narrow and shallow, for frames of about 96 px."""
+
+    label: ClassVar[str] = "SlowOnly tiny"
+
+    def build(self, last_stride: int = 1) -> "Backbone":
+        from pipeline.models.slow_only import slowonly_tiny
+
+        return slowonly_tiny(last_stride)
+
+
+BACKBONES: Mapping[str, type[Network]] = {
+    "slowonly_r50": SlowOnlyR50,
+    "slowonly_tiny": SlowOnlyTiny,
+}

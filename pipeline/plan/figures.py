@@ -23,7 +23,6 @@ CUT_BYTES_PER_CORE_SECOND = 100e6
 FRAMES_PER_CORE_SECOND = 150.0  # decoded, shrunk and written as JPEG
 BOX_BYTES_PER_KEYFRAME = 500.0  # what the detector leaves
 DETECTIONS_PER_SECOND = 10.0  # Faster R-CNN on one GPU
-GMACS_PER_FRAME = 41.55 / 4  # SlowOnly R50 at 256 x 256
 STEP_OVER_FORWARD = 3  # a training step: forward once, backward about twice
 LISTED_CLIPS_PER_SECOND = 173_299 / 4.2  # AVA-Kinetics, made up, on one core
 MERGED_KEYFRAMES_PER_SECOND = 440_475 / 7.1

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.download.sources import is_address
+from pipeline.models.augmentations import crop_side
 from pipeline.plan import figures as known
 from pipeline.plan.disk import bytes_there, can_link
 from pipeline.plan.figures import Means, Size, Step
@@ -23,7 +24,6 @@ from pipeline.settings.sections import (
     YouTubeSource,
 )
 
-BACKBONE = "slowonly_r50"  # the one whose products are known
 STORED = ("tar", "parquet", "csv")  # files of a shard of frames
 
 
@@ -182,7 +182,7 @@ def train(params: Params, sizes: dict[str, Size], results: Path, means: Means) -
     seen = _known_keyframes(step, params.subsets("train"), sizes)
     held_out = sum(sizes[each.name].keyframes or 0 for each in _held_out(params))
     for settings in _left_to_do(step, params, results, "model.pt"):
-        flops = known.STEP_OVER_FORWARD * _flops(settings, settings.crop_px)
+        flops = known.STEP_OVER_FORWARD * _flops(settings, crop_side(settings.augmentations))
         step.seconds += settings.epochs * seen * flops / means.flops
         if settings.validate_every:
             flops = _flops(settings, settings.test_short_side_px)
@@ -256,7 +256,9 @@ def _held_out(params: Params) -> list[Subset]:
 def _left_to_do(step: Step, params: Params, results: Path, file: str) -> list[Train]:
     """Return the settings of variants without a file; the step notes backbones not estimated."""
     settings = {variant: params.train(variant) for variant in params.variants}
-    others = [variant for variant, each in settings.items() if each.backbone != BACKBONE]
+    others = [
+        variant for variant, each in settings.items() if each.backbone.gmacs_per_frame is None
+    ]
     if others:
         whose = "this backbone" if len(others) == len(settings) else ", ".join(others)
         step.notes.append(f"time of {whose} is not estimated")
@@ -270,4 +272,4 @@ def _left_to_do(step: Step, params: Params, results: Path, file: str) -> list[Tr
 def _flops(settings: Train, side_px: int) -> float:
     """Return the operations of one keyframe forward, its frames taken as squares."""
     frames = Sampling.parse(settings.sampling).num_frames
-    return 2e9 * frames * known.GMACS_PER_FRAME * (side_px / 256) ** 2
+    return 2e9 * frames * (settings.backbone.gmacs_per_frame or 0) * (side_px / 256) ** 2

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotations.ava_csv import BOX, read_class_list
+from pipeline.annotations.ava_csv import BOX
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.annotated_keyframes import Floats
 from pipeline.evaluation.matching import Matches
 from pipeline.evaluation.metrics import (
@@ -69,6 +70,7 @@ class Study:
     keyframes: pd.DataFrame  # the main split's index: clip, frame, boxes, labels...
     best_detections: pd.DataFrame  # of the best variant on the main split
     best_matches: Matches
+    num_resamples: int  # behind the intervals
 
     @property
     def best(self) -> Variant:
@@ -137,6 +139,7 @@ def load_study(params: Params, results: Path, raw: Path, index: Path, coverage: 
         keyframes=keyframes,
         best_detections=read_split_detections(best / "detections.parquet", split),
         best_matches=best_scores.matches,
+        num_resamples=params.evaluate.bootstrap_resamples,
     )
 
 

@@ -3,17 +3,14 @@
 from itertools import groupby
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.core.section import OneOf, Section
+from pipeline.models.zoo import BACKBONES, Network
 
 Positive = Annotated[int, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, scored as one
-
-
-class Section(BaseModel):
-    """Unknown keys and wrong types are errors; "3" is not a number, nor is infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class AnnotationFile(Section):
@@ -106,6 +103,9 @@ class Subset(Section):
 class Pretrained(Section):
     """A backbone to start from: a published checkpoint, or one to train on clip labels."""
 
+    backbone: Annotated[Network, OneOf(BACKBONES)] | None = Field(
+        None, description="Network of these weights, if another than the pretrain section's"
+    )
     sampling: str | None = Field(
         None, description="Frames x interval, if trained with another than the pretrain section's"
     )

@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from pipeline.core.section import Section
 from pipeline.sampling import Sampling
-from pipeline.settings.datasets import Section
 from pipeline.settings.sections import (
     STAGES,
     CutClips,
@@ -93,7 +93,9 @@ class Params(Section):
             )
         return self.trainings[variant]
 
-    # --- plain values, as Snakemake's `params:` compare them ------------------------------------
+    def pretraining(self, name: str) -> Pretrain:
+        """Return how a backbone of `pretrained` is trained: the section, and what differs."""
+        return self.pretrain.for_start(self.data.pretrained[name])
 
     def stage_values(self, stage: str) -> dict[str, Any]:
         """Return what a stage really uses: its section with the dataset's changes."""
@@ -103,11 +105,11 @@ class Params(Section):
         """Return what a variant's training really uses."""
         return {**self.stage_values("train"), **(self._raw["variants"][variant] or {})}
 
-    # --- shards and download jobs ---------------------------------------------------------------
-
     @property
     def shards(self) -> list[str]:
-        return shard_names(self.data.num_shards)
+        """Return "00", "01", ...: as many digits as the last one needs, at least two."""
+        digits = max(2, len(str(self.data.num_shards - 1)))
+        return [f"{number:0{digits}d}" for number in range(self.data.num_shards)]
 
     @property
     def jobs(self) -> list[list[str]]:
@@ -123,10 +125,9 @@ class Params(Section):
 
     def pass_and_shard(self, job: str) -> tuple[int, int]:
         """Return pass and shard of a download job, from 0; ValueError names the known ones."""
-        for number, jobs in enumerate(self.jobs):
-            if job in jobs:
-                return number, jobs.index(job)
-        raise ValueError(f"job: found {job!r}, expected one of {self.every_job}")
+        if job not in self.every_job:
+            raise ValueError(f"job: found {job!r}, expected one of {self.every_job}")
+        return divmod(self.every_job.index(job), self.data.num_shards)
 
     def jobs_before(self, job: str) -> list[str]:
         """Return the download jobs of the passes before a job's own."""
@@ -146,8 +147,6 @@ class Params(Section):
         reaches = [Sampling.parse(train.sampling).reach for train in self.trainings.values()]
         return max(before for before, _ in reaches), max(after for _, after in reaches)
 
-    # --- checks of several sections together ----------------------------------------------------
-
     @model_validator(mode="after")
     def _starts(self) -> Self:
         _check_names(f"datasets.{self.dataset}.pretrained", self.data.pretrained)
@@ -156,6 +155,12 @@ class Params(Section):
                 raise ValueError(
                     f"variants.{variant}.pretrained: found {train.pretrained!r}, "
                     f"expected one of {list(self.data.pretrained)}"
+                )
+            start = self.pretraining(train.pretrained).backbone
+            if type(train.backbone) is not type(start):
+                raise ValueError(
+                    f"variants.{variant}.backbone: found {train.backbone}, expected {start}, the "
+                    f"backbone of its pretrained {train.pretrained!r}"
                 )
         return self
 
@@ -172,7 +177,7 @@ class Params(Section):
                     f"{window.frames_before} and frames_after {window.frames_after}"
                 )
         for name, source in self.data.pretrained.items():
-            sampling = source.sampling or self.pretrain.sampling
+            sampling = self.pretraining(name).sampling
             length = Sampling.parse(sampling).length
             if source.clips_per_label is not None and length > window.pretrain_frames:
                 raise ValueError(
@@ -200,12 +205,6 @@ def load_params(path: Path, dataset: str | None = None) -> Params:
     if not isinstance(raw, dict):
         raise ValueError(f"{path}: found {type(raw).__name__}, expected keys and values")
     return Params(raw, str(path), dataset)
-
-
-def shard_names(num_shards: int) -> list[str]:
-    """Name the shards: "00", "01", ...; as many digits as the last one needs, at least two."""
-    digits = max(2, len(str(num_shards - 1)))
-    return [f"{number:0{digits}d}" for number in range(num_shards)]
 
 
 def _merged(raw: Mapping[str, Any], name: Any) -> dict[str, Any]:
@@ -278,7 +277,9 @@ def _check_keys(
 def _first_mistake(error: ValidationError, dataset: str, inside: tuple[str, ...] = ()) -> str:
     """Return key, what was found and what is expected; `inside` leads to what was checked."""
     mistake = error.errors()[0]
-    location = (*inside, *mistake["loc"])
+    # Names in < > are the kinds of extensions, which stand beside their settings.
+    keys = (*inside, *mistake["loc"])
+    location = tuple(key for key in keys if not str(key).startswith("<"))
     first, *rest = location or ("",)
     where = {"data": f"datasets.{dataset}", "trainings": "variants"}.get(str(first), str(first))
     *owner, key = filter(None, [where, *map(str, rest)]) if location else [""]

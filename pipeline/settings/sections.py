@@ -8,6 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.core.section import OneOf, Section
+from pipeline.models.augmentations import AUGMENTATIONS, Augmentation, check_order
+from pipeline.models.heads import HEADS, Head
+from pipeline.models.losses import LOSSES, Loss
+from pipeline.models.zoo import BACKBONES, Network
 from pipeline.sampling import Sampling
 from pipeline.settings.datasets import JOINT_SPLIT as JOINT_SPLIT
 from pipeline.settings.datasets import AnnotationFile as AnnotationFile
@@ -15,7 +20,7 @@ from pipeline.settings.datasets import ArchivesSource as ArchivesSource
 from pipeline.settings.datasets import Dataset as Dataset
 from pipeline.settings.datasets import FilesSource as FilesSource
 from pipeline.settings.datasets import FolderSource as FolderSource
-from pipeline.settings.datasets import Positive, Section, Sha256
+from pipeline.settings.datasets import Positive, Sha256
 from pipeline.settings.datasets import Pretrained as Pretrained
 from pipeline.settings.datasets import Source as Source
 from pipeline.settings.datasets import Subset as Subset
@@ -105,7 +110,9 @@ class MergeAnnotations(Section):
 class Optimisation(Section):
     """What pretraining and training share: linear warm-up, then half a cosine to zero."""
 
-    backbone: str = Field(description="A name in pipeline.models.zoo.BACKBONES")
+    backbone: Annotated[Network, OneOf(BACKBONES)] = Field(
+        description="Network: a name in pipeline.models.zoo"
+    )
     sampling: str = Field(description="Frames x interval at 30 frames a second, such as 8x8")
     epochs: Positive = Field(description="Passes over the training data")
     batch_size: Positive = Field(description="Clips of one step, over all processes")
@@ -120,10 +127,9 @@ class Optimisation(Section):
     weight_decay: NonNegativeFloat = Field(description="Weight decay of both optimizers")
     clip_norm: PositiveFloat = Field(description="Norm that gradients are clipped to")
     dropout: float = Field(ge=0, lt=1, description="Dropout before the classifier")
-    short_side_px: tuple[Positive, Positive] = Field(
-        strict=False, description="Lowest and highest shorter side in pixels before the random crop"
+    augmentations: list[Annotated[Augmentation, OneOf(AUGMENTATIONS)]] = Field(
+        description="Random changes of training clips, in order: pipeline.models.augmentations"
     )
-    crop_px: Positive = Field(description="Side of the square training crop in pixels")
     test_short_side_px: Positive = Field(description="Shorter side in pixels in evaluation")
     seed: Count = Field(description="Seed of initial weights, order, crops and dropout")
     threads: Positive = Field(description="CPU threads; sums of floats, so results, depend on them")
@@ -143,17 +149,17 @@ class Optimisation(Section):
     def _fits(self) -> Self:
         if self.warmup_epochs >= max(self.epochs, 1):
             raise ValueError(f"warmup_epochs {self.warmup_epochs}, expected below {self.epochs}")
-        low, high = self.short_side_px
-        if not self.crop_px <= low <= high:
-            raise ValueError(
-                f"short_side_px {[low, high]}, expected [low, high] with crop_px "
-                f"{self.crop_px} <= low <= high"
-            )
+        check_order(self.augmentations)
         return self
 
 
 class Pretrain(Optimisation):
     """Training of a backbone on the labels of whole clips."""
+
+    def for_start(self, source: Pretrained) -> Self:
+        """Return the settings for an entry of `pretrained`, with what it says differently."""
+        own = {"backbone": source.backbone, "sampling": source.sampling}
+        return self.model_copy(update={key: own[key] for key in own if own[key] is not None})
 
 
 class Train(Optimisation):
@@ -163,9 +169,12 @@ class Train(Optimisation):
     pretrained: str = Field(description="What it starts from: a name in the dataset's pretrained")
     context: bool = Field(description="Whether the classifier sees the whole frame beside the box")
     temporal_pool: Literal["mean", "max"] = Field(description="Pooling over time")
-    head: Literal["linear", "mlp"] = Field(description="Classifier: linear, or mlp (two layers)")
-    loss: Literal["bce", "focal"] = Field(description="Binary cross-entropy, or its focal form")
-    focal_gamma: NonNegativeFloat = Field(description="Exponent of the focal loss")
+    head: Annotated[Head, OneOf(HEADS)] = Field(
+        description="Classifier of a box: a name in pipeline.models.heads"
+    )
+    loss: Annotated[Loss, OneOf(LOSSES)] = Field(
+        description="Loss of a labelled box: a name in pipeline.models.losses"
+    )
     max_rois: Positive = Field(description="Persons of a keyframe that enter the loss")
     min_proposal_score: Fraction = Field(
         description="Proposals below this score are not used, unless a keyframe has no others"

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.training.transforms import Crop, crop_clips, normalise, source_pixels
+from pipeline.models.augmentations import Augmentation, Crop, recolour
+from pipeline.training.transforms import crop_clips, normalise, source_pixels
 
 Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] RGB
 Key = TypeVar("Key")
@@ -48,6 +49,7 @@ class Example(NamedTuple):
     numbers: npt.NDArray[np.int64]  # [T] of the stored frames
     size: tuple[int, int]  # width and height of the stored frames
     crop: Crop
+    colours: Sequence[float] = ()  # from `drawn_colours`
 
 
 class Persons(NamedTuple):
@@ -64,6 +66,7 @@ class Batch(NamedTuple):
     clips: Tensor  # [B, T, H, W, 3] uint8 RGB, smaller frames in the upper left corner
     columns: Tensor  # [B, X] float32, where in the frames the columns of the crops lie
     rows: Tensor  # [B, Y] float32, the same of their rows
+    colours: Tensor  # [B, N] float32, what the augmentations drew
     boxes: Tensor  # as in `Persons`
     labels: Tensor
 
@@ -77,7 +80,7 @@ class Batch(NamedTuple):
 
     def tensors(self) -> list[Tensor]:
         """Return every field but the positions."""
-        return [self.clips, self.columns, self.rows, self.boxes, self.labels]
+        return list(self[1:])
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device; pinned memory is copied while the caller goes on."""
@@ -85,9 +88,14 @@ class Batch(NamedTuple):
             self.positions, *(each.to(device, non_blocking=True) for each in self.tensors())
         )
 
-    def model_input(self) -> Tensor:
-        """Return [B, 3, T, Y, X] normalised, made on the device that holds the batch."""
-        return normalise(crop_clips(self.clips, self.columns, self.rows))
+    def model_input(self, augmentations: Sequence[Augmentation] = ()) -> Tensor:
+        """Return [B, 3, T, Y, X] normalised, made on the device that holds the batch.
+
+        Args:
+            augmentations: those that drew `colours`.
+        """
+        clips = crop_clips(self.clips, self.columns, self.rows)
+        return normalise(recolour(clips, augmentations, self.colours))
 
 
 def _received(positions: list[int], clips: Tensor, others: list[npt.NDArray[Any]]) -> Batch:
@@ -161,6 +169,7 @@ def read_batch(
         _decode(examples, frames, memory),
         torch.from_numpy(columns),
         torch.from_numpy(rows),
+        torch.tensor([each.colours for each in examples], dtype=torch.float32),
         *persons,
     )
 

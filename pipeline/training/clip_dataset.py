@@ -11,6 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from pipeline.models.augmentations import (
+    COLOURS,
+    Augmentation,
+    augmented_crop,
+    drawn_colours,
+)
 from pipeline.sampling import Sampling
 from pipeline.training.batches import (
     Batches,
@@ -20,7 +26,6 @@ from pipeline.training.batches import (
     Persons,
     frame_bytes,
 )
-from pipeline.training.transforms import random_crop
 
 
 class ClipSource(FrameSource, Protocol):
@@ -42,8 +47,7 @@ class LabelledClips(Batches[ExampleKey]):
         frames: where their frames are stored.
         sampling: which frames of a span are used.
         seed: of spans and crops.
-        short_side_px: lowest and highest length of the shorter side after resizing.
-        crop_px: side of the square crop.
+        augmentations: of frames, in their order.
     """
 
     def __init__(
@@ -53,13 +57,12 @@ class LabelledClips(Batches[ExampleKey]):
         frames: ClipSource,
         sampling: Sampling,
         seed: int,
-        short_side_px: tuple[int, int],
-        crop_px: int,
+        augmentations: Sequence[Augmentation],
     ) -> None:
         super().__init__(frames)
         self.clips, self._class_ids = list(clips), list(class_ids)
         self._stored, self._sampling, self._seed = frames, sampling, seed
-        self._short_side, self._crop = short_side_px, crop_px
+        self._augmentations = augmentations
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -73,8 +76,9 @@ class LabelledClips(Batches[ExampleKey]):
         clip = self.clips[key.position]
         numbers = random_span(self._stored.numbers(clip), self._sampling, generator)
         size = self._stored.size(clip)
-        crop = random_crop(size, self._short_side, self._crop, generator)
-        return Example(key.position, clip, numbers, size, crop)
+        crop = augmented_crop(size, self._augmentations, generator)
+        colours = drawn_colours(self._augmentations, key.generator(self._seed, COLOURS))
+        return Example(key.position, clip, numbers, size, crop, colours)
 
     def persons(self, keys: Sequence[ExampleKey], _examples: Sequence[Example], /) -> Persons:
         """Return no boxes, and the class of each clip as its label."""

@@ -12,6 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipeline.models.augmentations import (
+    COLOURS,
+    Augmentation,
+    Crop,
+    augmented_crop,
+    drawn_colours,
+    whole_frame,
+)
 from pipeline.sampling import Sampling
 from pipeline.training.batches import (
     Batches,
@@ -24,7 +32,7 @@ from pipeline.training.batches import (
 )
 from pipeline.training.keyframe_index import Boxes, KeyframeIndex
 from pipeline.training.targets import sample_boxes
-from pipeline.training.transforms import Crop, crop_boxes, random_crop, whole_frame
+from pipeline.training.transforms import crop_boxes
 
 CHOICE_OF_BOXES = 1  # purpose of a random generator
 
@@ -56,12 +64,16 @@ class _Keyframes(Batches[Key]):
         return self.index.proposals(row, self._min_score)
 
     def _example(
-        self, row: int, crop: Crop, jitter: npt.NDArray[np.int64] | None = None
+        self,
+        row: int,
+        crop: Crop,
+        jitter: npt.NDArray[np.int64] | None = None,
+        colours: Sequence[float] = (),
     ) -> Example:
         index = self.index
         keyframe, last = int(index.frame[row]), int(index.last_frame[row])
         numbers = self._sampling.numbers(keyframe, last, jitter)
-        return Example(row, index.clip[row].as_py(), numbers, index.stored_size(row), crop)
+        return Example(row, index.clip[row].as_py(), numbers, index.stored_size(row), crop, colours)
 
 
 class TrainingKeyframes(_Keyframes[ExampleKey]):
@@ -70,8 +82,7 @@ class TrainingKeyframes(_Keyframes[ExampleKey]):
     Args:
         index, frames, sampling: as for `_Keyframes`.
         seed: of crops, jitter and the choice of boxes.
-        short_side_px: lowest and highest length of the shorter side after resizing.
-        crop_px: side of the square crop.
+        augmentations: of frames, in their order.
         max_boxes: boxes of one keyframe that train.
         min_proposal_score: proposals below it are left out.
     """
@@ -82,13 +93,12 @@ class TrainingKeyframes(_Keyframes[ExampleKey]):
         frames: FrameSource,
         sampling: Sampling,
         seed: int,
-        short_side_px: tuple[int, int],
-        crop_px: int,
+        augmentations: Sequence[Augmentation],
         max_boxes: int,
         min_proposal_score: float,
     ) -> None:
         super().__init__(index, frames, sampling, min_proposal_score)
-        self._seed, self._short_side, self._crop = seed, short_side_px, crop_px
+        self._seed, self._augmentations = seed, augmentations
         self._max_boxes = max_boxes
 
     def example(self, key: ExampleKey, /) -> Example:
@@ -96,8 +106,9 @@ class TrainingKeyframes(_Keyframes[ExampleKey]):
         low, high = self._sampling.jitter_range
         jitter = generator.integers(low, high + 1, self._sampling.num_frames)
         size = self.index.stored_size(key.position)
-        crop = random_crop(size, self._short_side, self._crop, generator)
-        return self._example(key.position, crop, jitter)
+        crop = augmented_crop(size, self._augmentations, generator)
+        colours = drawn_colours(self._augmentations, key.generator(self._seed, COLOURS))
+        return self._example(key.position, crop, jitter, colours)
 
     def persons(self, keys: Sequence[ExampleKey], examples: Sequence[Example], /) -> Persons:
         """Return the labelled persons and the proposals that match them, with their labels."""

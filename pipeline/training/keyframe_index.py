@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.models.heads import NUM_OUTPUTS
+from pipeline.models.roi_head import NUM_OUTPUTS
 
 Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
 

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.progress import Progress
+from pipeline.models.losses import LossSum
 from pipeline.settings.sections import Optimisation
 from pipeline.training.batches import Batch, Batches, ExampleKey
-from pipeline.training.losses import LossSum
 from pipeline.training.prefetch import load_batches
 from pipeline.training.processes import Processes
 from pipeline.training.state import Position, SavedState

@@ -11,8 +11,9 @@ from pipeline.core.tracking import tracked_run, version_of
 from pipeline.download.data_lock import DataLock, fetch_locked
 from pipeline.download.http import RetryPolicy
 from pipeline.models.checkpoints import load_backbone, read_weights, write_weights
+from pipeline.models.fast_conv import use_fast_convolutions
+from pipeline.models.losses import LossSum, class_loss
 from pipeline.models.networks import ClipRecognizer
-from pipeline.models.zoo import backbone
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Pretrain, Pretrained
@@ -20,7 +21,6 @@ from pipeline.training.batches import Batch
 from pipeline.training.clip_dataset import LabelledClips, choose_clips
 from pipeline.training.hardware import in_precision, prepared_model
 from pipeline.training.loop import Task, train
-from pipeline.training.losses import LossSum, class_loss
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
 from pipeline.video.frame_store import FrameStore
@@ -53,10 +53,9 @@ def labelled_clips(
         chosen["clip"].tolist(),
         [labels.index(label) for label in chosen["label"]],
         frames,
-        Sampling.parse(source.sampling or settings.sampling),
+        Sampling.parse(settings.sampling),
         settings.seed,
-        settings.short_side_px,
-        settings.crop_px,
+        settings.augmentations,
     )
     return examples, labels
 
@@ -85,16 +84,16 @@ def train_on_labels(
         summary: where to write the counts.
         code: digest of the source code that decides the result.
     """
-    source, settings = params.data.pretrained[name], params.pretrain
+    source, settings = params.data.pretrained[name], params.pretraining(name)
     examples, labels = labelled_clips(name, source, settings, read_clips(clips), FrameStore(frames))
 
     def build() -> ClipRecognizer:
-        body = backbone(settings.backbone, CLASSIFIER_STRIDE)
+        body = use_fast_convolutions(settings.backbone.build(CLASSIFIER_STRIDE))
         return ClipRecognizer(body, len(labels), settings.dropout)
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
         with in_precision(settings.precision, batch.clips.device):
-            logits = model(batch.model_input())
+            logits = model(batch.model_input(settings.augmentations))
         return class_loss(logits.float(), batch.labels)
 
     recognizer = prepared_model(build, settings, processes.local_rank)
@@ -105,8 +104,7 @@ def train_on_labels(
     trained = train(task, recognizer, settings, saved, processes)
     if not processes.is_first:
         return
-    meta = {"backbone": settings.backbone, "labels": labels}
-    meta["sampling"] = source.sampling or settings.sampling
+    meta = {"backbone": str(settings.backbone), "labels": labels, "sampling": settings.sampling}
     write_weights(model, recognizer.state_dict(), meta)
     saved.discard()
     counts = {"clips": float(len(examples)), "labels": float(len(labels))}
@@ -146,8 +144,9 @@ def use_checkpoint(
     retries = RetryPolicy(params.download.timeout_seconds, params.download.attempts)
     path = fetch_checkpoint(source, model, retries, lock)
     weights = read_weights(path)
-    load_backbone(backbone(params.pretrain.backbone), weights, str(path))
-    write_weights(model, weights, {"backbone": params.pretrain.backbone, "source": path.name})
+    network = params.pretraining(name).backbone
+    load_backbone(network.build(), weights, str(path))
+    write_weights(model, weights, {"backbone": str(network), "source": path.name})
     if path.parent == model.parent and path.name.startswith("."):
         path.unlink()
     _record(params, name, model, summary, {"tensors": float(len(weights))})

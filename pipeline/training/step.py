@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.losses import LossSum
+from pipeline.models.losses import LossSum
 from pipeline.training.processes import Processes
 
 

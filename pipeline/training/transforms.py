@@ -9,7 +9,6 @@ Source: mmaction2's Resize, RandomRescale, RandomCrop and Flip, with their round
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,53 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipeline.models.augmentations import Crop
+
 Floats = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float32]  # [N, 4] corners x1, y1, x2, y2
 
 MEAN = (123.675, 116.28, 103.53)  # of ImageNet's pixels, RGB
 STD = (58.395, 57.12, 57.375)
-
-
-class Crop(NamedTuple):
-    """The part of a resized frame that the network sees, in pixels."""
-
-    width: int  # of the whole frame after resizing
-    height: int
-    left: int  # upper left corner of the crop
-    top: int
-    crop_width: int
-    crop_height: int
-    flip: bool  # whether left and right are swapped after cropping
-
-
-def resized(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Return width and height when the shorter side is `short_side`; halves are rounded up."""
-    scale = short_side / min(width, height)
-    return int(width * scale + 0.5), int(height * scale + 0.5)
-
-
-def whole_frame(size: tuple[int, int], short_side: int) -> Crop:
-    """Return the crop that keeps everything; `size` is the stored width and height."""
-    width, height = resized(*size, short_side)
-    return Crop(width, height, 0, 0, width, height, flip=False)
-
-
-def random_crop(
-    size: tuple[int, int], short_side: tuple[int, int], crop: int, generator: np.random.Generator
-) -> Crop:
-    """Return a crop with random scale, position and flip.
-
-    Args:
-        size: stored width and height.
-        short_side: lowest and highest length of the shorter side, both included.
-        crop: side of the square that is kept.
-        generator: draws scale, left, top and flip, in this order.
-    """
-    width, height = resized(*size, int(generator.integers(short_side[0], short_side[1] + 1)))
-    # As in the original, the last possible position is never drawn.
-    left = int(generator.integers(0, max(width - crop, 1)))
-    top = int(generator.integers(0, max(height - crop, 1)))
-    return Crop(width, height, left, top, crop, crop, flip=bool(generator.random() < 0.5))
 
 
 def source_pixels(sizes: Sequence[tuple[int, int]], crops: Sequence[Crop]) -> tuple[Floats, Floats]:

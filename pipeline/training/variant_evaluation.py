@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.annotations.ava_csv import read_class_list, write_detections
+from pipeline.annotations.ava_csv import write_detections
+from pipeline.annotations.class_list import read_class_list
 from pipeline.core.atomic import written, written_folder
 from pipeline.core.summaries import write_summary
 from pipeline.evaluation.errors import PROTOCOL, ErrorAnalysis, analyse_errors, write_errors

@@ -13,6 +13,7 @@ from pipeline.core.summaries import write_summary
 from pipeline.core.tracking import TrackedRun
 from pipeline.evaluation.metrics import main_split
 from pipeline.models.checkpoints import load_start, read_weights, write_weights
+from pipeline.models.losses import LossSum
 from pipeline.models.networks import ActionDetector
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
@@ -22,7 +23,6 @@ from pipeline.training.hardware import in_precision, prepared_model
 from pipeline.training.keyframe_dataset import TrainingKeyframes
 from pipeline.training.keyframe_index import read_index
 from pipeline.training.loop import TRAIN_SPLIT, Task, train
-from pipeline.training.losses import LOSSES, LossSum
 from pipeline.training.processes import Processes
 from pipeline.training.state import SavedState, digest
 from pipeline.training.variant_run import RUN_KEY, variant_run
@@ -135,8 +135,8 @@ def variant_task(
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
         with in_precision(settings.precision, batch.clips.device):
-            logits = model(batch.model_input(), batch.boxes)
-        return LOSSES[settings.loss](logits.float(), batch.labels, settings.focal_gamma)
+            logits = model(batch.model_input(settings.augmentations), batch.boxes)
+        return settings.loss(logits.float(), batch.labels)
 
     def describe(position: int) -> str:
         keyframes = examples.index
@@ -170,8 +170,7 @@ def training_keyframes(path: Path, frames: FrameSource, settings: Train) -> Trai
         frames,
         Sampling.parse(settings.sampling),
         settings.seed,
-        settings.short_side_px,
-        settings.crop_px,
+        settings.augmentations,
         settings.max_rois,
         settings.min_proposal_score,
     )

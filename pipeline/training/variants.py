@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.annotations.ava_csv import read_class_list
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.metrics import read_split_ground_truth, score_available
 from pipeline.evaluation.splits import SplitTables, with_joint
 from pipeline.models.backbone import Backbone
+from pipeline.models.fast_conv import use_fast_convolutions
 from pipeline.models.networks import ActionDetector, build_detector
-from pipeline.models.zoo import backbone
 from pipeline.sampling import Sampling
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Evaluate, Train
@@ -25,13 +25,13 @@ def detector_of(settings: Train) -> ActionDetector:
     """Return the network that the settings describe, with fresh weights."""
 
     def body() -> Backbone:
-        return backbone(settings.backbone)
+        return use_fast_convolutions(settings.backbone.build())
 
     return build_detector(
         body,
         temporal_max=settings.temporal_pool == "max",
         context=settings.context,
-        mlp=settings.head == "mlp",
+        head=settings.head,
         dropout=settings.dropout,
         deterministic=settings.deterministic,
     )

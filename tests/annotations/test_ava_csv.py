@@ -6,12 +6,12 @@ import pytest
 
 from pipeline.annotations.ava_csv import (
     BOX,
-    read_class_list,
     read_detections,
     read_exclusions,
     read_ground_truth,
     write_detections,
 )
+from pipeline.annotations.class_list import read_class_list
 
 
 @pytest.fixture

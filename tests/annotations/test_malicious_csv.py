@@ -9,12 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.annotations.ava_csv import (
-    read_class_list,
-    read_detections,
-    read_exclusions,
-    read_ground_truth,
-)
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.annotations.coverage import write_coverage
 from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.kinetics_lists import read_clip_list

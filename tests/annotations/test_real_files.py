@@ -7,12 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.annotations.ava_csv import (
-    read_class_list,
-    read_detections,
-    read_exclusions,
-    read_ground_truth,
-)
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.annotations.keyframes import annotated_keyframes, choose_clips
 from pipeline.annotations.kinetics_lists import read_clip_list
 from pipeline.annotations.listing import listed_clips, want_keyframes

@@ -127,7 +127,15 @@ def cut_down(params: dict[str, Any]) -> None:
     del demo["pretrained"]["k400_8x8"]  # no row of ours starts from it
     for pretrained in demo["pretrained"].values():
         pretrained["clips_per_label"] = 1
-    small = {"short_side_px": [64, 80], "crop_px": 64, "test_short_side_px": 64, "batch_size": 4}
+    small = {
+        "augmentations": [
+            {"name": "scale", "short_side_px": [64, 80]},
+            {"name": "random_crop", "side_px": 64},
+            "flip",
+        ],
+        "test_short_side_px": 64,
+        "batch_size": 4,
+    }
     demo["settings"]["pretrain"].update(small, epochs=2)
     demo["settings"]["train"].update(small, epochs=2, validate_every=1)
     params["variants"] = {name: params["variants"][name] for name in VARIANTS}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.models.zoo import BACKBONES
+from pipeline.models.slow_only import slowonly_tiny
 from tests.dag.project import Project
 
 pytestmark = pytest.mark.dag
@@ -48,7 +48,7 @@ def write_files(folder: Path) -> None:
         "".join(CLASSES.format(name=name, number=number) for number, name in names.items())
     )
     torch.manual_seed(0)
-    backbone = BACKBONES["slowonly_tiny"]()
+    backbone = slowonly_tiny()
     weights = {f"backbone.{key}": value for key, value in backbone.state_dict().items()}
     torch.save({"state_dict": weights}, folder / "start.pth")
 
@@ -56,7 +56,14 @@ def write_files(folder: Path) -> None:
 def section(files: Path, videos: Path) -> dict[str, Any]:
     """What a user would add to `datasets` in params.yaml."""
     small = {"batch_size": 2, "epochs": 2, "warmup_epochs": 1, "backbone": "slowonly_tiny"}
-    small |= {"short_side_px": [64, 80], "crop_px": 64, "test_short_side_px": 64}
+    small |= {
+        "augmentations": [
+            {"name": "scale", "short_side_px": [64, 80]},
+            {"name": "random_crop", "side_px": 64},
+            "flip",
+        ],
+        "test_short_side_px": 64,
+    }
     subset = {"sources": [{"kind": "folder", "path": str(videos)}], "proposals": "people.csv"}
     names = ("train.csv", "val.csv", "people.csv", "classes.pbtxt")
     return {

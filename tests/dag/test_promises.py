@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from pipeline.annotations.ava_csv import read_class_list
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.metrics import read_split_ground_truth, score_detections
 from pipeline.models.checkpoints import load_weights, read_weights
 from pipeline.settings.params import load_params

@@ -7,7 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.annotations.ava_csv import read_class_list, read_exclusions, read_ground_truth
+from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.demo.ava import plan_ava
 from pipeline.demo.encoding import AVA_FAULTS, NOT_A_VIDEO, spoil
 from pipeline.demo.kinetics import plan_kinetics

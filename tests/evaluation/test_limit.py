@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluation.boxes import Boxes
+from pipeline.evaluation.mean_ap import Row, best_rows, best_rows_first
 from pipeline.evaluation.ranking import within_limit
 from tests.evaluation.small_tables import WHOLE
-from tests.textbook_map import best_first, limited
 
 KEYFRAMES = [("a", 1.0), ("a", 2.0), ("b", 1.0)]
 BOX = st.sampled_from([WHOLE, (0.0, 0.0, 0.5, 1.0), (0.25, 0.0, 1.0, 1.0)])
@@ -41,4 +41,4 @@ def test_kept_are_the_first_rows_in_rank(in_order, rows, limit):
     kept = within_limit(as_boxes(rows), limit)
 
     found = Counter(row for row, is_kept in zip(rows, kept, strict=True) if is_kept)
-    assert found == Counter(limited(best_first(rows), limit))
+    assert found == Counter(best_rows(best_rows_first(map(Row._make, rows)), limit))

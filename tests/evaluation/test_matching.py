@@ -9,15 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.annotations.ava_csv import (
-    read_class_list,
-    read_detections,
-    read_exclusions,
-    read_ground_truth,
-)
+from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.metrics import score_detections
 from tests.evaluation.small_tables import FEW, WHOLE, as_table, score
 
@@ -115,6 +112,36 @@ def test_generated_detections_give_the_original_numbers(name, external, tmp_path
             for action, ap in expected["per_class"][key].items():
                 value = math.nan if ap is None else ap
                 assert scores.per_class[int(action)] == pytest.approx(value, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("x1", "y1", "half", "x2", "y2", "expected"),
+    [
+        (0.204, 0.107, 0.317, 0.430, 0.131, 1.0),  # just above a half with both in float32
+        (0.031, 0.165, 0.075, 0.119, 0.437, 0.0),  # just below it
+        (0.013, 0.117, 0.313, 0.613, 0.917, 0.0),
+    ],
+)
+def test_mmaction2_overlaps_are_those_of_two_float32_boxes(x1, y1, half, x2, y2, expected):
+    # Sides and areas one operation at a time, each rounded; the shared area is a float64.
+    number = np.float32
+    side = float(number(half) - number(x1)) * float(number(y2) - number(y1))
+    areas = [(number(right) - number(x1)) * (number(y2) - number(y1)) for right in (half, x2)]
+    assert (side / (float(areas[0] + areas[1]) - side) >= 0.5) == bool(expected)
+
+    detection = ("a", 1.0, (x1, y1, half, y2), 1, 0.9)
+    scores = score([detection], [("a", 1.0, (x1, y1, x2, y2), 1, None)], "mmaction2")
+
+    assert scores.mAP == expected
+
+
+def test_mmaction2_ranks_by_float32_scores():
+    # The miss is better by one digit that float32 does not have; then the box further up is first.
+    rows = [("a", 1.0, WHOLE, 1, 0.7), ("a", 1.0, (0.0, 0.9, 1.0, 1.0), 1, math.nextafter(0.7, 1))]
+    ground_truth = [("a", 1.0, WHOLE, 1, None)]
+
+    assert score(rows, ground_truth, "mmaction2").mAP == 1.0
+    assert score(rows, ground_truth, "uncapped").mAP == 0.5
 
 
 def test_counts_say_what_was_left_out():

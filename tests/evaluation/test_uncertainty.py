@@ -16,6 +16,7 @@ from pipeline.evaluation.uncertainty import (
     paired_step,
     resampled_mean_ap,
     step_of,
+    why_no_interval,
 )
 
 
@@ -94,7 +95,7 @@ def test_draws_are_whole_resamples_and_repeat():
 def test_interval_reaches_as_far_as_the_farther_percentile():
     values = np.append(np.arange(1001.0), np.nan)  # percentiles 25 and 975
 
-    found = interval(values, 400.0, 10**9)
+    found = interval(values, 400.0, 10**9, -math.inf, math.inf)
 
     assert (found.low, found.high) == pytest.approx((400 - 575, 400 + 575))
 
@@ -103,6 +104,26 @@ def test_interval_of_few_videos_stays_within_what_is_possible():
     found = interval(np.array([0.2, 0.9]), 0.5, 2, 0.0, 1.0)
 
     assert (found.low, found.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("num_videos", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(5))
+def test_up_to_three_videos_have_intervals_of_possible_values_or_none_and_why(num_videos, seed):
+    found, other = matches(seed, num_videos), matches(seed + 5, num_videos)
+    draws = draw_videos(num_videos, 100)
+    values = resampled_mean_ap(found, draws)
+    change = resampled_mean_ap(other, draws) - values
+
+    alone = interval(values, float(values[0]), num_videos)
+    step = step_of(float(change[0]), change, num_videos).interval
+
+    if num_videos == 1:
+        assert (alone, step) == (None, None)
+        assert why_no_interval(1, 100) == "1 video tells nothing of others"
+    else:
+        assert 0.0 <= alone.low <= alone.high <= 1.0
+        assert -1.0 <= step.low <= step.high <= 1.0
+        assert why_no_interval(num_videos, 100) == ""
 
 
 # Student's quantiles at 97.5 % for V - 1 degrees of freedom, from a printed table.

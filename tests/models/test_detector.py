@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from pipeline.models.fast_conv import for_inference, use_fast_convolutions
-from pipeline.models.heads import average_grid
+from pipeline.models.heads import MLPHead
 from pipeline.models.networks import ActionDetector, build_detector
-from pipeline.models.slow_only import slowonly_r50
+from pipeline.models.roi_head import average_grid
+from pipeline.models.slow_only import slowonly_r50, slowonly_tiny
 from pipeline.models.zoo import BACKBONES
 from pipeline.training.hardware import in_precision
 from tests.reference_rule import BOXES, CLIPS, clip, distance, numbers, weight
@@ -20,7 +21,7 @@ HEADS = {
     "baseline": {},
     "context": {"context": True},
     "context_tmax": {"context": True, "temporal_max": True},
-    "context_tmax_nl": {"context": True, "temporal_max": True, "mlp": True},
+    "context_tmax_nl": {"context": True, "temporal_max": True, "head": MLPHead()},
 }
 PARAMETERS = {
     "baseline": 31_800_465,
@@ -135,16 +136,18 @@ def test_the_whole_frame_is_averaged_as_by_the_library(size: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_backbone_reports_its_width_and_keeps_time(name: str) -> None:
+def test_backbone_reports_its_width_and_its_strides(name: str) -> None:
     with torch.device("meta"):
-        backbone = BACKBONES[name]()
+        backbone = BACKBONES[name]().build()
         features = backbone(torch.zeros(2, 3, 5, 64, 80))
 
-    assert features.shape == (2, backbone.channels, 5, 4, 5)
+    steps = -(-5 // backbone.time_stride)
+    height, width = (-(-side // backbone.stride) for side in (64, 80))
+    assert features.shape == (2, backbone.channels, steps, height, width)
 
 
 def test_a_box_without_area_gets_the_bias_alone() -> None:
-    made = build_detector(BACKBONES["slowonly_tiny"]).eval()
+    made = build_detector(slowonly_tiny).eval()
     boxes = torch.tensor([[0.0, 10, 10, 10, 40]])
 
     logits = made(torch.rand(1, 3, 4, 64, 64), boxes)

@@ -4,17 +4,21 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.models.heads import MLPHead
+from pipeline.models.losses import BinaryCrossEntropy, FocalLoss
 from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import slowonly_r50
-from pipeline.training.losses import action_loss
 from pipeline.training.processes import Processes
 from pipeline.training.step import GlobalStep, make_optimizer, update
 from pipeline.training.targets import sample_boxes
 from tests.reference_rule import clip, numbers, uniform, weight
 
 DETECTORS = {
-    "baseline": ({}, None),
-    "context_tmax_nl_focal": ({"context": True, "temporal_max": True, "mlp": True}, 1.0),
+    "baseline": ({}, BinaryCrossEntropy()),
+    "context_tmax_nl_focal": (
+        {"context": True, "temporal_max": True, "head": MLPHead()},
+        FocalLoss(),
+    ),
 }
 TABLES = numbers("train_step.json")
 ARRAYS = numbers("train_step.npz")
@@ -66,7 +70,7 @@ def gradients_match(detector: ActionDetector, name: str) -> bool:
 def test_three_steps_equal_the_original_in_float64(name: str) -> None:
     torch.set_num_threads(1)
     table = TABLES[f"{name}.f64"]
-    switches, gamma = DETECTORS[name]
+    switches, loss = DETECTORS[name]
     detector = build_detector(slowonly_r50, dropout=0.0, **switches)
     detector.load_state_dict(
         {k: torch.from_numpy(weight(k, tuple(v.shape))) for k, v in detector.state_dict().items()}
@@ -79,7 +83,7 @@ def test_three_steps_equal_the_original_in_float64(name: str) -> None:
 
     for step in range(3):
         total = GlobalStep(detector)
-        total.add(action_loss(detector(clip_BCTHW, boxes), labels, gamma))
+        total.add(loss(detector(clip_BCTHW, boxes), labels))
         assert total.finish(Processes()).loss == pytest.approx(table["losses"][step], rel=1e-9)
         if step == 0:
             assert gradients_match(detector, name)

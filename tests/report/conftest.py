@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline.annotations.ava_csv import read_class_list
+from pipeline.annotations.class_list import read_class_list
 from pipeline.report.study import Study, load_study
 from pipeline.settings.params import Params, load_params
 from pipeline.video.frame_store import FrameStore, FrameStoreWriter

@@ -27,6 +27,8 @@ def test_published_column_is_the_last_and_says_whose_it_is(study):
     assert heading[-1] == PUBLISHED == "published mAP (AVA 2.2 val, full-size, from mmaction2)"
     assert first[-1] == "24.53"
     assert heading[5] == "measured mAP (AVA val)"
+    assert heading[-2] == "AVA val mAP as mmaction2 scores"
+    assert first[-2] == percent(study.variants[0].measured("val_ava", "mmaction2")["mAP"])
     assert first[5].startswith(percent(study.variants[0].mAP))
 
 
@@ -100,6 +102,29 @@ def test_footnote_names_dataset_protocol_and_size(study):
     assert "official AVA protocol" in note
     assert "12 keyframes of 2 videos" in note
     assert "12 of 18 keyframes are available" in note
+    assert "published figures were measured by mmaction2's protocol" in note
+
+
+def test_where_mmaction2_takes_nothing_its_column_is_empty_and_the_footnote_says_why(study):
+    variants = [
+        replace(each, metrics={**each.metrics, "protocols": {"val_ava": {"official": official}}})
+        for each in study.variants
+        if (official := each.measured("val_ava"))
+    ]
+
+    table = markdown_table(replace(study, variants=variants))
+
+    assert "takes neither fractional timestamps nor keyframes without people" in table
+    assert {row[-2] for row in markdown_rows(replace(study, variants=variants))[2:]} == {"–"}
+
+
+def test_without_intervals_the_footnote_says_why(study):
+    one_video = {**study.best.measured("val_ava"), "interval": None, "num_videos": 1}
+    metrics = {**study.best.metrics, "protocols": {"val_ava": {"official": one_video}}}
+
+    note = markdown_table(replace(study, variants=[replace(study.best, metrics=metrics)]))
+
+    assert "no intervals here: 1 video tells nothing of others" in note
 
 
 def test_terminal_table_is_aligned(study):
@@ -123,6 +148,7 @@ def test_overall_metrics_are_flat_numbers_in_the_order_of_the_table(study):
     first, second = (metrics[name] for name in list(metrics)[:2])
     assert first["mAP"] == study.variants[0].mAP
     assert first["val_ava"]["mAP_low"] <= first["mAP"] <= first["val_ava"]["mAP_high"]
+    assert first["val_ava"]["mAP_by_mmaction2"] > 0
     assert second["step"]["difference"] == second["mAP"] - first["mAP"]
     assert second["val_ava"]["mAP_all_ground_truth"] < second["mAP"]
     assert second["val_ava"]["num_keyframes_all_ground_truth"] == 18

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.section import Section
+from pipeline.models.augmentations import scale_crop_flip
+from pipeline.models.heads import MLPHead
+from pipeline.models.losses import FocalLoss
+from pipeline.models.zoo import SlowOnlyR50
 from pipeline.settings import datasets
-from pipeline.settings.datasets import Section
 from pipeline.settings.params import Params, load_params
 from pipeline.settings.sections import STAGES, YouTube
 from tests.conftest import ROOT
@@ -39,13 +43,9 @@ def test_the_published_recipe_is_the_default(raw: dict[str, Any]) -> None:
 
     assert (train.learning_rate, train.momentum, train.weight_decay) == (0.1, 0.9, 1e-5)
     assert (train.epochs, train.warmup_epochs, train.batch_size, train.clip_norm) == (10, 2, 64, 40)
-    assert (train.sampling, train.loss, train.focal_gamma, train.head) == (
-        "16x4",
-        "focal",
-        1,
-        "mlp",
-    )
-    assert (train.short_side_px, train.crop_px, train.dropout) == ((256, 320), 256, 0.5)
+    assert (train.sampling, train.loss, train.head) == ("16x4", FocalLoss(gamma=1.0), MLPHead())
+    assert train.augmentations == scale_crop_flip((256, 320), 256)
+    assert (train.backbone, train.dropout) == (SlowOnlyR50(), 0.5)
 
 
 def test_a_split_cannot_take_the_name_of_all_together(raw: dict[str, Any]) -> None:
@@ -212,3 +212,36 @@ def test_every_field_says_what_it_means(kind: type[Section]) -> None:
     silent = [name for name, field in kind.model_fields.items() if not field.description]
 
     assert silent == []
+
+
+def test_a_variant_starts_from_weights_of_its_own_backbone(raw: dict[str, Any]) -> None:
+    raw["variants"]["other"] = {"pretrained": "k700", "backbone": "slowonly_r50"}
+
+    with pytest.raises(
+        ValueError, match=r"variants\.other\.backbone: found SlowOnly R50, expected "
+    ):
+        Params(raw, "params.yaml")
+
+    starts = raw["datasets"]["demo"]["pretrained"]
+    starts["wide"] = {**starts["k700"], "backbone": "slowonly_r50"}
+    raw["variants"]["other"]["pretrained"] = "wide"
+    params = Params(raw, "params.yaml")
+    assert params.pretraining("wide").backbone == params.train("other").backbone == SlowOnlyR50()
+    assert params.pretraining("k700").backbone == params.pretrain.backbone != SlowOnlyR50()
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ("focl", r"variants\.focal\.loss: found 'focl'.*did you mean 'focal'"),
+        ({"name": "focal", "gamma": -1.0}, r"variants\.focal\.loss\.gamma: found -1.0, expected"),
+        ({"name": "focal", "gama": 1.0}, r"variants\.focal\.loss: unknown key 'gama'"),
+    ],
+)
+def test_a_mistake_in_an_extension_names_its_key(
+    raw: dict[str, Any], loss: object, message: str
+) -> None:
+    raw["variants"]["focal"]["loss"] = loss
+
+    with pytest.raises(ValueError, match=message):
+        Params(raw, "params.yaml")

@@ -34,8 +34,11 @@ PARAMETERS = {
 SMALL = {
     "epochs": 1,
     "warmup_epochs": 0,
-    "short_side_px": [64, 72],
-    "crop_px": 64,
+    "augmentations": [
+        {"name": "scale", "short_side_px": [64, 72]},
+        {"name": "random_crop", "side_px": 64},
+        "flip",
+    ],
     "test_short_side_px": 64,
     "validate_every": 0,
     "precision": "float32",

@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.models import checkpoints
 from pipeline.models.networks import ClipRecognizer
-from pipeline.models.zoo import backbone
+from pipeline.models.slow_only import slowonly_tiny
 from pipeline.stages import pretrain
 from tests.toy_dataset import write_toy_dataset
 
@@ -41,7 +41,7 @@ def test_pretraining_gives_equal_bytes_and_knows_its_labels(tmp_path: Path) -> N
 
 def test_a_local_checkpoint_is_checked_and_kept(tmp_path: Path) -> None:
     write_toy_dataset(tmp_path)
-    weights = ClipRecognizer(backbone("slowonly_tiny"), num_classes=3).state_dict()
+    weights = ClipRecognizer(slowonly_tiny(), num_classes=3).state_dict()
     checkpoints.write_weights(tmp_path / "published.pth", weights, {})
     use_checkpoint(tmp_path, tmp_path / "published.pth")
 

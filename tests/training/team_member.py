@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.augmentations import whole_frame
+from pipeline.models.losses import BinaryCrossEntropy, LossSum
 from pipeline.models.networks import ActionDetector, build_detector
 from pipeline.models.slow_only import SlowOnly
 from pipeline.settings.params import load_params
 from pipeline.training.batches import Batch, Batches, Example, ExampleKey, Persons
 from pipeline.training.loop import Task, train
-from pipeline.training.losses import LossSum, action_loss
 from pipeline.training.processes import joined
 from pipeline.training.state import SavedState
-from pipeline.training.transforms import whole_frame
 
 NUM_EXAMPLES = 11
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,7 +111,7 @@ def main(out: Path, batch_size: int, micro_batch_size: int, epochs: int, norm: s
     examples, losses = Squares(), list[float]()
 
     def loss(model: nn.Module, batch: Batch) -> LossSum:
-        return action_loss(model(batch.model_input(), batch.boxes), batch.labels)
+        return BinaryCrossEntropy()(model(batch.model_input(), batch.boxes), batch.labels)
 
     class Noted(SavedState):
         def after_step(self, *args: object) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.models.augmentations import Crop, augmented_crop, scale_crop_flip, whole_frame
 from pipeline.training.batches import Batch, Example, Persons, read_batch
-from pipeline.training.transforms import Crop, random_crop, whole_frame
 from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
 
@@ -41,7 +41,10 @@ def test_the_model_input_does_not_depend_on_what_was_in_the_memory(
 ) -> None:
     draw = np.random.default_rng(0)
     for _ in range(12):
-        crops = {clip: random_crop(SIZES[clip], (96, 200), 96, draw) for clip in clips}
+        crops = {
+            clip: augmented_crop(SIZES[clip], scale_crop_flip((96, 200), 96), draw)
+            for clip in clips
+        }
         expected = batch_of(crops, store).model_input()
         for before in (0, 255):
             memory = torch.full((3 * 2 * 340 * 300 * 3,), before, dtype=torch.uint8)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pipeline.models.augmentations import scale_crop_flip
 from pipeline.sampling import Sampling
 from pipeline.training.batches import ExampleKey
 from pipeline.training.clip_dataset import LabelledClips, choose_clips, random_span
@@ -68,7 +69,9 @@ def test_a_clip_shorter_than_the_span_repeats_its_ends() -> None:
 def test_an_example_is_a_function_of_seed_epoch_and_position() -> None:
     def clips() -> LabelledClips:
         frames = Grey({"a": range(1, 120), "b": range(1, 90)})
-        return LabelledClips(["a", "b"], [1, 0], frames, Sampling(4, 16), 3, (32, 32), 32)
+        return LabelledClips(
+            ["a", "b"], [1, 0], frames, Sampling(4, 16), 3, scale_crop_flip((32, 32), 32)
+        )
 
     batch = clips()[[ExampleKey(2, 1), ExampleKey(2, 0)]]
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.models.augmentations import Crop, resized, scale_crop_flip
 from pipeline.sampling import Sampling
 from pipeline.training.batches import Batch, Example, ExampleKey, Persons, read_batch
 from pipeline.training.keyframe_dataset import EvaluationKeyframes, TrainingKeyframes
 from pipeline.training.keyframe_index import KeyframeIndex
-from pipeline.training.transforms import Crop, crop_boxes, crop_clips, resized
+from pipeline.training.transforms import crop_boxes, crop_clips
 from tests.reference_rule import numbers, uniform
 
 REFERENCE = numbers("data.json")
@@ -160,7 +161,13 @@ EPOCH_WITH_BOTH = 4  # with seed 3, where the crop contains both people of the f
 
 def training(records: list[dict], seed: int = 3) -> TrainingKeyframes:
     return TrainingKeyframes(
-        index_of(records), ReferenceFrames(), Sampling(4, 16), seed, (64, 80), 64, 32, 0.9
+        index_of(records),
+        ReferenceFrames(),
+        Sampling(4, 16),
+        seed,
+        scale_crop_flip((64, 80), 64),
+        32,
+        0.9,
     )
 
 

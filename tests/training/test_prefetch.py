@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.models.augmentations import scale_crop_flip
 from pipeline.sampling import Sampling
 from pipeline.training import prefetch
 from pipeline.training.batches import Batch, ExampleKey
@@ -42,7 +43,9 @@ class Noise:
 
 @pytest.fixture
 def examples() -> LabelledClips:
-    return LabelledClips(list(SIZES), [0, 1, 2], Noise(), Sampling(4, 2), 3, (16, 20), 16)
+    return LabelledClips(
+        list(SIZES), [0, 1, 2], Noise(), Sampling(4, 2), 3, scale_crop_flip((16, 20), 16)
+    )
 
 
 @pytest.fixture

@@ -5,16 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.training.transforms import (
+from pipeline.models.augmentations import (
     Crop,
-    crop_boxes,
-    crop_clips,
-    normalise,
-    random_crop,
+    augmented_crop,
     resized,
-    source_pixels,
+    scale_crop_flip,
     whole_frame,
 )
+from pipeline.training.transforms import crop_boxes, crop_clips, normalise, source_pixels
 from tests.reference_rule import numbers
 
 REFERENCE = numbers("data.json")
@@ -68,7 +66,7 @@ def test_views_are_those_of_opencv_within_a_grey_level(size: tuple[int, int]) ->
     draw = np.random.default_rng(0)
     small = draw.integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
     frames = np.stack([cv2.resize(frame, size) for frame in small])
-    for crop in (random_crop(size, (96, 320), 96, draw) for _ in range(20)):
+    for crop in (augmented_crop(size, scale_crop_flip((96, 320), 96), draw) for _ in range(20)):
         cropped = cropped_frames(frames, crop)
 
         whole = [cv2.resize(frame, (crop.width, crop.height)) for frame in frames]
@@ -81,7 +79,7 @@ def test_views_are_those_of_opencv_within_a_grey_level(size: tuple[int, int]) ->
 def test_places_of_a_batch_are_those_of_each_view_alone() -> None:
     draw = np.random.default_rng(0)
     sizes = [(340, 256), (200, 341), (128, 96)] * 4
-    crops = [random_crop(size, (96, 120), 96, draw) for size in sizes]
+    crops = [augmented_crop(size, scale_crop_flip((96, 120), 96), draw) for size in sizes]
 
     columns, rows = source_pixels(sizes, crops)
 
@@ -100,24 +98,26 @@ def test_a_still_that_is_not_resized_keeps_its_values() -> None:
 
 def test_random_views_stay_inside_and_depend_on_the_draw_alone() -> None:
     crops = [
-        random_crop((132, 96), (96, 112), 96, np.random.default_rng([7, seed]))
+        augmented_crop((132, 96), scale_crop_flip((96, 112), 96), np.random.default_rng([7, seed]))
         for seed in range(300)
     ]
 
     assert all(v.left + 96 <= v.width and v.top + 96 <= v.height for v in crops)
     assert {min(v.width, v.height) for v in crops} == set(range(96, 113))
     assert 0.4 < np.mean([v.flip for v in crops]) < 0.6
-    assert crops[5] == random_crop((132, 96), (96, 112), 96, np.random.default_rng([7, 5]))
+    assert crops[5] == augmented_crop(
+        (132, 96), scale_crop_flip((96, 112), 96), np.random.default_rng([7, 5])
+    )
 
 
 def test_random_views_begin_everywhere_but_at_the_last_place_in_both_directions() -> None:
     draw = np.random.default_rng(0)
-    crops = [random_crop((12, 9), (9, 9), 8, draw) for _ in range(200)]
+    crops = [augmented_crop((12, 9), scale_crop_flip((9, 9), 8), draw) for _ in range(200)]
 
     assert {crop.left for crop in crops} == {0, 1, 2, 3}
     assert {crop.top for crop in crops} == {0}
     assert {crop.flip for crop in crops} == {True, False}
-    crops = [random_crop((9, 12), (9, 9), 9, draw) for _ in range(200)]
+    crops = [augmented_crop((9, 12), scale_crop_flip((9, 9), 9), draw) for _ in range(200)]
     assert {(crop.left, crop.top) for crop in crops} == {(0, 0), (0, 1), (0, 2)}
 
 

@@ -1,13 +1,17 @@
 """Cross-entropy and focal loss against the original, and by hand."""
 
 import math
-from typing import get_args
 
 import pytest
 import torch
 
-from pipeline.settings.sections import Train
-from pipeline.training.losses import LOSSES, LossSum, action_loss, class_loss
+from pipeline.models.losses import (
+    BinaryCrossEntropy,
+    FocalLoss,
+    Loss,
+    LossSum,
+    class_loss,
+)
 from tests.reference_rule import numbers
 
 REFERENCE = numbers("losses.npz")
@@ -15,12 +19,14 @@ VALUES = numbers("assignment.json")["losses"]
 
 
 @pytest.mark.parametrize("case", ["one_image", "batch", "degenerate"])
-@pytest.mark.parametrize(("name", "gamma"), [("bce", None), ("focal1", 1.0)])
-def test_loss_and_gradient_equal_the_original(case: str, name: str, gamma: float | None) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"), [("bce", BinaryCrossEntropy()), ("focal1", FocalLoss(gamma=1.0))]
+)
+def test_loss_and_gradient_equal_the_original(case: str, name: str, kind: Loss) -> None:
     logits = torch.from_numpy(REFERENCE[f"{case}.logits"]).double().requires_grad_()
     labels = torch.from_numpy(REFERENCE[f"{case}.targets"])
 
-    loss = action_loss(logits, labels, gamma).mean
+    loss = kind(logits, labels).mean
     loss.backward()
 
     assert abs(loss.item() - VALUES[f"{case}.{name}.f64"]) < 1e-12
@@ -33,16 +39,16 @@ def test_a_single_wrong_action_by_hand() -> None:
     labels[0, 12] = 1
 
     # Every probability is a half: each term is log 2, and a focal weight of 1 - 1/2 halves it.
-    assert action_loss(logits, labels).mean.item() == pytest.approx(math.log(2))
-    assert action_loss(logits, labels, 1.0).mean.item() == pytest.approx(math.log(2) / 2)
-    assert action_loss(logits, labels, 2.0).mean.item() == pytest.approx(math.log(2) / 4)
+    assert BinaryCrossEntropy()(logits, labels).mean.item() == pytest.approx(math.log(2))
+    assert FocalLoss(gamma=1.0)(logits, labels).mean.item() == pytest.approx(math.log(2) / 2)
+    assert FocalLoss(gamma=2.0)(logits, labels).mean.item() == pytest.approx(math.log(2) / 4)
 
 
 def test_the_first_action_is_a_label_like_any_other() -> None:
     labels = torch.zeros(1, 81)
     labels[0, 1] = 1
 
-    assert action_loss(torch.zeros(1, 81), labels).num_terms == 80
+    assert BinaryCrossEntropy()(torch.zeros(1, 81), labels).num_terms == 80
 
 
 def test_a_mean_is_over_the_terms() -> None:
@@ -62,21 +68,8 @@ def test_boxes_without_labels_do_not_train() -> None:
     logits = torch.randn(2, 81, requires_grad=True)
     labels = torch.zeros(2, 81)
 
-    loss = action_loss(logits, labels).mean
+    loss = BinaryCrossEntropy()(logits, labels).mean
     loss.backward()
 
     assert loss.item() == 0
     assert logits.grad.abs().sum() == 0
-
-
-def test_every_loss_of_the_settings_is_known() -> None:
-    assert set(LOSSES) == set(get_args(Train.model_fields["loss"].annotation))
-
-
-def test_plain_cross_entropy_takes_no_gamma() -> None:
-    logits, labels = torch.zeros(1, 81), torch.ones(1, 81)
-
-    assert torch.equal(LOSSES["bce"](logits, labels, 2.0).total, action_loss(logits, labels).total)
-    assert torch.equal(
-        LOSSES["focal"](logits, labels, 2.0).total, action_loss(logits, labels, 2.0).total
-    )
