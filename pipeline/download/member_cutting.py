@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.video.cut_table import Cut
 
 # Raised when equal videos come to give other cut files: earlier ones are then not used any more.
-CUT_VERSION = 1
+CUT_VERSION = 2
 AT_ONCE_BYTES = 128 << 20  # of clips that wait whole on the disk, for an archive
 
 
@@ -87,6 +87,7 @@ class MemberCutter:
         path = Path(row.path).with_name(cut.path)
         sync(made)
         made.replace(folder / path)
+        made.unlink(missing_ok=True)  # two names of one file: renaming did nothing
         file, offset = hash_file(folder / path), self.intervals[row.clip].offset_seconds
         member = CutMember(row.bytes, row.sha256, offset, CUT_VERSION, cut)
         return replace(row, path=str(path), bytes=file.bytes, sha256=file.sha256, cut=member)

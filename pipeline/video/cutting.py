@@ -1,13 +1,14 @@
 """Cut the wanted seconds out of a video by copying packets: no frame is encoded a second time.
 
-The cut file is NUT, which takes any codec and any ticks, so that every time stays exact.
+The cut file is NUT, which takes any ticks, so that every time stays exact. It holds less than other
+containers, though: where it would not hold all that decoding needs, the source itself is kept.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -16,11 +17,14 @@ import numpy.typing as npt
 from av.codec.codec import UnknownCodecError
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from pipeline.core.atomic import link_or_copy
 from pipeline.sampling import FPS
+from pipeline.video.cut_check import FrameFinder, is_faithful, probe
 from pipeline.video.cut_table import Cut
-from pipeline.video.look import Look, read_look
+from pipeline.video.look import Look, look_of, read_look
 from pipeline.video.video import (
     TOLERANCE_SECONDS,
     Timeline,
@@ -32,6 +36,9 @@ from pipeline.video.video import (
 
 Windows = Sequence[tuple[int, int]]
 
+# Whose packets NUT carries whole, as tests show of each.
+COPIED_CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video"}
+
 # A video of ten seconds is read once and held; one of an hour is read again for the copy.
 _MOST_HELD_BYTES = 32 << 20
 
@@ -41,8 +48,8 @@ def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_sec
 
     Args:
         source: the video.
-        clip: name of the clip; the file is `<clip>.nut`, or a whole copy of a video whose packets
-            do not tell when they are shown.
+        clip: name of the clip; the file is `<clip>.nut`, or the whole video under a second name
+            where packets alone would not do.
         windows: first and last stored frame of each interval, ascending; at least one.
         offset_seconds: where the clip starts, counted from the start of the video.
 
@@ -53,24 +60,20 @@ def cut_clip(source: Path, folder: Path, clip: str, windows: Windows, offset_sec
         with opened(source) as (container, stream):
             first = _Reading(source, container, stream)
             timeline = follow(container, stream, first, until)
-            look = _look(first) or Look()
-            row = _row(clip, timeline, look, offset_seconds)
-            return _cut(source, folder, row, windows, timeline, first)
+            row = _row(clip, timeline, offset_seconds)
+            codec = stream.codec_context.codec.canonical_name
+            why = "" if codec in COPIED_CODECS else f"no packets are copied of codec {codec}"
+            return _cut(source, folder, row, windows, timeline, first, timeline.disorder or why)
     except ValueError as error:
         return Cut(clip, status="damaged", reason=str(error))
 
 
-def _row(clip: str, timeline: Timeline, look: Look, offset_seconds: float) -> Cut:
+def _row(clip: str, timeline: Timeline, offset_seconds: float) -> Cut:
     return Cut(
         clip,
         status="damaged" if timeline.damage else "ok",
         zero_seconds=timeline.start_seconds + offset_seconds,
         shown_until_seconds=timeline.end_seconds,
-        rotation_degrees=look.rotation_degrees,
-        mirrored=int(look.mirrored),
-        matrix=look.matrix,
-        full_range=int(look.full_range),
-        transfer=look.transfer,
         reason=timeline.damage,
     )
 
@@ -102,13 +105,27 @@ class _Reading:
             yield encoded_packets(container, stream), stream
 
 
-def _look(first: _Reading) -> Look | None:
+def _with_look(row: Cut, first: _Reading, frame: VideoFrame | None) -> Cut:
+    """Note how `frame` of the source is to be shown; of its first one if that did not come."""
+    if frame is not None:
+        return replace(row, **_columns(look_of(frame)))
     with first.again() as (packets, stream):
-        return read_look(packets, stream)
+        return replace(row, **_columns(read_look(packets, stream) or Look()))
+
+
+def _columns(look: Look) -> dict[str, Any]:
+    numbers = {"mirrored": int(look.mirrored), "full_range": int(look.full_range)}
+    return {**asdict(look), **numbers}
 
 
 def _cut(
-    source: Path, folder: Path, row: Cut, windows: Windows, timeline: Timeline, first: _Reading
+    source: Path,
+    folder: Path,
+    row: Cut,
+    windows: Windows,
+    timeline: Timeline,
+    first: _Reading,
+    obstacle: str,
 ) -> Cut:
     keep = packets_to_keep(timeline, windows, row.zero_seconds)
     if not keep.any():
@@ -116,14 +133,22 @@ def _cut(
         wanted = row.zero_seconds - timeline.start_seconds + (windows[0][0] - 1) / FPS
         early = f"the video ends at {found:.2f} s, the first wanted frame is at {wanted:.2f} s"
         return Cut(row.clip, status="damaged", reason=timeline.damage or early)
-    if timeline.disorder:
-        return _copy_whole(source, folder, row, timeline.disorder, timeline.has_times)
-    try:
-        return _copy_packets(folder, row, windows, timeline, keep, first)
-    except (av.error.FFmpegError, UnknownCodecError) as error:
+    if not obstacle:
+        try:
+            if cut := _copy_packets(folder, row, windows, timeline, keep, first):
+                return cut
+            obstacle = "cut out, its first frame is another one"
+        except (av.error.FFmpegError, UnknownCodecError, ValueError) as error:
+            obstacle = f"its packets cannot be copied ({_why(error)})"
         (folder / f"{row.clip}.nut").unlink(missing_ok=True)
-        why = reason(error) if isinstance(error, av.error.FFmpegError) else f"codec {error}"
-        return _copy_whole(source, folder, row, f"its packets cannot be copied ({why})", True)
+    row = _with_look(row, first, None)
+    return _keep_whole(source, folder, row, obstacle, timeline.has_times)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, av.error.FFmpegError):
+        return reason(error)
+    return f"codec {error}" if isinstance(error, UnknownCodecError) else str(error)
 
 
 def packets_to_keep(
@@ -141,12 +166,15 @@ def packets_to_keep(
 
     Returns: [N] whether to keep each packet.
     """
-    keep = np.zeros(len(timeline.pts), dtype=np.bool_)
+    num_packets = len(timeline.pts)
+    changes = np.zeros(num_packets + 1, dtype=np.int64)  # of how many windows keep a packet
     shown = np.sort(timeline.pts[~timeline.is_hidden])
     if not shown.size:
-        return keep
+        return np.zeros(num_packets, dtype=np.bool_)
     seconds = timeline.shown_seconds
     end = timeline.end_seconds - TOLERANCE_SECONDS
+    order = np.argsort(timeline.pts, kind="stable")
+    ascending, keys = timeline.pts[order], np.flatnonzero(timeline.is_key)
     for first, last in windows:
         starts, stops = (zero_seconds + (number - 1) / FPS for number in (first, last))
         if starts >= end:
@@ -154,19 +182,25 @@ def packets_to_keep(
         # Before the first frame, the first frame counts.
         opening = shown[_on_screen(seconds, starts)]
         closing = shown[_on_screen(seconds, stops)]
-        position = np.flatnonzero(timeline.pts == opening)[0]
-        keys = np.flatnonzero(timeline.is_key[: position + 1])
-        keys = keys[timeline.pts[keys] <= opening]
-        begin = keys[-1] if keys.size else 0
-        between = (timeline.pts >= opening) & (timeline.pts <= closing)
-        keep[begin : np.flatnonzero(between)[-1] + 1] = True
+        left = np.searchsorted(ascending, opening, side="left")
+        right = np.searchsorted(ascending, closing, side="right")
+        key = int(np.searchsorted(keys, order[left], side="right")) - 1
+        while key >= 0 and timeline.pts[keys[key]] > opening:
+            key -= 1
+        changes[keys[key] if key >= 0 else 0] += 1
+        changes[order[left:right].max() + 1] -= 1
+    keep: npt.NDArray[np.bool_] = np.cumsum(changes[:-1]) > 0
     return keep
 
 
-def _opening_seconds(timeline: Timeline, windows: Windows, zero_seconds: float) -> float:
-    """File time of the first frame that any window shows: what comes before serves decoding."""
-    seconds = timeline.shown_seconds
-    return float(seconds[_on_screen(seconds, zero_seconds + (windows[0][0] - 1) / FPS)])
+def _opening_tick(timeline: Timeline, windows: Windows, zero_seconds: float) -> int:
+    """Return when the first frame that any window shows comes on screen.
+
+    What comes before serves decoding.
+    """
+    shown = np.sort(timeline.pts[~timeline.is_hidden])
+    begins = zero_seconds + (windows[0][0] - 1) / FPS
+    return int(shown[_on_screen(timeline.shown_seconds, begins)])
 
 
 def _on_screen(seconds: npt.NDArray[np.float64], time: float) -> int:
@@ -199,9 +233,11 @@ def _copy_packets(
     timeline: Timeline,
     keep: npt.NDArray[np.bool_],
     first: _Reading,
-) -> Cut:
+) -> Cut | None:
+    """Write the cut file; None if its first frame is not that of the source."""
     target, plan = folder / f"{row.clip}.nut", _plan(timeline, keep)
-    numbers = np.flatnonzero(keep)
+    numbers, opening = np.flatnonzero(keep), _opening_tick(timeline, windows, row.zero_seconds)
+    image = probe(timeline, keep, opening)
     exact = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     with (
         first.again() as (packets, stream),
@@ -210,8 +246,10 @@ def _copy_packets(
         # `opaque` copies the codec's parameters without asking for an encoder of that codec.
         copied = output.add_stream_from_template(stream, opaque=True)
         copied.time_base = stream.time_base
-        done = 0
+        done, finder = 0, FrameFinder(stream, image.seconds)
         for number, packet in enumerate(packets):
+            if image.first <= number <= image.last:
+                finder.push(packet)
             if keep[number]:
                 packet.stream = copied
                 packet.pts, packet.dts = int(plan.pts[done]), int(plan.dts[done])
@@ -219,24 +257,29 @@ def _copy_packets(
                 done += 1
             if number == numbers[-1]:
                 break
+        expected = finder.found()
+    num_packets = int(np.searchsorted(numbers, image.last, side="right"))
+    seconds = image.seconds + plan.shift * timeline.time_base
+    if not is_faithful(expected, target, num_packets, seconds):
+        return None
     joins = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1) != 1)
     moved = plan.shift * float(timeline.time_base)
     return replace(
-        row,
+        _with_look(row, first, expected),
         path=target.name,
         zero_seconds=row.zero_seconds + moved,
-        shown_from_seconds=_opening_seconds(timeline, windows, row.zero_seconds) + moved,
+        shown_from_seconds=float(opening * np.float64(timeline.time_base)) + moved,
         shown_until_seconds=row.shown_until_seconds + moved,
         joins=" ".join(str(number) for number in joins),
         bytes=target.stat().st_size,
     )
 
 
-def _copy_whole(source: Path, folder: Path, row: Cut, why: str, has_times: bool) -> Cut:
-    """Keep the source as it is: its decoder knows what its packets do not tell."""
+def _keep_whole(source: Path, folder: Path, row: Cut, why: str, has_times: bool) -> Cut:
+    """Give the source a second name: its decoder knows what its packets do not tell."""
     target = folder / f"{row.clip}{source.suffix.lower()}"
-    shutil.copyfile(source, target)
-    note = f"copied whole: {why}"
+    link_or_copy(source, target)
+    note = f"kept whole: {why}"
     return replace(
         row,
         path=target.name,

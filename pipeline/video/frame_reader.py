@@ -74,13 +74,20 @@ def read_frames(
 
 
 def _shown_frames(path: Path, cut: Cut, damage: Damage) -> Iterator[tuple[VideoFrame, float]]:
-    """Yield frames that a player would show, and the file times at which they come on screen."""
+    """Yield frames that a player would show, and the file times at which they come on screen.
+
+    The frames' own `time` is that one, too.
+    """
     times = iter(read_timeline(path).shown_seconds) if cut.timing == "order" else None
     with opened(path) as (container, stream):
         tick = float(stream.time_base or 0)
         for frame in _decoded(encoded_packets(container, stream), stream, cut, damage):
+            if not frame.time_base and stream.time_base:
+                frame.time_base = stream.time_base  # of those that the decoder held back
             if times is not None:
                 seconds = float(next(times, float("nan")))
+                if seconds == seconds:
+                    frame.pts = round(seconds / float(frame.time_base or tick))
             elif frame.pts is not None:
                 seconds = frame.pts * float(frame.time_base or tick)
             else:

@@ -51,8 +51,11 @@ def read_look(packets: Iterable["Packet[VideoStream]"], stream: VideoStream) -> 
     only the latter, which is why this is asked of the source.
     """
     frame = _first_frame(packets, stream)
-    if frame is None:
-        return None
+    return None if frame is None else look_of(frame)
+
+
+def look_of(frame: VideoFrame) -> Look:
+    """Return how a frame that was decoded from the source is to be shown."""
     rotation, mirrored = _orientation(frame)
     return Look(
         rotation_degrees=rotation,

@@ -2,9 +2,10 @@
 
 import csv
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 import av
 import cv2
@@ -82,14 +83,29 @@ def extract_shard(
     }
 
 
+class Store(Protocol):
+    """Where frames go."""
+
+    def add(self, clip: str, frame: int, jpeg: bytes, width: int, height: int) -> None:
+        """Take one frame."""
+
+
 def extract_clip(
-    cut: Cut, folder: Path, numbers: list[int], store: FrameStoreWriter, settings: ExtractFrames
+    cut: Cut,
+    folder: Path,
+    numbers: list[int],
+    store: Store,
+    settings: ExtractFrames,
+    on_stored: Callable[[int, float], None] | None = None,
 ) -> ClipReport:
     """Store a clip's frames; a few decoded frames are held at a time.
 
     Args:
         cut: the clip's row; its file lies in `folder`.
         numbers: stored frames wanted, ascending.
+        store: gets them in this order.
+        settings: size and quality of the stored frames.
+        on_stored: is told of each number at which time of the cut file its image came on screen.
     """
     last, stored, damage, broken = 0, 0, Damage(), ""
     look, sizes = cut.look, FrameSizes()
@@ -100,6 +116,8 @@ def extract_clip(
                 jpeg = to_jpeg(frame, look, settings.short_side_px, settings.jpeg_quality)
                 for last in shown_in:
                     store.add(cut.clip, last, *jpeg)
+                    if on_stored is not None:
+                        on_stored(last, frame.time or 0.0)
                 stored += len(shown_in)
     except ValueError as error:  # the cut file has nothing that can be opened
         broken = str(error)
@@ -161,7 +179,7 @@ def extract_frames(
     windows: Mapping[str, str],
     cuts: list[Cut],
     folder: Path,
-    store: FrameStoreWriter,
+    store: Store,
     settings: ExtractFrames,
     guard: Guard,
 ) -> list[ClipReport]:

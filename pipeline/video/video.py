@@ -5,6 +5,7 @@ order in which it must be decoded. "File time" is pts in seconds, as the file co
 """
 
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Discard
 from av.video.stream import VideoStream
+
+from pipeline.video.clock import RESTART, on_one_clock
+from pipeline.video.starts import Start, StartReader
+from pipeline.video.tracks import shown_track
 
 # Containers round times to their own ticks (Matroska: 1 ms), so a frame that is due at t may carry
 # a time a little later: 1 ms, and the microsecond to which a file's start is known.
@@ -39,7 +44,16 @@ _MOST_PIXELS = 1 << 26
 # They store no display times: the reader makes them up, and gets them wrong behind B-frames.
 _UNTIMED_FORMATS = {"avi", "m4v", "mpegvideo", "h264", "hevc", "obu", "dv"}
 
-_Row = tuple[int | None, int | None, int, bool, bool]  # pts, dts, duration, key, hidden
+# What packets may carry beside their bytes without changing the image. The rest (palettes, codec
+# headers) gets lost in the cut file.
+_HARMLESS = {
+    *("mpegts_stream_id", "skip_samples", "quality_stats", "cpb_properties", "prft"),
+    *("a53_cc", "matroska_block_additional", "s12m_timecode"),
+}
+
+_LAST_OF_RECORDING = 2  # packets that are called broken where another recording follows
+
+_Row = tuple[int | None, int | None, int, Start, bool]  # pts, dts, duration, start, hidden
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,7 @@ class Timeline:
         pts: [N] ticks at which each comes on screen.
         durations: [N] ticks it stays there as far as the file tells, else 0.
         is_key: [N] whether decoding can start there.
+        is_closed: [N] whether, besides, its bytes prove that nothing leans on what lies before.
         is_hidden: [N] decoded but never shown: an edit list leaves it out.
         time_base: seconds per tick.
         start_seconds: file time that players call 0.
@@ -64,6 +79,7 @@ class Timeline:
     pts: npt.NDArray[np.int64]
     durations: npt.NDArray[np.int64]
     is_key: npt.NDArray[np.bool_]
+    is_closed: npt.NDArray[np.bool_]
     is_hidden: npt.NDArray[np.bool_]
     time_base: Fraction
     start_seconds: float
@@ -94,20 +110,13 @@ class Timeline:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a local file and its first moving frame; ValueError if it has none that we can read.
+    """Open a local file and the track that players show; ValueError if it has none we can read.
 
     Decoding uses one thread: shards run beside each other, and a damaged file gives the same
     frames everywhere.
     """
-    allowed = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-    try:
-        container = av.open(f"file:{path.absolute()}", options=allowed, metadata_errors="replace")
-    except FileNotFoundError:
-        raise
-    except av.error.FFmpegError as error:
-        raise ValueError(f"{path.name}: {reason(error)}, expected a video") from None
-    with container:
-        stream = _first_video(container)
+    with _container(path) as container:
+        stream = shown_track(container, lambda: _container(path))
         if stream is None:
             raise ValueError(f"{path.name}: found no video stream, expected a video")
         for other in container.streams:
@@ -118,6 +127,21 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
+@contextmanager
+def _container(path: Path) -> Iterator[InputContainer]:
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end
+        raise ValueError(f"{path.name}: found no regular file, expected a video")
+    allowed = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    try:
+        container = av.open(f"file:{path.absolute()}", options=allowed, metadata_errors="replace")
+    except FileNotFoundError:
+        raise
+    except av.error.FFmpegError as error:
+        raise ValueError(f"{path.name}: {reason(error)}, expected a video") from None
+    with container:
+        yield container
+
+
 def reason(error: av.error.FFmpegError) -> str:
     """Return what ffmpeg says, without the path and the error number."""
     return str(error.strerror or error).rstrip(".")
@@ -126,8 +150,9 @@ def reason(error: av.error.FFmpegError) -> str:
 def encoded_packets(
     container: InputContainer, stream: VideoStream
 ) -> Iterator["Packet[VideoStream]"]:
-    """Return the packets that hold something, in the order of the file."""
-    return (packet for packet in container.demux(stream) if packet.size)
+    """Return the packets that hold something, in the order of the file, on one clock."""
+    full = (packet for packet in container.demux(stream) if packet.size)
+    return on_one_clock(container, stream, full)
 
 
 def read_timeline(path: Path) -> Timeline:
@@ -158,21 +183,29 @@ def follow(
     # A packet decoded later is never shown before this one's dts; but behind packets that an edit
     # list hides, the next piece counts on from the end of the last one.
     last = (start + until_seconds + TOLERANCE_SECONDS) / float(stream.time_base)
-    rows: list[_Row] = []
-    is_whole, damage = True, ""
+    starts, rows, is_whole = StartReader(stream), list[_Row](), True
+    disorder, breaks, broken_at = "", "", -_LAST_OF_RECORDING
     try:
         for packet in packets:
             dts = packet.dts
             if dts is not None and dts > last and not packet.is_discard:
                 is_whole = False
                 break
-            duration, is_key = packet.duration or 0, packet.is_keyframe
-            rows.append((packet.pts, dts, duration, is_key, packet.is_discard))
+            if packet.opaque is RESTART:
+                disorder = "it has several recordings, each with a clock of its own"
+                if len(rows) - broken_at <= _LAST_OF_RECORDING:
+                    broken_at = -_LAST_OF_RECORDING  # how a recording is expected to end
+            if any(each.data_type not in _HARMLESS for each in packet.iter_sidedata()):
+                disorder = disorder or "its codec headers or colours change on the way"
             if packet.is_corrupt:
-                damage = "the file holds a broken packet"
+                broken_at = len(rows)
+            duration, start_here = packet.duration or 0, starts.read(packet)
+            rows.append((packet.pts, dts, duration, start_here, packet.is_discard))
     except av.error.FFmpegError as error:
-        damage = f"the file breaks off: {reason(error)}"
+        breaks = f"the file breaks off: {reason(error)}"
+    damage = breaks or ("the file holds a broken packet" if broken_at >= 0 else "")
     timeline = _timeline(container, stream, rows, start, is_whole, damage)
+    timeline = replace(timeline, disorder=timeline.disorder or disorder)
     return _with_lost_end(timeline, _promised_end(container, stream, start))
 
 
@@ -184,7 +217,7 @@ def _timeline(
     is_whole: bool,
     damage: str,
 ) -> Timeline:
-    pts, dts, durations, is_key, is_hidden = (
+    pts, dts, durations, starts, is_hidden = (
         zip(*rows, strict=True) if rows else ((), (), (), (), ())
     )
     assert stream.time_base is not None
@@ -204,7 +237,8 @@ def _timeline(
     return Timeline(
         pts=ticks,
         durations=np.array(durations, dtype=np.int64),
-        is_key=np.array(is_key, dtype=np.bool_),
+        is_key=np.array([start > Start.NONE for start in starts], dtype=np.bool_),
+        is_closed=np.array([start is Start.CLOSED for start in starts], dtype=np.bool_),
         is_hidden=hidden,
         time_base=stream.time_base,
         start_seconds=start_seconds,
@@ -223,13 +257,6 @@ def _disorder(ticks: npt.NDArray[np.int64], is_hidden: npt.NDArray[np.bool_]) ->
     if shown.size and ((hidden >= shown[0]) & (hidden <= shown[-1])).any():
         return "an edit list of several pieces"
     return ""
-
-
-def _first_video(container: InputContainer) -> VideoStream | None:
-    # Cover art is a video stream of one still.
-    cover = Disposition.attached_pic
-    moving = [stream for stream in container.streams.video if not stream.disposition & cover]
-    return moving[0] if moving and moving[0].codec_context is not None else None
 
 
 def _promised_end(

@@ -23,6 +23,7 @@ OPEN_GROUP = Timeline(
     pts=np.array([0, 3, 1, 2, 6, 4, 5, 9, 7, 8]),
     durations=np.ones(10, dtype=np.int64),
     is_key=np.arange(10) % 4 == 0,
+    is_closed=np.zeros(10, dtype=bool),
     is_hidden=np.zeros(10, dtype=bool),
     time_base=Fraction(1, 10),
     start_seconds=0.0,
@@ -138,7 +139,7 @@ def test_format_without_display_times_is_copied_whole_and_shown_in_order(tmp_pat
     cut = cut_clip(video, tmp_path, "clip", [(1, 50)], 0.0)
 
     assert cut.path == "clip.avi"
-    assert cut.reason == "copied whole: no display times in this format"
+    assert cut.reason == "kept whole: no display times in this format"
     found = list(stored_numbers(tmp_path, cut, range(1, 51)).values())
     late = 51 - len(set(found))  # the coder's delay, as the file's start
     assert found[late:] == list(range(1, 51 - late))
@@ -206,6 +207,7 @@ def test_clip_behind_the_end_of_its_video_gets_a_reason(tmp_path):
     [
         (UnknownCodecError("odd"), "codec odd"),
         (av.error.InvalidDataError(1094995529, "Invalid data"), "Invalid data"),
+        (ValueError("'nut' format does not support 'odd' codec"),) * 2,
     ],
 )
 def test_video_whose_packets_cannot_be_copied_is_copied_whole(tmp_path, monkeypatch, error, why):
@@ -218,7 +220,8 @@ def test_video_whose_packets_cannot_be_copied_is_copied_whole(tmp_path, monkeypa
     monkeypatch.setattr(cutting, "_copy_packets", fail)
     cut = cut_clip(video, tmp_path, "clip", [(1, 20)], 0.0)
 
-    assert cut.reason == f"copied whole: its packets cannot be copied ({why})"
+    why = str(why)
+    assert cut.reason == f"kept whole: its packets cannot be copied ({why})"
     assert (cut.path, cut.status) == ("clip.mp4", "ok")
     assert not (tmp_path / "clip.nut").exists()
     assert stored_numbers(tmp_path, cut, [1, 20]) == {1: 0, 20: 19}

@@ -21,6 +21,7 @@ def timeline(pts, hidden=(), durations=None, is_whole=True):
         pts=np.array(pts, dtype=np.int64),
         durations=np.array(durations or [0] * len(pts), dtype=np.int64),
         is_key=np.array([k == 0 for k in range(len(pts))]),
+        is_closed=np.zeros(len(pts), dtype=bool),
         is_hidden=np.array([tick in hidden for tick in pts]),
         time_base=Fraction(1, 10),
         start_seconds=0.0,
