@@ -1,49 +1,21 @@
 """Which source code a stage's outputs depend on: what Snakemake and DVC watch for changes.
 
-Both watch whole folders. `pipeline/core` and `pipeline/settings` are left out: they decide no byte
-of an output (settings reach a stage as values, and values are watched as such).
+dvc.yaml lists it for both: the stage's module, and whole folders. `pipeline/core` and
+`pipeline/settings` are left out: they decide no byte of an output (settings reach a stage as
+values, and values are watched as such). `pretrain` and `detect_people` may download a checkpoint:
+a pinned hash decides what they get, so `pipeline/download` and `pipeline/sources` do not count
+there.
 """
 
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from ruamel.yaml import YAML
 
-# Beside its own module. `pretrain` and `detect_people` may download a checkpoint, and the demo's
-# mirror may serve it: a pinned hash decides what they get, so these folders do not count there.
-CODE = {
-    "draw_world": ("pipeline/demo",),
-    "download_annotations": ("pipeline/download", "pipeline/sources"),
-    "list_clips": ("pipeline/annotations", "pipeline/sources"),
-    "download": ("pipeline/download", "pipeline/sources", "pipeline/video"),
-    "cut_clips": ("pipeline/video",),
-    "extract_frames": ("pipeline/video",),
-    "detect_people": (
-        "pipeline/people",
-        "pipeline/annotations",
-        "pipeline/video",
-        "pipeline/models",
-    ),
-    "merge_annotations": ("pipeline/annotations", "pipeline/sources", "pipeline/video"),
-    "pretrain": ("pipeline/training", "pipeline/models", "pipeline/video"),
-    "train": (
-        "pipeline/training",
-        "pipeline/models",
-        "pipeline/evaluation",
-        "pipeline/annotations",
-        "pipeline/video",
-    ),
-    "evaluate": (
-        "pipeline/evaluation",
-        "pipeline/training",
-        "pipeline/models",
-        "pipeline/annotations",
-        "pipeline/video",
-    ),
-    "report": ("pipeline/report", "pipeline/evaluation", "pipeline/annotations", "pipeline/video"),
-}
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def code(stage: str) -> list[str]:
@@ -63,12 +35,20 @@ def code_digest(stage: str) -> str:
     return total.hexdigest()
 
 
+@cache
+def watched(stage: str) -> tuple[str, ...]:
+    """Return the source files and folders among the stage's `deps` in dvc.yaml."""
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    body = YAML(typ="safe", pure=True).load(text)["stages"][stage]
+    return tuple(path for path in body.get("do", body)["deps"] if path.startswith("pipeline/"))
+
+
 def _files(stage: str) -> Iterator[Path]:
-    yield ROOT / f"pipeline/stages/{stage}.py"
-    for folder in CODE[stage]:
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path
+    for name in watched(stage):
+        path = ROOT / name
+        for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if each.is_file() and "__pycache__" not in each.parts:
+                yield each
 
 
 def _syntax(source: str) -> str:

@@ -14,9 +14,9 @@ from pipeline.core.secrets import hide_secrets
 from pipeline.download.archives import ARCHIVE_SUFFIXES, unpack
 from pipeline.download.data_lock import DataLock, fetch_locked
 from pipeline.download.http import RetryPolicy, open_client
-from pipeline.download.transfer import Transferred, hash_file
+from pipeline.download.transfer import hash_file
 from pipeline.settings.sections import AnnotationFile
-from pipeline.sources.clip_files import is_address
+from pipeline.sources.clip_files import Transferred, is_address
 
 SUMS = "SHA256SUMS"
 

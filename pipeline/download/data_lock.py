@@ -20,8 +20,8 @@ from pipeline.core.atomic import written
 from pipeline.core.secrets import hide_secrets
 from pipeline.download.answers import TransferError
 from pipeline.download.http import RetryPolicy, open_client
-from pipeline.download.transfer import OnReceived, Transferred, hash_file, transfer
-from pipeline.sources.clip_files import MIRROR, expand
+from pipeline.download.transfer import OnReceived, hash_file, transfer
+from pipeline.sources.clip_files import MIRROR, Transferred, expand
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,9 @@ from pipeline.core.progress import Progress
 from pipeline.download.answers import TransferError
 from pipeline.download.archive_reading import fetch_archive
 from pipeline.download.data_lock import DataLock
+from pipeline.download.file_job import FileJob
 from pipeline.download.http import open_client
-from pipeline.download.job_context import DownloadLimits, FileProgress, JobContext
+from pipeline.download.job_context import DownloadLimits, JobContext
 from pipeline.download.journal import Fetched, Journal
 from pipeline.download.member_cutting import MemberCutter
 from pipeline.sources.clip_files import Found, WantedClip, is_address
@@ -115,7 +116,7 @@ def fetch_single(job: JobContext, single: SingleClip) -> tuple[dict[str, Fetched
     if not (is_safe_name(want.clip) and is_safe_name(want.video_id)):
         return {}, {want.clip: "not a name that can be a file's"}
     reasons = []
-    progress = FileProgress(job)
+    file = FileJob(job)
     try:
         for source in single.sources:
             found = source.find(want)
@@ -123,17 +124,15 @@ def fetch_single(job: JobContext, single: SingleClip) -> tuple[dict[str, Fetched
                 reasons.append(f"not in {source.name}")
                 continue
             try:
-                return {want.clip: _fetch(job, want.clip, source, found, progress)}, {}
+                return {want.clip: _fetch(job, want.clip, source, found, file)}, {}
             except TransferError as error:
                 reasons.append(error.reason)
     finally:
-        progress.ended()
+        file.ended()
     return {}, {want.clip: "; ".join(reasons)}
 
 
-def _fetch(
-    job: JobContext, clip: str, source: ClipSource, found: Found, progress: FileProgress
-) -> Fetched:
+def _fetch(job: JobContext, clip: str, source: ClipSource, found: Found, file: FileJob) -> Fetched:
     # A local file is its owner's to change, and costs nothing to take again.
     earlier = job.earlier(clip, found.source) if is_address(found.source) else None
     if earlier is not None:
@@ -141,7 +140,7 @@ def _fetch(
     path = Path("single", f"{clip}{found.suffix}")
     target = job.folder / path
     target.parent.mkdir(exist_ok=True)
-    got = source.fetch(job, clip, found, target, progress)
+    got = source.fetch(file, clip, found, target)
     # YouTube encodes its videos anew when it likes: its files have no address in the data lock.
     address = "" if found.page is not None else found.source
     row = Fetched(

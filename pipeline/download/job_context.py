@@ -2,22 +2,17 @@
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 
-from pipeline.core.atomic import link_or_copy
 from pipeline.core.progress import Progress
-from pipeline.download.answers import TransferError
 from pipeline.download.data_lock import DataLock
 from pipeline.download.http import Opening, RetryPolicy
-from pipeline.download.journal import Fetched, Journal, Refusal
+from pipeline.download.journal import Fetched, Journal
 from pipeline.download.member_cutting import MemberCutter
-from pipeline.download.transfer import StoppedError, Transferred, hash_file, transfer
+from pipeline.download.transfer import StoppedError
 from pipeline.download.youtube import YouTubeReader
-from pipeline.download.youtube_refusals import FINAL, sort_refusal
 from pipeline.settings.sections import YouTube
-from pipeline.sources.clip_files import Found, expand
 
 
 @dataclass(frozen=True)
@@ -96,66 +91,6 @@ class JobContext:
         self.journal.add(row)
         with self._lock:
             self._num_clips += 1
-
-    def transfer(
-        self, url: str, recorded: str, target: Path, progress: "FileProgress"
-    ) -> Transferred:
-        """Have the file at an address in `target`; for sources on the web.
-
-        Args:
-            url: the address, perhaps with a password.
-            recorded: the address as it is written down.
-            target: path to write.
-            progress: told what comes.
-        """
-        return transfer(
-            self.client,
-            expand(url, self.mirror),
-            target,
-            self.retry_policy,
-            sha256=self.lock.expected(recorded),
-            identity=recorded,
-            on_received=progress.received,
-            on_opened=progress.opened,
-        )
-
-    def link(self, path: Path, target: Path, progress: "FileProgress") -> Transferred:
-        """Link a local file where that is possible, so that it takes no second room."""
-        try:
-            there = hash_file(path)
-        except OSError as error:
-            raise TransferError(f"cannot be read: {error.strerror}", permanent=True) from error
-        if not there.bytes:
-            raise TransferError("empty file", permanent=True)
-        link_or_copy(path, target)
-        progress.received(there.bytes)
-        return there
-
-    def fetch_section(
-        self, clip: str, found: Found, target: Path, progress: "FileProgress"
-    ) -> Transferred:
-        """Have a part of a video on a page that yt-dlp reads; what it refused for good is noted.
-
-        Args:
-            clip: name of the clip.
-            found: has the page and the part.
-            target: path to write.
-            progress: told what comes.
-        """
-        assert found.page is not None
-        assert found.span is not None
-        reason = self.journal.refused(clip, found.source)
-        # Sorted again: an earlier version may have taken a passing trouble for a final word.
-        if reason is not None and sort_refusal(reason) in FINAL:
-            raise TransferError(reason, permanent=True)
-        try:
-            got = self.youtube.fetch(expand(found.page, self.mirror), found.span, target)
-        except TransferError as error:
-            if error.permanent:
-                self.journal.refuse(Refusal(clip, found.source, error.reason))
-            raise
-        progress.received(got.bytes)
-        return got
 
     def received(self, num_bytes: int) -> None:
         if self._stopped.is_set():

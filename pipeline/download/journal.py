@@ -23,8 +23,8 @@ from pipeline.clips import is_safe_name
 from pipeline.core.atomic import link_or_copy, written
 from pipeline.core.locks import held_file
 from pipeline.download.data_lock import is_lockable
-from pipeline.download.transfer import Transferred, hash_file
-from pipeline.sources.clip_files import MIRROR
+from pipeline.download.transfer import hash_file
+from pipeline.sources.clip_files import MIRROR, Transferred
 from pipeline.video.cut_table import Cut
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,6 +20,7 @@ from pipeline.core.own_files import open_file
 from pipeline.download.answers import StaleError, TransferError
 from pipeline.download.http import Opening, RetryPolicy, open_at
 from pipeline.download.part_file import PartFile, held_part
+from pipeline.sources.clip_files import Transferred
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +36,6 @@ OnOpened = Callable[[Opening], None]  # called with an answer before its body is
 
 class StoppedError(Exception):
     """Another thread met an error, or the job is ended: this one need not go on."""
-
-
-@dataclass(frozen=True)
-class Transferred:
-    """A file that is there, whole.
-
-    Attributes:
-        bytes: its size.
-        sha256: hash of its bytes, 64 hex digits.
-    """
-
-    bytes: int
-    sha256: str
 
 
 def hash_file(path: Path) -> Transferred:

@@ -27,10 +27,10 @@ from yt_dlp.utils import YoutubeDLError, download_range_func
 from pipeline.core.disk_space import disk_named, require_space
 from pipeline.core.ffmpeg import ffmpeg_binary
 from pipeline.download.answers import TransferError
-from pipeline.download.transfer import StoppedError, Transferred, hash_file
+from pipeline.download.transfer import StoppedError, hash_file
 from pipeline.download.youtube_refusals import FINAL, reason_for, sort_refusal
 from pipeline.settings.sections import YouTube
-from pipeline.sources.clip_files import Span
+from pipeline.sources.clip_files import Span, Transferred
 
 logger = logging.getLogger(__name__)
 

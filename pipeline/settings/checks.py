@@ -18,7 +18,11 @@ NAME = re.compile("[A-Za-z][A-Za-z0-9_-]*")  # part of paths, commands and addre
 # Stages whose values a dataset may change: those that depend on the size of its frames or models.
 PER_DATASET = ("list_clips", "extract_frames", "pretrain", "train", "evaluate")
 TOP = ("dataset", *STAGES, "variants", "datasets")
-NEEDED = [key for key in TOP if key not in STAGES or STAGES[key].model_fields]
+NEEDED = [
+    key
+    for key in TOP
+    if key not in STAGES or any(f.is_required() for f in STAGES[key].model_fields.values())
+]
 SHOWN = 80  # characters of a value in a message
 Keys = tuple[str | int, ...]
 

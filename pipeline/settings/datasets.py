@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipeline.core.section import OneOf, Section
-from pipeline.models.zoo import BACKBONES, Network
+from pipeline.models.network import Network
+from pipeline.models.zoo import BACKBONES
 from pipeline.sources.source import Source
 from pipeline.sources.zoo import SOURCES
 

@@ -12,7 +12,8 @@ from pipeline.core.section import OneOf, Section
 from pipeline.models.augmentations import AUGMENTATIONS, Augmentation, check_order
 from pipeline.models.heads import HEADS, Head
 from pipeline.models.losses import LOSSES, Loss
-from pipeline.models.zoo import BACKBONES, Network
+from pipeline.models.network import Network
+from pipeline.models.zoo import BACKBONES
 from pipeline.sampling import Sampling
 from pipeline.settings.datasets import JOINT_SPLIT as JOINT_SPLIT
 from pipeline.settings.datasets import MOST, Positive, Sha256

@@ -68,6 +68,19 @@ class Found:
     span: Span | None = None
 
 
+@dataclass(frozen=True)
+class Transferred:
+    """A file that is there, whole.
+
+    Attributes:
+        bytes: its size.
+        sha256: hash of its bytes, 64 hex digits.
+    """
+
+    bytes: int
+    sha256: str
+
+
 class NamedFiles:
     """Files by the names of the clips and videos that they hold.
 

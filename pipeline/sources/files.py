@@ -2,18 +2,21 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 from pydantic import Field
 
 from pipeline.core.secrets import hide_secrets
-from pipeline.sources.clip_files import Found, WantedClip, is_video, listed_files, read_lines
-from pipeline.sources.source import Source
-
-if TYPE_CHECKING:
-    from pipeline.download.job_context import FileProgress, JobContext
-    from pipeline.download.transfer import Transferred
+from pipeline.sources.clip_files import (
+    Found,
+    Transferred,
+    WantedClip,
+    is_video,
+    listed_files,
+    read_lines,
+)
+from pipeline.sources.source import FileJob, Source
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +57,6 @@ class FileList:
         path, offset = found
         return Found(f"{self._recorded_url}/{quote(path)}", Path(path).suffix, offset)
 
-    def fetch(
-        self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
-    ) -> "Transferred":
+    def fetch(self, file: FileJob, clip: str, found: Found, target: Path) -> Transferred:
         url = self._url + found.source.removeprefix(self._recorded_url)
-        return job.transfer(url, found.source, target, progress)
+        return file.transfer(url, found.source, target)

@@ -1,16 +1,12 @@
 """Videos that lie on this machine already."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.sources.clip_files import Found, WantedClip, clip_names, folder_files
-from pipeline.sources.source import Source
-
-if TYPE_CHECKING:
-    from pipeline.download.job_context import FileProgress, JobContext
-    from pipeline.download.transfer import Transferred
+from pipeline.sources.clip_files import Found, Transferred, WantedClip, clip_names, folder_files
+from pipeline.sources.source import FileJob, Source
 
 
 class FolderSource(Source):
@@ -46,7 +42,5 @@ class LocalFolder:
             offset = 0.0
         return Found(str(path), path.suffix, offset)
 
-    def fetch(
-        self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
-    ) -> "Transferred":
-        return job.link(Path(found.source), target, progress)
+    def fetch(self, file: FileJob, clip: str, found: Found, target: Path) -> Transferred:
+        return file.link(Path(found.source), target)

@@ -1,14 +1,26 @@
 """What a kind of source is: its settings in params.yaml, and what they open."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from pipeline.core.section import Extension
-from pipeline.sources.clip_files import Found, WantedClip
+from pipeline.sources.clip_files import Found, Transferred, WantedClip
 
-if TYPE_CHECKING:  # the settings need no network
-    from pipeline.download.job_context import FileProgress, JobContext
-    from pipeline.download.transfer import Transferred
+
+class FileJob(Protocol):
+    """What a download job does for the source of one file; `download.file_job` is the real one."""
+
+    def transfer(self, url: str, recorded: str, target: Path) -> Transferred:
+        """Download an address, which is written down as `recorded`, resuming and checking it."""
+        ...
+
+    def link(self, path: Path, target: Path) -> Transferred:
+        """Link or copy a file of this machine."""
+        ...
+
+    def fetch_section(self, clip: str, found: Found, target: Path) -> Transferred:
+        """Let yt-dlp fetch the part of a video that `found` names."""
+        ...
 
 
 class ClipSource(Protocol):
@@ -23,15 +35,14 @@ class ClipSource(Protocol):
         """
         ...
 
-    def fetch(
-        self,
-        job: "JobContext",
-        clip: str,
-        found: Found,
-        target: Path,
-        progress: "FileProgress",
-    ) -> "Transferred":
+    def fetch(self, file: FileJob, clip: str, found: Found, target: Path) -> Transferred:
         """Have the file at `target`, by what the job offers.
+
+        Args:
+            file: the job, for this file.
+            clip: name of the clip.
+            found: what `find` returned.
+            target: path to write.
 
         Raises:
             TransferError: it is not available; `reason` says why.

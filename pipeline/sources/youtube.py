@@ -2,18 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 from pydantic import Field, field_validator
 
 from pipeline.core.secrets import hide_secrets
-from pipeline.sources.clip_files import Found, Span, WantedClip
-from pipeline.sources.source import Source
-
-if TYPE_CHECKING:
-    from pipeline.download.job_context import FileProgress, JobContext
-    from pipeline.download.transfer import Transferred
+from pipeline.sources.clip_files import Found, Span, Transferred, WantedClip
+from pipeline.sources.source import FileJob, Source
 
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
@@ -56,7 +52,5 @@ class VideoSite:
         recorded = f"{hide_secrets(page)}#t={span.start:g}{end}"
         return Found(recorded, ".mp4", 0.0, page, span)
 
-    def fetch(
-        self, job: "JobContext", clip: str, found: Found, target: Path, progress: "FileProgress"
-    ) -> "Transferred":
-        return job.fetch_section(clip, found, target, progress)
+    def fetch(self, file: FileJob, clip: str, found: Found, target: Path) -> Transferred:
+        return file.fetch_section(clip, found, target)

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.download.answers import TransferError
 from pipeline.download.http import RetryPolicy, open_client
-from pipeline.download.transfer import Transferred, transfer
+from pipeline.download.transfer import transfer
+from pipeline.sources.clip_files import Transferred
 from tests.hostile_server import Hostile
 
 CONTENT = bytes(range(256)) * 400

@@ -11,7 +11,7 @@ import pytest
 from pipeline.core.command import add_lock_flags
 from pipeline.download.data_lock import ACCEPT, DataLock, fetch_locked, open_lock
 from pipeline.download.http import RetryPolicy
-from pipeline.download.transfer import Transferred
+from pipeline.sources.clip_files import Transferred
 from tests.conftest import ROOT
 from tests.download.fetching import CONTENT, SHA256, WHOLE
 from tests.hostile_server import hostile_server
@@ -109,7 +109,7 @@ ADD = """
 import sys
 from pathlib import Path
 from pipeline.download.data_lock import DataLock
-from pipeline.download.transfer import Transferred
+from pipeline.sources.clip_files import Transferred
 lock = DataLock(Path(sys.argv[1]))
 for number in range(30):
     lock.add({f"http://host/{sys.argv[2]}/{number:02d}": Transferred(number, f"{number:064x}")})

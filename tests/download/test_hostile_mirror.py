@@ -11,7 +11,7 @@ import pytest
 from pipeline.download.data_lock import DataLock
 from pipeline.download.http import RetryPolicy
 from pipeline.download.job_context import DownloadLimits
-from pipeline.download.transfer import Transferred
+from pipeline.sources.clip_files import Transferred
 from tests.conftest import ROOT
 from tests.download_world import QUICK, World, video
 from tests.hostile_answers import FILE
