@@ -48,4 +48,7 @@ class MLPHead(Head):
         return nn.Sequential(hidden, nn.ReLU(), last)
 
 
-HEADS: Mapping[str, type[Head]] = {"linear": LinearHead, "mlp": MLPHead}
+HEADS: Mapping[str, type[Head]] = {
+    "linear": LinearHead,
+    "mlp": MLPHead,
+}

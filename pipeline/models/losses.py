@@ -91,7 +91,10 @@ class FocalLoss(BinaryCrossEntropy):
         return f"{self.label}, γ {self.gamma:g}"
 
 
-LOSSES: Mapping[str, type[Loss]] = {"bce": BinaryCrossEntropy, "focal": FocalLoss}
+LOSSES: Mapping[str, type[Loss]] = {
+    "bce": BinaryCrossEntropy,
+    "focal": FocalLoss,
+}
 
 
 def class_loss(logits_BL: "Tensor", labels_B: "Tensor") -> LossSum:

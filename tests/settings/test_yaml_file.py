@@ -1,7 +1,7 @@
 """Files that are no settings, and the lines of keys."""
 
 from pathlib import Path
-from time import monotonic
+from time import process_time
 
 import pytest
 
@@ -34,14 +34,14 @@ def test_what_is_no_settings_file_is_one_line_within_seconds(
 ) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    start = monotonic()
+    start = process_time()
 
     with pytest.raises(ValueError, match=message) as caught:
         read_yaml(path)
 
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
-    assert monotonic() - start < 10  # under 2 s on a machine that does nothing else
+    assert process_time() - start < 2
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
