@@ -22,6 +22,9 @@ ENCODERS = {
     "pal8.avi": ["-c:v", "rawvideo", "-pix_fmt", "pal8"],
     "rgb24.mov": ["-c:v", "rawvideo", "-pix_fmt", "rgb24"],
     "uyvy.mov": ["-c:v", "rawvideo", "-pix_fmt", "uyvy422"],
+    "rgb555.mov": ["-c:v", "rawvideo", "-pix_fmt", "rgb555be"],
+    "h264.avi": [*H264, "-bf", "0"],
+    "bare.m2v": ["-c:v", "mpeg2video", "-bf", "2"],
     "v210.mov": ["-c:v", "v210", "-pix_fmt", "yuv422p10le"],
     "raw.mkv": ["-c:v", "rawvideo", "-pix_fmt", "yuv420p"],
     "run_length.avi": ["-c:v", "msrle", "-pix_fmt", "pal8"],
@@ -50,14 +53,14 @@ def write_odd_video(path):
     return path
 
 
-def _halves(path, *options, suffix=None, second=()):
+def _halves(path, *options, second=(), inputs=()):
     """Two recordings of two seconds, as bytes; frames of the second count on."""
-    suffix = suffix or path.suffix
     whole = write_video(path.with_name("whole.mkv"), RATE, NUM_FRAMES, "-c:v", "ffv1")
     made = []
     for start, more in ((0, ()), (2, second)):
-        half = path.with_name(f"half{start}{suffix}")
-        ffmpeg("-ss", start, "-t", 2, "-i", whole, *["-pix_fmt", "yuv420p"], *options, *more, half)
+        half = path.with_name(f"half{start}{path.suffix}")
+        source = ["-ss", start, "-t", 2, "-i", whole, *inputs, "-pix_fmt", "yuv420p"]
+        ffmpeg(*source, *options, *more, half)
         made.append(half.read_bytes())
     return made
 
@@ -70,6 +73,16 @@ def _size_change(path):
 
 def _joined_ts(path):
     path.write_bytes(b"".join(_halves(path, *H264)))
+
+
+def _joined_with_sound(path):
+    tone = ["-f", "lavfi", "-t", "2", "-i", "sine", "-c:a", "mp2"]
+    path.write_bytes(b"".join(_halves(path, *H264, inputs=tone)))
+
+
+def _joined_with_a_gap(path):
+    later = ["-output_ts_offset", "60"]
+    path.write_bytes(b"".join(_halves(path, *H264, second=later)))
 
 
 def _joined_ps(path):
@@ -99,6 +112,8 @@ def _two_moving(path):
 MADE = {
     "size_change.flv": _size_change,
     "joined.ts": _joined_ts,
+    "joined_with_sound.ts": _joined_with_sound,
+    "joined_with_a_gap.ts": _joined_with_a_gap,
     "joined.mpg": _joined_ps,
     "still_before_default.mp4": _still_first,
     "still_before_default.mkv": _still_first,
