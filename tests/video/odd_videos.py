@@ -49,7 +49,7 @@ def write_odd_video(path):
     """Draw the video that the file's name stands for."""
     if path.name in ENCODERS:
         return write_video(path, RATE, NUM_FRAMES, *ENCODERS[path.name])
-    MADE[path.name](path)
+    (MADE | COVERS)[path.name](path)
     return path
 
 
@@ -97,6 +97,7 @@ def _tracks(path, cover, *options):
 
 
 def _still_first(path):
+    """A cover image before a moving track of the same size."""
     still = path.with_name("still.png")
     ffmpeg("-f", "lavfi", "-i", "color=red:s=80x32", "-frames:v", "1", still)
     coder = ["-c:v:0", "mjpeg", "-c:v:1", "libx264", "-disposition:v:0", "0"]
@@ -121,6 +122,8 @@ MADE = {
     "two_moving.mkv": _two_moving,
 }
 NAMES = [*ENCODERS, *MADE]
+# Of the same kind, but ffmpeg takes the cover image, as it looks at sizes alone.
+COVERS = {"cover.mp4": _still_first, "cover.mkv": _still_first, "cover.avi": _still_first}
 
 
 def shown_by_ffmpeg(path, width, height):
