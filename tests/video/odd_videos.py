@@ -71,6 +71,17 @@ def _size_change(path):
     path.write_bytes(first + second[13:])  # without the file's header
 
 
+def _header_once(path):
+    """The second half has a codec header of its own, at its beginning alone."""
+    other = ["-vf", LARGER]
+    first, second = _halves(path.with_suffix(".h264"), *H264, "-bf", "0", second=other)
+    units = second.split(b"\0\0\1")
+    kept = [unit for k, unit in enumerate(units) if k < 5 or not unit or unit[0] & 31 not in (7, 8)]
+    bare = path.with_name("bare.h264")
+    bare.write_bytes(first + b"\0\0\1".join(kept))
+    ffmpeg("-r", RATE, "-i", bare, "-c", "copy", path)
+
+
 def _joined_ts(path):
     path.write_bytes(b"".join(_halves(path, *H264)))
 
@@ -112,6 +123,7 @@ def _two_moving(path):
 
 MADE = {
     "size_change.flv": _size_change,
+    "header_once.mp4": _header_once,
     "joined.ts": _joined_ts,
     "joined_with_sound.ts": _joined_with_sound,
     "joined_with_a_gap.ts": _joined_with_a_gap,
