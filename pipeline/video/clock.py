@@ -6,6 +6,7 @@ MPEG transport and program streams may be joined at any byte: each recording bri
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
+import av
 from av.container import InputContainer
 from av.format import Flags
 from av.packet import Packet
@@ -18,11 +19,26 @@ _MOST_AHEAD_SECONDS = 10
 _MOST_BACK_SECONDS = Fraction(1, 10)
 
 
+def is_broadcast(container: InputContainer) -> bool:
+    """Return whether a file is of a format whose clock may start again."""
+    return Flags.ts_discont in Flags(container.format.flags)
+
+
+def start_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return the file time that ffmpeg calls 0; None where only the frames tell.
+
+    That of a broadcast is the first of its video, even if sound begins earlier.
+    """
+    if is_broadcast(container) and stream.start_time is not None and stream.time_base:
+        return float(stream.start_time * stream.time_base)
+    return None if container.start_time is None else container.start_time / av.time_base
+
+
 def on_one_clock(
     container: InputContainer, stream: VideoStream, packets: Iterable["Packet[VideoStream]"]
 ) -> Iterator["Packet[VideoStream]"]:
     """Yield the packets, their times moved so that every recording follows the one before."""
-    if Flags.ts_discont not in Flags(container.format.flags):
+    if not is_broadcast(container):
         yield from packets
         return
     tick, rate = stream.time_base or Fraction(1, 90_000), stream.average_rate

@@ -24,6 +24,10 @@ _COLORSPACES = {
     "fcc": Colorspace.FCC,
     "smpte240m": Colorspace.SMPTE240M,
 }
+# Uncompressed formats whose bytes swscale (of ffmpeg 8.1) swaps wrongly on the way to RGB alone.
+_SWAPPED = {
+    f"{order}{bits}be": f"{order}{bits}le" for order in ("rgb", "bgr") for bits in (555, 565)
+}
 # What red and blue weigh in luma (H.273, kr and kb).
 LUMA_WEIGHTS = {
     "bt601": (0.299, 0.114),
@@ -50,6 +54,8 @@ def to_rgb(frame: VideoFrame, look: Look, short_side_px: int) -> Image:
     Returns: [height, width, 3] upright RGB, 0..255, contiguous.
     """
     is_hdr = look.transfer != "sdr"
+    if (swapped := _SWAPPED.get(frame.format.name)) is not None:
+        frame = frame.reformat(format=swapped, threads=1)
     # At its own size chroma is repeated, not interpolated: JPEG's halving then gives back just
     # what the video held.
     plain: npt.NDArray[Any] = frame.reformat(

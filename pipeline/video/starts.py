@@ -10,8 +10,8 @@ from enum import IntEnum
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-_H264_SLICES, _H264_IDR, _H264_SEI = range(1, 6), 5, 6
-_HEVC_KEYS, _HEVC_IDR = range(16, 24), (19, 20)
+_H264_SLICES, _H264_IDR, _H264_SEI, _H264_HEADERS = range(1, 6), 5, 6, {7, 8}
+_HEVC_SLICES, _HEVC_KEYS, _HEVC_IDR, _HEVC_HEADERS = range(32), range(16, 24), (19, 20), {33, 34}
 _RECOVERY_POINT = 6  # the kind of an SEI message
 
 
@@ -29,12 +29,13 @@ class StartReader:
     def __init__(self, stream: VideoStream) -> None:
         context = stream.codec_context
         self._codec = context.codec.canonical_name
-        header = bytes(context.extradata or b"")
+        self._header = bytes(context.extradata or b"")
         # ISO 14496-15: the header of a stream whose NAL units come with their lengths begins with
         # 1, and tells how many bytes a length has. Others come with start codes.
-        place = {"h264": 4, "hevc": 21}.get(self._codec)
-        has_lengths = place is not None and len(header) > place and header[0] == 1
-        self._length_size = (header[place] & 3) + 1 if has_lengths and place is not None else 0
+        place = {"h264": 4, "hevc": 21}.get(self._codec, 0)
+        has_lengths = 0 < place < len(self._header) and self._header[0] == 1
+        self._length_size = (self._header[place] & 3) + 1 if has_lengths else 0
+        self._has_other_headers = False
 
     def read(self, packet: "Packet[VideoStream]") -> Start:
         """Return what a packet is; NONE where the container flags no keyframe."""
@@ -42,29 +43,34 @@ class StartReader:
             return Start.NONE
         if self._codec not in ("h264", "hevc"):
             return Start.KEY
-        units = _units(memoryview(packet), self._length_size)
-        return _h264_start(units) if self._codec == "h264" else _hevc_start(units)
+        is_h264 = self._codec == "h264"
+        headers = _H264_HEADERS if is_h264 else _HEVC_HEADERS
+        lead: list[tuple[int, memoryview]] = []  # up to the first slice
+        for unit in _units(memoryview(packet), self._length_size):
+            kind = unit[0] & 31 if is_h264 else unit[0] >> 1 & 63
+            lead.append((kind, unit))
+            if kind in headers and bytes(unit).rstrip(b"\0") not in self._header:
+                self._has_other_headers = True
+            if kind in (_H264_SLICES if is_h264 else _HEVC_SLICES):
+                break
+        if self._has_other_headers and not headers <= {kind for kind, _ in lead}:
+            return Start.NONE  # those that count came with an earlier packet
+        return _h264_start(lead) if is_h264 else _hevc_start(lead)
 
 
-def _h264_start(units: Iterator[memoryview]) -> Start:
-    start = Start.NONE
-    for unit in units:
-        kind = unit[0] & 31
-        if kind == _H264_SEI and _recovers_at_once(bytes(unit[1:])):
-            start = Start.KEY
-        if kind in _H264_SLICES:
-            return Start.CLOSED if kind == _H264_IDR else start
-    return Start.NONE
+def _h264_start(lead: list[tuple[int, memoryview]]) -> Start:
+    slices = [kind for kind, _ in lead if kind in _H264_SLICES]
+    if _H264_IDR in slices:
+        return Start.CLOSED
+    messages = [bytes(unit[1:]) for kind, unit in lead if kind == _H264_SEI]
+    return Start.KEY if slices and any(map(_recovers_at_once, messages)) else Start.NONE
 
 
-def _hevc_start(units: Iterator[memoryview]) -> Start:
-    for unit in units:
-        kind = unit[0] >> 1 & 63
-        if kind < 32:  # a slice
-            if kind in _HEVC_IDR:
-                return Start.CLOSED
-            return Start.KEY if kind in _HEVC_KEYS else Start.NONE
-    return Start.NONE
+def _hevc_start(lead: list[tuple[int, memoryview]]) -> Start:
+    kind = lead[-1][0] if lead else -1
+    if kind in _HEVC_IDR:
+        return Start.CLOSED
+    return Start.KEY if kind in _HEVC_KEYS else Start.NONE
 
 
 def _recovers_at_once(messages: bytes) -> bool:

@@ -34,7 +34,8 @@ def shown_track(
     ]
     if len(tracks) < 2:
         return tracks[0] if tracks else None
-    num_frames = {track.index: track.frames for track in tracks}
+    is_exact = container.format.name != "avi"  # whose headers count frames that are repeated
+    num_frames = {track.index: track.frames * is_exact for track in tracks}
     if not all(num_frames.values()):
         num_frames = {**_counted(again), **{k: n for k, n in num_frames.items() if n}}
     moving = [track for track in tracks if num_frames.get(track.index, 0) > 1]

@@ -21,7 +21,7 @@ from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from pipeline.video.clock import RESTART, on_one_clock
+from pipeline.video.clock import RESTART, on_one_clock, start_seconds
 from pipeline.video.starts import Start, StartReader
 from pipeline.video.tracks import shown_track
 
@@ -50,6 +50,8 @@ _HARMLESS = {
     *("mpegts_stream_id", "skip_samples", "quality_stats", "cpb_properties", "prft"),
     *("a53_cc", "matroska_block_additional", "s12m_timecode"),
 }
+
+_LATEST_START_SECONDS = 1  # of a bare stream, whose first frame may wait for others
 
 _LAST_OF_RECORDING = 2  # packets that are called broken where another recording follows
 
@@ -179,10 +181,12 @@ def follow(
     """
     if stream.time_base is None:
         raise ValueError(f"{container.name}: found no time base, expected a video")
-    start = (container.start_time or 0) / av.time_base
+    known_start = start_seconds(container, stream)
+    start = known_start or 0.0
     # A packet decoded later is never shown before this one's dts; but behind packets that an edit
     # list hides, the next piece counts on from the end of the last one.
-    last = (start + until_seconds + TOLERANCE_SECONDS) / float(stream.time_base)
+    late = _LATEST_START_SECONDS if known_start is None else 0
+    last = (start + late + until_seconds + TOLERANCE_SECONDS) / float(stream.time_base)
     starts, rows, is_whole = StartReader(stream), list[_Row](), True
     disorder, breaks, broken_at = "", "", -_LAST_OF_RECORDING
     try:
@@ -205,7 +209,9 @@ def follow(
         breaks = f"the file breaks off: {reason(error)}"
     damage = breaks or ("the file holds a broken packet" if broken_at >= 0 else "")
     timeline = _timeline(container, stream, rows, start, is_whole, damage)
-    timeline = replace(timeline, disorder=timeline.disorder or disorder)
+    if known_start is None and not timeline.is_hidden.all():  # a bare stream
+        start = float(timeline.shown_seconds[0])
+    timeline = replace(timeline, start_seconds=start, disorder=timeline.disorder or disorder)
     return _with_lost_end(timeline, _promised_end(container, stream, start))
 
 
@@ -228,6 +234,10 @@ def _timeline(
         step = durations[0] or round(frame_seconds / float(stream.time_base))
         known = list(range(0, step * len(known), step))
     untimed = bool(_UNTIMED_FORMATS & set(container.format.name.split(",")))
+    if untimed and stream.codec_context.codec.name == "h264" and None not in dts:
+        # Made up from a wrong delay; that of the decoder is 0 where no frame waits for others.
+        delay = int(stream.codec_context.has_b_frames)
+        known = [tick + delay * durations[0] for tick in dts if tick is not None]
     has_times = None not in pts and not (untimed and list(pts) != list(dts))
     ticks = np.array(known, dtype=np.int64)
     hidden = np.array(is_hidden, dtype=np.bool_)

@@ -22,6 +22,9 @@ ENCODERS = {
     "pal8.avi": ["-c:v", "rawvideo", "-pix_fmt", "pal8"],
     "rgb24.mov": ["-c:v", "rawvideo", "-pix_fmt", "rgb24"],
     "uyvy.mov": ["-c:v", "rawvideo", "-pix_fmt", "uyvy422"],
+    "rgb555.mov": ["-c:v", "rawvideo", "-pix_fmt", "rgb555be"],
+    "h264.avi": [*H264, "-bf", "0"],
+    "bare.m2v": ["-c:v", "mpeg2video", "-bf", "2"],
     "v210.mov": ["-c:v", "v210", "-pix_fmt", "yuv422p10le"],
     "raw.mkv": ["-c:v", "rawvideo", "-pix_fmt", "yuv420p"],
     "run_length.avi": ["-c:v", "msrle", "-pix_fmt", "pal8"],
@@ -46,18 +49,18 @@ def write_odd_video(path):
     """Draw the video that the file's name stands for."""
     if path.name in ENCODERS:
         return write_video(path, RATE, NUM_FRAMES, *ENCODERS[path.name])
-    MADE[path.name](path)
+    (MADE | COVERS)[path.name](path)
     return path
 
 
-def _halves(path, *options, suffix=None, second=()):
+def _halves(path, *options, second=(), inputs=()):
     """Two recordings of two seconds, as bytes; frames of the second count on."""
-    suffix = suffix or path.suffix
     whole = write_video(path.with_name("whole.mkv"), RATE, NUM_FRAMES, "-c:v", "ffv1")
     made = []
     for start, more in ((0, ()), (2, second)):
-        half = path.with_name(f"half{start}{suffix}")
-        ffmpeg("-ss", start, "-t", 2, "-i", whole, *["-pix_fmt", "yuv420p"], *options, *more, half)
+        half = path.with_name(f"half{start}{path.suffix}")
+        source = ["-ss", start, "-t", 2, "-i", whole, *inputs, "-pix_fmt", "yuv420p"]
+        ffmpeg(*source, *options, *more, half)
         made.append(half.read_bytes())
     return made
 
@@ -68,8 +71,29 @@ def _size_change(path):
     path.write_bytes(first + second[13:])  # without the file's header
 
 
+def _header_once(path):
+    """The second half has a codec header of its own, at its beginning alone."""
+    other = ["-vf", LARGER]
+    first, second = _halves(path.with_suffix(".h264"), *H264, "-bf", "0", second=other)
+    units = second.split(b"\0\0\1")
+    kept = [unit for k, unit in enumerate(units) if k < 5 or not unit or unit[0] & 31 not in (7, 8)]
+    bare = path.with_name("bare.h264")
+    bare.write_bytes(first + b"\0\0\1".join(kept))
+    ffmpeg("-r", RATE, "-i", bare, "-c", "copy", path)
+
+
 def _joined_ts(path):
     path.write_bytes(b"".join(_halves(path, *H264)))
+
+
+def _joined_with_sound(path):
+    tone = ["-f", "lavfi", "-t", "2", "-i", "sine", "-c:a", "mp2"]
+    path.write_bytes(b"".join(_halves(path, *H264, inputs=tone)))
+
+
+def _joined_with_a_gap(path):
+    later = ["-output_ts_offset", "60"]
+    path.write_bytes(b"".join(_halves(path, *H264, second=later)))
 
 
 def _joined_ps(path):
@@ -84,6 +108,7 @@ def _tracks(path, cover, *options):
 
 
 def _still_first(path):
+    """A cover image before a moving track of the same size."""
     still = path.with_name("still.png")
     ffmpeg("-f", "lavfi", "-i", "color=red:s=80x32", "-frames:v", "1", still)
     coder = ["-c:v:0", "mjpeg", "-c:v:1", "libx264", "-disposition:v:0", "0"]
@@ -98,7 +123,10 @@ def _two_moving(path):
 
 MADE = {
     "size_change.flv": _size_change,
+    "header_once.mp4": _header_once,
     "joined.ts": _joined_ts,
+    "joined_with_sound.ts": _joined_with_sound,
+    "joined_with_a_gap.ts": _joined_with_a_gap,
     "joined.mpg": _joined_ps,
     "still_before_default.mp4": _still_first,
     "still_before_default.mkv": _still_first,
@@ -106,6 +134,8 @@ MADE = {
     "two_moving.mkv": _two_moving,
 }
 NAMES = [*ENCODERS, *MADE]
+# Of the same kind, but ffmpeg takes the cover image, as it looks at sizes alone.
+COVERS = {"cover.mp4": _still_first, "cover.mkv": _still_first, "cover.avi": _still_first}
 
 
 def shown_by_ffmpeg(path, width, height):

@@ -12,7 +12,7 @@ from pipeline.settings.params import load_params
 from pipeline.video.crash_guard import Guard
 from tests.conftest import ROOT
 from tests.counter_videos import write_video
-from tests.video.odd_videos import NAMES, grey_levels, shown_by_ffmpeg, write_odd_video
+from tests.video.odd_videos import COVERS, NAMES, grey_levels, shown_by_ffmpeg, write_odd_video
 
 SETTINGS = load_params(ROOT / "params.yaml").extract_frames
 MOST_GREY_LEVELS = 6.0
@@ -79,13 +79,14 @@ def test_reference_videos_are_shown_as_by_ffmpeg(external, tmp_path):
     assert len(compared) == 28
 
 
-@pytest.mark.parametrize("name", ["still_before_default.mp4", "two_moving.mp4", "two_moving.mkv"])
+@pytest.mark.parametrize("name", [*COVERS, "still_before_default.mp4", "two_moving.mkv"])
 def test_track_that_players_show_is_named(tmp_path, name):
     video = write_odd_video(tmp_path / name)
 
-    shown = show(video, tmp_path / "shown", "--seconds", 0.1)
+    shown = show_here(video, tmp_path / "shown", 1.0, 3)
 
     assert (shown["track"], shown["rate"], shown["size"]) == (1, 25.0, [80, 32])
+    assert (shown["status"], len(shown["frames"])) == ("ok", 3)
 
 
 def test_numbers_and_source_times(tmp_path):

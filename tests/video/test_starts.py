@@ -7,6 +7,7 @@ from pipeline.video import starts
 from pipeline.video.cutting import cut_clip
 from pipeline.video.starts import Start, StartReader
 from tests.counter_videos import H264, write_video
+from tests.video.odd_videos import write_odd_video
 
 HEVC = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params"]
 KINDS = {  # options, and what the packets are that the container flags as keyframes
@@ -75,3 +76,15 @@ def test_window_in_a_refreshed_video_begins_where_all_of_the_image_is_known(tmp_
         num_packets = sum(bool(packet.size) for packet in container.demux(video=0))
     assert cut.path == "clip.nut"
     assert num_packets == 58  # from the first to frame 57, on screen at 69 / 30 s
+
+
+def test_keyframe_under_a_header_that_came_earlier_is_no_start(tmp_path):
+    """The header changes at frame 50; the keyframes behind it, at 74 and 96, repeat it not."""
+    video = write_odd_video(tmp_path / "header_once.mp4")
+
+    cut = cut_clip(video, tmp_path, "clip", [(1, 10)], 3.2)
+
+    with av.open(str(tmp_path / cut.path)) as container:
+        sizes = {(frame.width, frame.height) for frame in container.decode(video=0)}
+    assert cut.status == "ok"
+    assert sizes == {(320, 128)}
