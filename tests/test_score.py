@@ -38,6 +38,11 @@ DELIBERATE = {
     ),
     "time is nan": ("--detections", "a,nan,0,0,1,1,12,1", "row 1: found timestamp nan, expected"),
     "time is no film's": ("--detections", "a,1e12,0,0,1,1,12,1", "row 1: found timestamp 1e.12"),
+    "box in pixels": (
+        "--ground-truth",
+        "a,1,0,0,60,24,12",
+        "row 1: found box 0, 0, 60, 24, expected fractions of the frame",
+    ),
     "text is no text": ("--detections", "\0,1,0,0,1,1,12,1", "row 1: found video_id .* text"),
     "class twice": ("--labels", 'item {name: "a" id: 1}' * 2, "class 2: id 1 given twice"),
 }
@@ -96,6 +101,23 @@ def test_deliberate_difference_is_one_line(flag, text, message, protocol, tmp_pa
         run(tmp_path, {**files("base"), flag: str(file)}, "--protocol", protocol)
 
     assert "\n" not in str(refusal.value)
+
+
+def test_published_ground_truth_in_pixels_is_refused_with_file_and_row(external, tmp_path):
+    folder = external("cases/pixel_truth")
+    flags = {"--ground-truth": "val.csv", "--detections": "val.csv", "--labels": "classes.pbtxt"}
+
+    with pytest.raises(ValueError, match=r"val\.csv: row 1: found box 0, 0, 60, 24, expected frac"):
+        run(tmp_path, {flag: str(folder / name) for flag, name in flags.items()})
+
+
+def test_ids_in_two_forms_of_unicode_are_one_video(tmp_path):
+    (tmp_path / "gt.csv").write_text("\u00e9,1,0,0,1,1,12\n")
+    (tmp_path / "det.csv").write_text("e\u0301,1,0,0,1,1,12,0.5\n")
+    flags = {"--ground-truth": "gt.csv", "--detections": "det.csv"}
+    flags = {flag: str(tmp_path / name) for flag, name in flags.items()} | {"--labels": str(LABELS)}
+
+    assert run(tmp_path, flags)["mAP"] == 1.0
 
 
 def test_equal_scores_are_ordered_by_content_not_by_the_file(tmp_path):

@@ -23,6 +23,7 @@ from pipeline.video.stored_frames import StoredFrames, read_stored_frames
 
 logger = logging.getLogger(__name__)
 
+MOST_NAMES = 5  # of classes in a warning
 MISTAKES = ("class outside the list", "degenerate box")  # of whoever wrote the ground truth
 
 
@@ -77,6 +78,7 @@ def merge_annotations(
     write_coverage(coverage, covered)
     by_class = class_table(labels, classes)
     write_coverage_page(coverage, params.dataset, covered, by_class)
+    _warn_of_lost_classes(by_class)
     for status in ("ok", "short", "missing"):
         counts[f"clips_{status}"] = int((covered["status"] == status).sum())
     return counts
@@ -116,6 +118,18 @@ def _write_index(path: Path, table: pa.Table) -> None:
     # Without pandas' metadata and with a fixed layout: equal rows give equal bytes.
     table = table.cast(INDEX_SCHEMA).combine_chunks()
     pq.write_table(table, path, compression="zstd", row_group_size=65_536)
+
+
+def _warn_of_lost_classes(by_class: pd.DataFrame) -> None:
+    totals = by_class.groupby(["split", "class"], sort=True)[["labels", "kept"]].sum()
+    lost = totals[totals["kept"] == 0].reset_index()
+    for split, rows in lost.groupby("split"):
+        names = ", ".join(rows["class"].str[:40].head(MOST_NAMES))
+        logger.warning(
+            "%s: %d classes lost all of their labels, such as %s; coverage_by_class.csv says to "
+            "what",
+            *(split, len(rows), names),
+        )
 
 
 def _log_counts(subset: Subset, merged: MergedSubset) -> None:

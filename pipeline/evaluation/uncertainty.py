@@ -129,9 +129,7 @@ def why_no_interval(num_videos: int, num_resamples: int) -> str:
     if num_resamples == 0:
         return "no resamples were wanted"
     if num_videos < 2:
-        return f"{num_videos} videos tell nothing of others".replace(
-            "1 videos tell", "1 video tells"
-        )
+        return "one video tells nothing of others" if num_videos else "there is no video"
     return ""
 
 

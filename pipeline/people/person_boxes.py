@@ -38,9 +38,10 @@ from pipeline.video.stored_frames import read_stored_frames
 logger = logging.getLogger(__name__)
 
 FrameKey = tuple[str, int]  # a clip and the number of a stored frame
+UNNAMED = "videos_without_proposals"
 COUNTS = ["keyframes", "keyframes_without_proposals", "proposals"]
 COUNTS += [
-    "videos_without_proposals",
+    UNNAMED,
     "dropped_without_area",
     "dropped_other_keyframe",
     "dropped_duplicate",
@@ -78,10 +79,6 @@ def detect_people(
         excluded = read_exclusions(raw / subset.excluded if subset.excluded else None)
         keyframes, positions = annotated_keyframes(ground_truth, excluded)
         found, gaps = _published(raw, subset, keyframes, params.detect_people.fill_gaps)
-        if subset.proposals != DETECT:
-            counts["videos_without_proposals"] += _check_videos(
-                raw / subset.proposals, found[0], keyframes
-            )
         if len(gaps) or not found:
             # Beside the output, not in it: Snakemake deletes the outputs of a job that was killed.
             partial = proposals.with_name(f".{proposals.name}.{subset.name}.partial")
@@ -111,6 +108,7 @@ def _published(
     if subset.proposals == DETECT:
         return [], keyframes
     proposals = read_proposals(raw / subset.proposals)
+    proposals.attrs[UNNAMED] = _check_videos(raw / subset.proposals, proposals, keyframes)
     if not fill_gaps:
         return [proposals], keyframes[:0]
     named, wanted = keyframe_keys(proposals, keyframes)
@@ -145,6 +143,7 @@ def _add_counts(
 ) -> None:
     num_named = len(selected[["video_id", "timestamp"]].drop_duplicates())
     counts["keyframes"] += len(keyframes)
+    counts[UNNAMED] += sum(boxes.attrs.get(UNNAMED, 0) for boxes in found)
     counts["keyframes_without_proposals"] += len(keyframes) - num_named
     counts["proposals"] += sum(len(boxes) + sum(_dropped(boxes).values()) for boxes in found)
     logger.info(

@@ -171,11 +171,9 @@ def footnote(study: Study) -> str:
 
 
 def _interval_note(study: Study) -> str:
-    measured = study.best.measured(study.split)
-    if measured.get("interval"):
-        return ""
-    why = why_no_interval(measured["num_videos"], study.num_resamples)
-    return f" There are no intervals here: {why or 'no resample has an mAP'}."
+    found = study.best.measured(study.split)
+    why = why_no_interval(found["num_videos"], study.num_resamples) or "no resample has an mAP"
+    return "" if found.get("interval") else f" There are no intervals here: {why}."
 
 
 def _protocol_note(study: Study) -> str:

@@ -1,7 +1,6 @@
 """Train the detector of one variant and write its files."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +63,13 @@ def train_variant(
         code: digest of the source code that decides the result.
     """
     settings, values = params.train(variant), params.train_values(variant)
-    outputs = num_outputs_of(params, raw)
-    build = partial(_started, settings, pretrained, outputs)
-    detector = prepared_model(build, settings, processes.local_rank)
+    outputs, is_first = num_outputs_of(params, raw), processes.is_first
+    detector = _prepared(settings, pretrained, outputs, processes.local_rank)
     files = [pretrained, index / "train.parquet", *sorted(frames.glob("*.parquet"))]
     fingerprint = digest({**values, "outputs": outputs, "code": code}, files)
-    saved = SavedState(state, fingerprint, settings.save_every_minutes, processes.is_first)
-    tracked = TrackedRun(None, "")  # the first process alone has a run
-    if is_first := processes.is_first:
+    saved = SavedState(state, fingerprint, settings.save_every_minutes, is_first)
+    tracked = TrackedRun(None, "")
+    if is_first:  # it alone has a run
         tracked = variant_run(params.dataset, variant, fingerprint)
     tracked.params(values)
     task = variant_task(params, variant, raw, index, FrameStore(frames), tracked, processes)
@@ -80,16 +78,19 @@ def train_variant(
         return
     _write_history(history, trained.history)
     meta = {"variant": variant, "train": values, RUN_KEY: fingerprint}
-    for path, weights in ((best, trained.best_weights), (model, detector.state_dict())):
-        write_weights(path, weights, meta)
+    write_weights(best, trained.best_weights, meta)
+    write_weights(model, detector.state_dict(), meta)
     saved.discard()
     write_summary(summary, _counts(task, detector, settings, trained.history))
 
 
-def _started(settings: Train, pretrained: Path, outputs: int) -> ActionDetector:
-    detector = detector_of(settings, outputs)
-    load_start(detector, read_weights(pretrained), str(pretrained))
-    return detector
+def _prepared(settings: Train, pretrained: Path, outputs: int, local_rank: int) -> ActionDetector:
+    def started() -> ActionDetector:
+        detector = detector_of(settings, outputs)
+        load_start(detector, read_weights(pretrained), str(pretrained))
+        return detector
+
+    return prepared_model(started, settings, local_rank)
 
 
 def _write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

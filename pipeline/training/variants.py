@@ -59,9 +59,12 @@ def validation_keyframes(
         settings: of the variant.
         index: folder of the index files.
         frames: where the frames are stored.
+
+    Raises:
+        ValueError: none has a keyframe, so that no training could be scored.
     """
     sampling = Sampling.parse(settings.sampling)
-    return {
+    keyframes = {
         split: EvaluationKeyframes(
             read_index(index / f"{split}.parquet"),
             frames,
@@ -72,6 +75,12 @@ def validation_keyframes(
         for split in params.splits
         if split != "train"
     }
+    if not any(map(len, keyframes.values())):
+        raise ValueError(
+            f"{index}: found no keyframe to validate on in {list(keyframes)}, expected some: "
+            "coverage.md beside it says what became of them"
+        )
+    return keyframes
 
 
 def keyframe_table(index: KeyframeIndex) -> pd.DataFrame:

@@ -134,6 +134,14 @@ def test_long_lists_that_are_none_take_no_time(tmp_path, text):
         classes(tmp_path, text, "classes.pbtxt")
 
 
+def test_published_odd_class_lists_are_one_line_or_text(external):
+    folder = external("cases/files")
+
+    with pytest.raises(ValueError, match="found id 99999999999999999999, expected a whole number"):
+        read_class_list(folder / "class_id_20_digits.pbtxt")
+    assert read_class_list(folder / "class_mathtext.pbtxt") == {12: r"pay $\foo$ now"}
+
+
 @pytest.mark.parametrize("case", ["class_list_comment", "class_list_braces"])
 def test_published_cases_score_over_their_two_classes(case, external, tmp_path):
     folder = external("cases") / case

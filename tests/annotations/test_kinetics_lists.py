@@ -35,6 +35,20 @@ def test_a_clip_under_two_labels_counts_once_whatever_the_order(tmp_path):
     pd.testing.assert_frame_equal(one, other)
 
 
+def test_a_column_that_stands_twice_is_refused_in_one_line(tmp_path):
+    path = written(tmp_path, "label,youtube_id,youtube_id,time_start,time_end\na,b,c,0,10\n")
+
+    with pytest.raises(ValueError, match=r"list\.csv: .*expected \['youtube_id'\] once") as refusal:
+        read_clip_list(path)
+
+    assert "\n" not in str(refusal.value)
+
+
+def test_published_case_of_a_column_twice_is_refused(external):
+    with pytest.raises(ValueError, match=r"expected \['youtube_id'\] once"):
+        read_clip_list(external("cases/files/clip_list_column_twice.csv"))
+
+
 def test_clips_of_other_videos_can_be_left_out(tmp_path):
     rows = "label,youtube_id,time_start,time_end\nb,v,0,10\na,w,0,10\na,v,5,15\n"
 

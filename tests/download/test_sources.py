@@ -1,6 +1,7 @@
 """Which file of a list, a folder or an archive is a clip's, and where the clip starts in it."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,41 @@ def test_line_of_a_list_is_a_path_below_its_address(tmp_path, line, address):
 
     assert found is not None
     assert (found.source, found.offset_seconds) == (address, 0.0)
+
+
+def test_one_name_in_two_places_is_refused_by_both(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"found two files of that name, .*a/v\.mp4 and .*b/v\.mp4"
+    ):
+        folder(tmp_path, "a/v.mp4", "b/v.mp4").find(whole("v"))
+    with pytest.raises(ValueError, match=r"found two files of that name, a/v\.mp4 and b/v\.mp4"):
+        listed(tmp_path, "b/v.mp4", "a/v.mp4").find(whole("v"))
+
+
+def test_one_video_under_two_names_or_endings_is_no_riddle(tmp_path):
+    folder(tmp_path, "a/v.mp4", "b/w.mp4")
+    (tmp_path / "b/v.mp4").symlink_to(tmp_path / "a/v.mp4")
+    found = LocalFolder(FolderSource(kind="folder", path=str(tmp_path)), tmp_path)
+
+    assert found.find(whole("v")).source.endswith("a/v.mp4")
+    assert listed(tmp_path, "v.webm", "v.mkv").find(whole("v")).source == "https://x.org/v/v.mkv"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("kind", [folder, listed])
+def test_names_are_found_in_either_form_of_unicode(tmp_path, kind, form):
+    found = kind(tmp_path, unicodedata.normalize(form, "\u00e9t\u00e9.mov"))
+
+    assert found.find(whole("\u00e9t\u00e9")) is not None
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    ["asf", "mxf", "gif", "h264", "vob", "m2v", "3g2", "divx", "f4v", "qt", "ogm", "VOB", "mp4"],
+)
+@pytest.mark.parametrize("kind", [folder, listed])
+def test_files_of_every_common_ending_are_videos(tmp_path, kind, suffix):
+    assert kind(tmp_path, f"v.{suffix}").find(whole("v")).suffix == f".{suffix}"
 
 
 @pytest.mark.parametrize(

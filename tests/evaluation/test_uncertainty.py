@@ -119,7 +119,7 @@ def test_up_to_three_videos_have_intervals_of_possible_values_or_none_and_why(nu
 
     if num_videos == 1:
         assert (alone, step) == (None, None)
-        assert why_no_interval(1, 100) == "1 video tells nothing of others"
+        assert why_no_interval(1, 100) == "one video tells nothing of others"
     else:
         assert 0.0 <= alone.low <= alone.high <= 1.0
         assert -1.0 <= step.low <= step.high <= 1.0

@@ -124,7 +124,7 @@ def test_without_intervals_the_footnote_says_why(study):
 
     note = markdown_table(replace(study, variants=[replace(study.best, metrics=metrics)]))
 
-    assert "no intervals here: 1 video tells nothing of others" in note
+    assert "no intervals here: one video tells nothing of others" in note
 
 
 def test_terminal_table_is_aligned(study):

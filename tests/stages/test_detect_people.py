@@ -72,6 +72,35 @@ def test_a_keyframe_of_two_parts_gives_its_boxes_once(raw: Path, tmp_path: Path)
     assert (counts["proposals"], counts["dropped_duplicate"], counts["boxes"]) == (4, 2, 2)
 
 
+@pytest.mark.parametrize("name", ["kkk.mp4", "KKK", "clips/kkk", "kkk_000012_000022"])
+def test_boxes_of_videos_that_are_called_differently_are_refused(
+    raw: Path, tmp_path: Path, name: str
+) -> None:
+    (raw / "kinetics.csv").write_text("kkk,22.000000,0.25,0.25,0.75,0.75,17\n")
+    (raw / "kinetics_boxes.csv").write_text(f"{name},22,0.25,0.25,0.75,0.5,0.5\n")
+
+    with pytest.raises(ValueError, match=r"kinetics_boxes\.csv: found 1 of 1 videos missing") as no:
+        detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", small_params())
+
+    assert f"'kkk' is nearly {name!r}" in str(no.value)
+
+
+def test_boxes_that_fit_no_video_or_no_second_are_a_warning_and_a_count(
+    raw: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (raw / "val_boxes.csv").write_text("nobody,902,0.25,0.25,0.75,0.5,0.5\n")
+
+    counts = detect_people(raw, tmp_path, tmp_path, "val_ava", tmp_path / "p", small_params())
+
+    assert counts["videos_without_proposals"] == counts["keyframes_without_proposals"] == 1
+    assert "val_boxes.csv: found 1 of 1 videos missing, such as 'v-v'" in caplog.text
+    (raw / "val_boxes.csv").write_text("v-v,30,0.25,0.25,0.75,0.5,0.5\n")
+    detect_people(raw, tmp_path, tmp_path, "val_ava", tmp_path / "p", small_params())
+    assert "found boxes at other seconds than those of the 1 keyframes, such as 30 of v-v" in (
+        caplog.text
+    )
+
+
 def test_ground_truth_boxes_that_a_proposal_fits_are_counted(raw: Path, tmp_path: Path) -> None:
     counts = detect_people(raw, tmp_path, tmp_path, "train", tmp_path / "p", small_params())
 

@@ -115,6 +115,25 @@ def test_inputs_are_left_as_they_were(inputs: Inputs, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_mistakes_of_the_ground_truth_are_warned_of_and_counted_by_class(
+    inputs: Inputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (inputs.raw / "ava.csv").open("a") as file:
+        file.write("\n-a,0903,0.5,0.25,0.5,0.75,12,1\n-a,0903,0.25,0.25,0.75,0.75,99,1\n")
+
+    merged(inputs, tmp_path)
+
+    table = pd.read_csv(tmp_path / "coverage_by_class.csv")
+    columns = ["class", "labels", "kept", "class outside the list", "degenerate box"]
+    assert table.loc[table["subset"] == "ava", columns].to_numpy().tolist() == [
+        ["stand", 3, 2, 0, 1],
+        ["watch", 1, 1, 0, 0],
+        ["ids above 80", 1, 0, 1, 0],
+    ]
+    assert "ava: 1 of 7 rows dropped: degenerate box" in caplog.text
+    assert "train: 1 classes lost all of their labels, such as ids above 80" in caplog.text
+
+
 def test_classes_say_what_they_lost_and_to_what(inputs: Inputs, tmp_path: Path) -> None:
     write_index(inputs.frames / "00.parquet", {"-a": 119, "v-v": 89, "kkk_000012_000022": 100})
     lost = "clip,status,reason\nv-v,missing,HTTP 404 | <b>\n"

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
 import torch
 
 from pipeline.settings.params import Params, load_params
@@ -41,3 +43,15 @@ def test_validation_scores_every_split_and_all_together(tmp_path: Path) -> None:
 
     assert list(found) == ["val_ava", "val_kinetics", "val_all"]
     assert all(0 < value < 1 for value in found.values())
+
+
+def test_a_training_that_nothing_could_score_does_not_start(tmp_path: Path) -> None:
+    write_toy_dataset(tmp_path)
+    path = tmp_path / "index/val_ava.parquet"
+    pq.write_table(pq.read_table(path)[:0], path)
+    params = load_params(tmp_path / "params.yaml")
+
+    with pytest.raises(ValueError, match=r"found no keyframe to validate on in \['val_ava'\]"):
+        validation_keyframes(
+            params, params.train("plain"), tmp_path / "index", FrameStore(tmp_path / "frames")
+        )
