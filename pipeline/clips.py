@@ -46,10 +46,11 @@ def read_clips(path: Path) -> "pd.DataFrame":
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(column_types=column_types, null_values=[]),
         )
-    except (pa.ArrowException, KeyError) as error:  # KeyError: a column that stands there twice
+        names = table.column_names
+    except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:  # KeyError: one twice
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: {reason}, expected a clip table; {MAKE_ANEW}") from None
-    _check_columns(path, table.column_names)
+    _check_columns(path, names)
     clips: pd.DataFrame = table.to_pandas()
     return clips
 

@@ -227,7 +227,7 @@ def _parse(
     )
     if len(table) + len(texts) != block.count(b"\n"):
         raise ValueError("values with line breaks")
-    odd = [layout.row(path, number, next(csv.reader([text]))) for number, text in texts.items()]
+    odd = [layout.row(path, number, _cells(path, number, text)) for number, text in texts.items()]
     before = [number - position for position, number in enumerate(texts, start=1)]
     order = np.insert(np.arange(len(table)), before, len(table) + np.arange(len(odd)))
     columns: dict[str, pa.Array | npt.NDArray[np.generic]] = {}
@@ -240,6 +240,13 @@ def _parse(
             usual = table[name].to_numpy() if name in types else np.full(len(table), absent[name])
             columns[name] = np.concatenate([usual.astype(kind), np.array(others, kind)])[order]
     return columns
+
+
+def _cells(path: Path, number: int, text: str) -> list[str]:
+    try:
+        return next(csv.reader([text]))
+    except csv.Error as error:
+        raise row_error(path, number, str(error), "a row of csv") from None
 
 
 def _usual_width(block: bytes, layout: Layout) -> int:

@@ -42,14 +42,14 @@ def read_clip_list(path: Path, videos: "pd.Series[str] | None" = None) -> pd.Dat
             parse_options=arrow_csv.ParseOptions(newlines_in_values=False),
             convert_options=arrow_csv.ConvertOptions(column_types=_TYPES, null_values=[]),
         )
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        names = table.column_names
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())[:200]}") from None
-    if missing := [name for name in _NAMES if name not in table.column_names]:
-        raise ValueError(f"{path}: found columns {table.column_names}, expected also {missing}")
-    twice = [name for name in _TYPES if table.column_names.count(name) > 1]
-    if twice:
-        raise ValueError(f"{path}: found columns {table.column_names}, expected {twice} once")
-    if "label" not in table.column_names:
+    if missing := [name for name in _NAMES if name not in names]:
+        raise ValueError(f"{path}: found columns {names}, expected also {missing}")
+    if again := [name for name in _TYPES if names.count(name) > 1]:
+        raise ValueError(f"{path}: found columns {names}, expected {again} once")
+    if "label" not in names:
         table = table.append_column("label", pa.array([""] * len(table)))
     composed = pc.utf8_normalize(table["youtube_id"], form="NFC")
     table = table.set_column(table.column_names.index("youtube_id"), "youtube_id", composed)

@@ -40,8 +40,13 @@ def run(main: Callable[[], None]) -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("AVA_DEBUG"):
             raise
-        logger.error("%s: %s", Path(sys.argv[0]).stem, error)
+        logger.error("%s: %s", Path(sys.argv[0]).stem, one_line(str(error)))
         sys.exit(USER_MISTAKE)
+
+
+def one_line(text: str) -> str:
+    """Return a text with line breaks and other control characters as escapes."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def log_lines() -> None:

@@ -5,6 +5,7 @@ that fails, in whatever way, costs one warning and at most ten seconds, never th
 """
 
 import hashlib
+import importlib
 import logging
 import os
 import re
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 9.0  # that a job waits for stores that do not answer, all calls together
 QUICK_SECONDS = 1.0  # what a call may take without counting
 MAKE_SECONDS = 60.0  # to import MLflow and to make a local store, on a busy machine
+# What MLflow imports when it is first used: long, and other jobs wait while a store is made.
+LIBRARIES = ("mlflow.tracking.client", "mlflow.store.tracking.sqlalchemy_store", "alembic.command")
 _SQLITE = "sqlite:///"
 LOCAL_STORE = f"{_SQLITE}mlflow.db"
 
@@ -157,6 +160,8 @@ def _prepare_store() -> bool:
     """Import MLflow and make a local store that is not there; return True."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     address = _address()
+    for name in LIBRARIES:
+        importlib.import_module(name)
     from filelock import FileLock, Timeout
 
     if not address.startswith(_SQLITE) or re.search(r"[?]|:memory:|/$", address):

@@ -4,9 +4,12 @@ Only regular files come out, under the last component of their names, so that no
 elsewhere. Tar archives are read as a stream and never stored.
 """
 
+import errno
 import hashlib
 import logging
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -29,6 +32,7 @@ from pipeline.download.tar_stream import (
 
 logger = logging.getLogger(__name__)
 
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
 ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 MAX_MEMBER_BYTES = 4 << 30  # one video; a longer one is refused
 MAX_UNPACKED_BYTES = 8 << 30  # all of an annotation archive, many times the published ones
@@ -174,7 +178,11 @@ def _unpack_zip(archive: Path, folder: Path, max_bytes: int) -> list[str]:
                 with packed.open(member) as file:
                     write_member(file, member.file_size, folder / name)
                 names.append(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (*DAMAGED_ZIP, ArithmeticError, LookupError, EOFError) as error:
+        raise DamagedArchiveError(f"archive is damaged: {error}") from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # what bz2 says, and a seek before the start
+            raise
         raise DamagedArchiveError(f"archive is damaged: {error}") from error
     except (NotImplementedError, RuntimeError) as error:  # unknown compression, or a password
         raise DamagedArchiveError(f"archive cannot be unpacked: {error}") from error

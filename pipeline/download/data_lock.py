@@ -8,6 +8,7 @@ locked, they are their owner's to change; nor is the demo's mirror, which this p
 import csv
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -26,6 +27,7 @@ from pipeline.sources.clip_files import MIRROR, Transferred, expand
 logger = logging.getLogger(__name__)
 
 COLUMNS = ["address", "sha256", "bytes"]
+SIZE = "[0-9]{1,19}"
 ACCEPT = "AVA_ACCEPT_CHANGED"  # in the environment: take what differs, and lock that
 
 
@@ -185,15 +187,20 @@ def _read(path: Path) -> dict[str, Transferred]:
         file = path.open(encoding="utf-8", newline="")
     except FileNotFoundError:
         return {}
+    locked = {}
     with file:
         rows = csv.reader(file)
-        if next(rows, None) != COLUMNS:
-            raise ValueError(f"{path}: expected the columns {COLUMNS}")
-        locked = {}
-        for number, row in enumerate(rows, start=2):
-            if len(row) != 3 or len(row[1]) != 64 or not row[2].isdecimal():
-                raise ValueError(f"{path}: line {number}: found {row}, expected {COLUMNS}")
-            locked[row[0]] = Transferred(int(row[2]), row[1])
+        try:
+            if next(rows, None) != COLUMNS:
+                raise ValueError(f"expected the columns {COLUMNS}")
+            for row in rows:
+                if len(row) != 3 or len(row[1]) != 64 or re.fullmatch(SIZE, row[2]) is None:
+                    raise ValueError(
+                        f"line {rows.line_num}: found {str(row)[:200]}, expected {COLUMNS}"
+                    )
+                locked[row[0]] = Transferred(int(row[2]), row[1])
+        except (ValueError, csv.Error) as error:  # also bytes that are no UTF-8
+            raise ValueError(f"{path}: {error}; take an earlier version of it from git") from None
     return locked
 
 

@@ -58,7 +58,8 @@ def load_safely(
     except FileNotFoundError:
         raise
     except BROKEN as error:
-        reason = str(error).partition("\n")[0][:200] or type(error).__name__
+        first = str(error).partition("\n")[0]
+        reason = " ".join(first.split())[:200] or type(error).__name__
         raise ValueError(f"{path}: {reason}, expected {expected}") from None
 
 

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.memory import memory_limited
+
 MAX_BYTES = 1 << 30  # twenty times the largest published file of boxes
+# A few bytes can ask for an array, or a table of the unpickler's own, of any size.
+MOST_MEMORY_BYTES, MOST_RATIO = 256 << 20, 20
 _MISTAKES = (
     *(pickle.UnpicklingError, ArithmeticError, AttributeError, AssertionError, EOFError),
-    *(LookupError, MemoryError, RecursionError, TypeError, ValueError),
+    *(LookupError, MemoryError, RecursionError, SystemError, TypeError, ValueError),
 )
 # By what numpy itself names: the places of these functions have moved between its versions.
 _RECONSTRUCT = np.zeros(0).__reduce__()[0]
@@ -47,7 +51,8 @@ class _BoxUnpickler(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise _RefusedError(f"{module}.{name}"[:120]) from None
+            called = f"{module}.{name}"[:120].encode("unicode_escape").decode()
+            raise _RefusedError(called) from None
 
     def persistent_load(self, pid: object) -> Any:
         raise _RefusedError("for an object outside the file")
@@ -65,7 +70,7 @@ def load_arrays(path: Path) -> object:
     if (num_bytes := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path}: found {num_bytes} bytes, expected at most {MAX_BYTES}")
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, memory_limited(MOST_MEMORY_BYTES + MOST_RATIO * num_bytes):
             return _plain(_BoxUnpickler(file, encoding="latin1").load(), {})
     except _RefusedError as refused:
         raise ValueError(

@@ -9,6 +9,7 @@ other last digits.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import numpy.typing as npt
 
 from pipeline.core.atomic import written
 from pipeline.core.disk_space import disk_named
+
+logger = logging.getLogger(__name__)
 
 Boxes = npt.NDArray[np.float64]  # [N, 5]: x1, y1, x2, y2 as fractions, score
 
@@ -79,13 +82,27 @@ class FinishedBatches:
             value = _parsed(line)
             if number == 0 and value != self._fingerprint:
                 return 0
-            if number > 0:
-                if not isinstance(value, dict):
-                    break
-                boxes = [np.array(rows, np.float64).reshape(-1, 5) for rows in value["boxes"]]
-                self._known[value["batch"]] = boxes
+            if number > 0 and not self._take(value):
+                if line.endswith(b"\n"):  # else a kill has left half of it
+                    logger.warning(
+                        "%s: line %d is no finished batch; from there on all is detected again",
+                        self._path,
+                        number + 1,
+                    )
+                break
             whole += len(line)
         return whole
+
+    def _take(self, value: object) -> bool:
+        """Keep the batch of a line; return whether it was one."""
+        if not isinstance(value, dict) or not isinstance(value.get("batch"), str):
+            return False
+        try:
+            boxes = [np.array(rows, np.float64).reshape(-1, 5) for rows in value["boxes"]]
+        except (KeyError, TypeError, ValueError):
+            return False
+        self._known[value["batch"]] = boxes
+        return True
 
 
 def batch_name(images: Sequence[bytes]) -> str:
@@ -101,5 +118,5 @@ def _line(value: object) -> bytes:
 def _parsed(line: bytes) -> object:
     try:
         return json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -14,10 +14,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.core.own_files import own_temporary_folder
+from pipeline.core.tables import MAKE_ANEW, read_parquet
 from pipeline.models.roi_head import NUM_OUTPUTS
+
+_SCHEMA = pa.schema(  # what is used of `INDEX_SCHEMA`
+    {
+        "video_id": pa.string(),
+        "timestamp": pa.float64(),
+        "clip": pa.string(),
+        "frame": pa.int32(),
+        "last_frame": pa.int32(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "boxes": pa.list_(pa.float64()),
+        "labels": pa.list_(pa.list_(pa.int16())),
+        "proposals": pa.list_(pa.float64()),
+    }
+)
 
 Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
 
@@ -113,13 +128,30 @@ def read_index(path: Path, labelled_only: bool = False) -> KeyframeIndex:
         path: a parquet file with `INDEX_SCHEMA`.
         labelled_only: leave out keyframes without labelled persons.
     """
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: {error}, expected an index of keyframes") from None
+    table = read_parquet(path, _SCHEMA)
+    if what := _misfit(table):
+        raise ValueError(f"{path}: found {what}, expected an index of keyframes; {MAKE_ANEW}")
     if labelled_only:
         table = table.filter(pc.greater(pc.list_value_length(table["boxes"]), 0))
     return KeyframeIndex(table)
+
+
+def _misfit(table: pa.Table) -> str:
+    """Return what in an index does not fit together, or an empty text."""
+    lengths = {
+        name: pc.list_value_length(table[name]).to_numpy()
+        for name in ("boxes", "labels", "proposals")
+    }
+    if (lengths["boxes"] != 4 * lengths["labels"]).any() or (lengths["proposals"] % 5).any():
+        return "boxes that have not four numbers and a list of labels each"
+    labels = pc.list_flatten(pc.list_flatten(table["labels"]))
+    lowest = [
+        pc.min(labels).as_py(),
+        *(pc.min(table[name]).as_py() for name in ("width", "height")),
+    ]
+    if any(number is not None and number < 1 for number in lowest):
+        return "a label or a size below 1"
+    return ""
 
 
 def _write_arrow(table: pa.Table, path: Path) -> None:

@@ -74,7 +74,9 @@ def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
                 raise ValueError(f"{path}: found columns {found}, expected {_COLUMNS}")
             # On one thread: starting others costs more than these few columns.
             table = file.read(_COLUMNS, use_threads=False)
-    except pa.ArrowException as error:
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: {reason}, expected an index of stored frames") from None
     names, codes = _dictionary(table)

@@ -30,6 +30,13 @@ def test_a_users_mistake_is_one_line_and_exit_code_2() -> None:
     assert "clips.csv: row 3: found x, expected y" in done.stderr
 
 
+def test_what_a_file_says_about_itself_cannot_break_the_line() -> None:
+    done = run(r"raise ValueError('a.csv: found \x1b[2J\r\n\x1dERROR gone')")
+
+    assert done.stderr.count("\n") == 1
+    assert r"a.csv: found \x1b[2J\r\n\x1dERROR gone" in done.stderr
+
+
 def test_debugging_keeps_the_traceback() -> None:
     done = run("raise ValueError('row 3')", AVA_DEBUG="1")
 

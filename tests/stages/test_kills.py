@@ -2,8 +2,10 @@
 
 import os
 import random
+import shlex
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.test_command import is_running
 from tests.small_dataset import SmallDataset, contents
 from tests.stage_runner import MODULES, StageRunner
 
@@ -80,6 +83,51 @@ def test_a_killed_stage_ends_with_the_bytes_of_an_undisturbed_one(
         ends += 1
 
     assert (kills, ends > 0) == (KILLS, True)
+
+
+# As Snakemake's jobs are started: see `shell.prefix` in workflow/rules/common.smk.
+PREFIX = "export AVA_PARENT=$PPID AVA_STARTED_BY=$$; "
+SHELL_KILLS = 5  # of each of three
+
+
+@pytest.mark.parametrize("stage", ["download", "cut_clips", "extract_frames"])
+def test_a_killed_shell_takes_its_stage_along_and_the_next_one_is_the_only_writer(
+    world: SmallDataset, whole: Path, tmp_path: Path, stage: str
+) -> None:
+    draw = random.Random(f"7 {stage}")
+    out = tmp_path / "out"
+    script = f"{PREFIX}{shlex.join(world.command(stage, whole, out))}; true"
+    undisturbed, lasted = {}, 0.0
+    for _ in range(2):
+        shutil.rmtree(out, ignore_errors=True)
+        started = time.monotonic()
+        subprocess.run(["bash", "-c", script], check=True, capture_output=True)
+        undisturbed, lasted = contents(out), time.monotonic() - started
+    shutil.rmtree(out)
+
+    for _ in range(SHELL_KILLS):
+        with subprocess.Popen(["bash", "-c", script], stderr=subprocess.DEVNULL) as shell:
+            time.sleep(draw.random() * lasted)
+            jobs = descendants(shell.pid)
+            shell.kill()
+        until = time.monotonic() + 2
+        while any(map(is_running, jobs)):
+            assert time.monotonic() < until, "the stage lives on"
+            time.sleep(0.005)
+        if draw.random() < 0.5 and out.exists():
+            delete_visible(out)
+    subprocess.run(["bash", "-c", script], check=True, capture_output=True)
+
+    assert contents(out) == undisturbed
+
+
+def descendants(process: int) -> list[int]:
+    """Return the processes that a process has started, and those that these have."""
+    with suppress(FileNotFoundError):
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+        children = [int(number) for number in text.split()]
+        return children + [each for child in children for each in descendants(child)]
+    return []
 
 
 def delete_visible(out: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 from pipeline.core.command import REQUEUE
 from pipeline.models import checkpoints
 from pipeline.stages import train
+from tests.core.test_command import is_running
+from tests.stages.test_kills import descendants
 from tests.stages.test_train import arguments, outputs, toy, with_training
 
 __all__ = ["toy"]
@@ -116,6 +118,27 @@ def test_a_stopped_team_can_be_requeued(
 
     assert stopped.wait(60) == REQUEUE
     assert not (tmp_path / "model.pt").exists()
+    subprocess.run(command(toy, tmp_path, team_params, 2), check=True)
+    assert outputs(tmp_path) == outputs(team)
+
+
+def test_a_killed_launcher_takes_its_team_along(
+    toy: Path, tmp_path: Path, team_params: Path, team: Path
+) -> None:
+    launcher = subprocess.Popen(command(toy, tmp_path, team_params, 2))
+    while not (tmp_path / "state.pt").exists():
+        time.sleep(0.05)
+        assert launcher.poll() is None
+    workers = descendants(launcher.pid)
+
+    launcher.kill()
+    launcher.wait()
+
+    until = time.monotonic() + 10
+    while any(map(is_running, workers)):
+        assert time.monotonic() < until, "the team lives on"
+        time.sleep(0.05)
+    assert len(workers) >= 2
     subprocess.run(command(toy, tmp_path, team_params, 2), check=True)
     assert outputs(tmp_path) == outputs(team)
 
