@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from pipeline.annotations.ava_csv import read_class_list
+from pipeline.annotations.class_list import read_class_list
 from pipeline.evaluation.annotated_keyframes import Bools, Floats, Ints
 
 Names = npt.NDArray[np.str_]
