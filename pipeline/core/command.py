@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.core.secrets import HideSecrets
@@ -26,6 +26,14 @@ SNAKEMAKE, STARTED_BY = "AVA_PARENT", "AVA_STARTED_BY"
 _KILL_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 
+class MistakesError(ValueError):
+    """Several of the user's mistakes, each with a line of its own."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = list(lines)
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a stage; a ValueError or OSError becomes one line on stderr and exit code 2.
 
@@ -40,8 +48,16 @@ def run(main: Callable[[], None]) -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("AVA_DEBUG"):
             raise
-        logger.error("%s: %s", Path(sys.argv[0]).stem, one_line(str(error)))
+        lines = error.lines if isinstance(error, MistakesError) else [str(error)]
+        for line in lines:
+            logger.error("%s: %s", _name(), one_line(line))
         sys.exit(USER_MISTAKE)
+
+
+def _name() -> str:
+    """Return what the command is called: its module, or the folder that `-m` named."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.stem == "__main__" else path.stem
 
 
 def one_line(text: str) -> str:

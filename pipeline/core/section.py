@@ -80,7 +80,7 @@ class OneOf:
         known, key = list(self.kinds), self.key
         if isinstance(value, Extension):
             names = {kind: name for name, kind in self.kinds.items()}
-            return {key: names[type(value)], **value.model_dump()}
+            return {key: names[type(value)], **value.model_dump(exclude_defaults=True)}
         settings = {key: value} if isinstance(value, str) else value
         if not isinstance(settings, dict) or key not in settings:
             raise ValueError(f"found {value!r}, expected a name of {known}, or {{{key}: ...}}")

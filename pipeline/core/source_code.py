@@ -15,24 +15,44 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from pipeline.core.atomic import written
+
 ROOT = Path(__file__).resolve().parents[2]
+RECORDS = "logs/code"
 
 
-def code(stage: str) -> list[str]:
-    """Return the paths, below the project's root, of all code that decides what `stage` writes."""
-    return [str(path.relative_to(ROOT)) for path in _files(stage)]
+def code_versions(stage: str) -> list[str]:
+    """Return `path digest` for each source file that decides what `stage` writes.
+
+    The digest is of what the file does: comments, docstrings and layout do not count, so that
+    Snakemake runs nothing again for them.
+    """
+    return [f"{path.relative_to(ROOT)} {_digest(path)}" for path in _files(stage)]
 
 
 def code_digest(stage: str) -> str:
-    """Return a hash of what the code of `stage` does: comments, docstrings, layout do not count."""
-    total = hashlib.sha256()
-    for path in _files(stage):
-        total.update(str(path.relative_to(ROOT)).encode())
-        if path.suffix == ".py":
-            total.update(_syntax(path.read_text(encoding="utf-8")).encode())
-        else:
-            total.update(path.read_bytes())
-    return total.hexdigest()
+    """Return a hash of what all code of `stage` does."""
+    return hashlib.sha256("\n".join(code_versions(stage)).encode()).hexdigest()
+
+
+def recorded_code(stage: str) -> str:
+    """Return `code <digest>` for Snakemake; `recorded_versions` tells later what that was."""
+    versions, digest = code_versions(stage), code_digest(stage)[:12]
+    path = ROOT / RECORDS / f"{digest}.txt"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written(path) as temporary:
+            temporary.write_text("\n".join(versions) + "\n", encoding="utf-8")
+    return f"code {digest}"
+
+
+def recorded_versions(digest: str) -> dict[str, str] | None:
+    """Return path to digest of the source files that `digest` stands for; None if not known."""
+    path = ROOT / RECORDS / f"{digest}.txt"
+    if not path.is_file():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {name: version for name, _, version in (line.partition(" ") for line in lines)}
 
 
 @cache
@@ -49,6 +69,14 @@ def _files(stage: str) -> Iterator[Path]:
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if each.is_file() and "__pycache__" not in each.parts:
                 yield each
+
+
+@cache
+def _digest(path: Path) -> str:
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        content = _syntax(content.decode()).encode()
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _syntax(source: str) -> str:

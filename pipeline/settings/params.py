@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
+from pipeline.core.command import MistakesError
+from pipeline.core.section import Section
 from pipeline.sampling import Sampling
 from pipeline.settings.checks import Mistake, mistakes_in
 from pipeline.settings.sections import Dataset, Pretrain, StageSections, Subset, Train
@@ -33,14 +35,13 @@ class Params(StageSections):
     dataset: str = Field(description="Name of the dataset to build")
     data: Dataset = Field(description="Its section")
     trainings: dict[str, Train] = Field(description="Variant to the settings of its training")
-    _raw: Mapping[str, Any] = PrivateAttr()
     _file: str = PrivateAttr()
 
     def __init__(self, raw: Mapping[str, Any], file: str, dataset: str | None = None) -> None:
         name = raw.get("dataset") if dataset is None else dataset
         refuse(mistakes_in(raw, name), file)
         super().__init__(**_effective(raw, str(name)))
-        self._raw, self._file = raw, file
+        self._file = file
         refuse((*_in_starts(self), *_in_windows(self)), file)
 
     @property
@@ -61,12 +62,16 @@ class Params(StageSections):
         return self.pretrain.for_start(self.data.pretrained[name])
 
     def stage_values(self, stage: str) -> dict[str, Any]:
-        """Return what a stage really uses: its section with the dataset's changes."""
-        return _stage_values(self._raw, self.dataset, stage)
+        """Return what a stage really uses, but for values that are the defaults of the code.
+
+        So a new setting, at the default that changes nothing, changes nothing here either.
+        """
+        section: Section = getattr(self, stage)
+        return section.model_dump(mode="json", exclude_defaults=True)
 
     def train_values(self, variant: str) -> dict[str, Any]:
-        """Return what a variant's training really uses."""
-        return {**self.stage_values("train"), **(self._raw["variants"][variant] or {})}
+        """Return what a variant's training really uses, as `stage_values` does."""
+        return self.train(variant).model_dump(mode="json", exclude_defaults=True)
 
     @property
     def shards(self) -> list[str]:
@@ -132,7 +137,7 @@ def refuse(mistakes: Iterable[Mistake], file: str) -> None:
     lines = [f"{file}: {_line(file, mistake)}{mistake}" for mistake in found[:MOST_LINES]]
     if len(found) > MOST_LINES:
         lines.append(f"{file}: and {len(found) - MOST_LINES} more mistakes")
-    raise ValueError("\n".join(lines))
+    raise MistakesError(lines)
 
 
 def _line(file: str, mistake: Mistake) -> str:

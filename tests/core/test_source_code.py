@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core import source_code
-from pipeline.core.source_code import code, code_digest, watched
+from pipeline.core.source_code import code_digest, code_versions, watched
 from pipeline.settings.sections import STAGES
 from tests.conftest import ROOT
 from tests.import_graph import reachable, source_of
@@ -33,7 +33,7 @@ def test_a_stage_watches_the_folders_that_it_imports_from(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_snakemake_watches_what_dvc_watches(stage: str) -> None:
-    found = code(stage)
+    found = [each.partition(" ")[0] for each in code_versions(stage)]
 
     assert all(path.startswith(watched(stage)) for path in found)
     assert all(any(path.startswith(each) for path in found) for each in watched(stage))
@@ -46,8 +46,8 @@ def test_no_stage_imports_another(stage: str) -> None:
     assert stages == {f"pipeline.stages.{stage}"}
 
 
-def test_code_lists_files_and_no_compiled_ones() -> None:
-    files = code("train")
+def test_versions_name_files_and_no_compiled_ones() -> None:
+    files = [each.partition(" ")[0] for each in code_versions("train")]
 
     assert "pipeline/models/slow_only.py" in files
     assert all((ROOT / path).is_file() for path in files)
@@ -85,5 +85,6 @@ def test_comments_docstrings_and_layout_leave_the_digest(
     before = code_digest("train")
 
     one_file.write_text(text)
+    source_code._digest.cache_clear()
 
     assert (code_digest("train") == before) is equal

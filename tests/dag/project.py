@@ -44,6 +44,13 @@ class Project:
         change(params)
         write_settings(path, params)
 
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace a text that stands once in a file."""
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(old) == 1, (file, old)
+        path.write_text(text.replace(old, new))
+
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """Start a command in the project, with the tests' own environment's programs first."""
         environment = {**os.environ, "PATH": f"{PYTHON}:{os.environ['PATH']}"}

@@ -82,7 +82,7 @@ def test_after_dvc_and_a_comment_in_the_settings_both_have_nothing_to_do(project
 def test_a_change_of_downloads_code_ends_with_the_same_videos(project: Project) -> None:
     before = project.hashes("data/demo/videos/*/*", "data/demo/videos/*.csv")
     code = project.folder / "pipeline/stages/download.py"
-    code.write_text(code.read_text() + "# a remark\n")
+    code.write_text(code.read_text() + "LATER = 1\n")
 
     output = project.run("dvc", "repro")
 
@@ -125,6 +125,47 @@ def test_a_new_variant_runs_its_own_jobs_only(project: Project) -> None:
     assert tuple(project.metrics()) == (*VARIANTS, "mine")
     assert project.planned() == set()
     assert project.stale() == set()
+
+
+def test_what_changes_no_number_is_accepted_without_a_job(project: Project) -> None:
+    before = project.hashes(*OUTPUTS)
+    project.edit("pipeline/models/losses.py", "class FocalLoss", "# a remark\nclass FocalLoss")
+    project.edit("pipeline/training/loop.py", '"""Train a model in place', '"""Train it in place')
+    project.edit(
+        "pipeline/settings/sections.py",
+        "    dropout: float",
+        '    extra: bool = Field(False, description="Changes nothing")\n    dropout: float',
+    )
+    project.edit_params(lambda params: params["train"].update(extra=False))
+
+    assert project.planned() == set()
+    assert {"train@mine", "train@more_frames", "evaluate@mine"} <= project.stale()
+    shown = project.run("python", "-m", "pipeline.accept")
+
+    assert "dvc        train (3): modified pipeline/models" in shown
+    assert project.planned() == set()
+    assert project.stale() == set()
+    assert project.hashes(*OUTPUTS) == before
+
+
+def test_a_changed_constant_is_kept_by_force_alone(project: Project) -> None:
+    notes = project.folder / "results/demo/accepted.jsonl"
+    before = project.hashes("results/demo/variants/*/*.pt")
+    project.edit("pipeline/training/transforms.py", "58.395", "58.4")
+    assert "train mine" in project.planned()
+
+    process = project.start("python", "-m", "pipeline.accept")
+    refused, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 2
+    assert "numbers may differ; --force keeps results" in refused
+    assert "snakemake  train (3): pipeline/training/transforms.py" in refused
+    assert not notes.exists()
+    project.run("python", "-m", "pipeline.accept", "--force")
+    assert project.planned() == set()
+    assert project.stale() == set()
+    assert project.hashes("results/demo/variants/*/*.pt") == before
+    assert "snakemake  train (3): pipeline/training/transforms.py" in notes.read_text()
 
 
 def test_a_mistake_in_the_settings_stops_before_any_job(project: Project) -> None:

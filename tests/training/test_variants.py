@@ -16,8 +16,7 @@ LINEAR, CONTEXT, MLP = 31_800_465, 31_966_353, 48_747_665
 
 
 def params_of(dataset: str) -> Params:
-    loaded = load_params(ROOT / "params.yaml")
-    return Params(loaded._raw, "params.yaml", dataset)
+    return load_params(ROOT / "params.yaml", dataset)
 
 
 def test_the_full_size_table_has_the_published_numbers_of_weights() -> None:

@@ -13,7 +13,6 @@ FRAMES = expand(
 
 rule detect_people:
     input:
-        code=code("detect_people"),
         raw=f"{DATA}/annotations/raw",
         clips=f"{DATA}/clips.csv",
         frames=FRAMES,
@@ -24,9 +23,10 @@ rule detect_people:
     benchmark:
         f"{LOGS}/detect_people/{{split}}.benchmark.tsv"
     params:
-        values=PARAMS.stage_values("detect_people"),
+        code=code("detect_people"),
+        values=named(PARAMS.stage_values("detect_people")),
         subsets=lambda wildcards: [
-            subset.model_dump() for subset in PARAMS.subsets(wildcards.split)
+            subset.model_dump(exclude_defaults=True) for subset in PARAMS.subsets(wildcards.split)
         ],
         frames=f"{DATA}/frames",
         lock=LOCK,
@@ -55,7 +55,6 @@ rule all_proposals:
 
 rule merge_annotations:
     input:
-        code=code("merge_annotations"),
         raw=f"{DATA}/annotations/raw",
         clips=f"{DATA}/clips.csv",
         downloaded=expand(f"{DATA}/videos/{{job}}.csv", job=PARAMS.every_job),
@@ -72,8 +71,9 @@ rule merge_annotations:
     benchmark:
         f"{LOGS}/merge_annotations/all.benchmark.tsv"
     params:
-        values=PARAMS.stage_values("merge_annotations"),
-        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
+        code=code("merge_annotations"),
+        values=named(PARAMS.stage_values("merge_annotations")),
+        subsets=[subset.model_dump(exclude_defaults=True) for subset in PARAMS.data.subsets],
         classes=PARAMS.data.class_list,
         data=DATA,
         summary=f"{LOGS}/merge_annotations/all.json",

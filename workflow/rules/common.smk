@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(workflow.basedir))
 
 from pipeline.core.locks import clear_stale_lock
-from pipeline.core.source_code import code
+from pipeline.core.source_code import recorded_code
 from pipeline.sampling import Sampling
 from pipeline.settings.named_files import missing_files
 from pipeline.settings.origins import tell_replaced
@@ -46,6 +46,16 @@ shell.prefix(  # which Snakemake formats with the names above
     " PATH={PROGRAMS:q}:$PATH"
     " PYTHONPATH={ROOT:q}${{PYTHONPATH:+:$PYTHONPATH}}; "
 )
+
+
+def code(stage):
+    """Return a digest of what a stage's code does, for `params`: a comment changes nothing."""
+    return lambda wildcards: recorded_code(stage)
+
+
+def named(values):
+    """Return `key=value` of settings, so that a reason to run again names the key."""
+    return [f"{key}={value!r}" for key, value in values.items()]
 
 
 wildcard_constraints:

@@ -14,7 +14,6 @@ def videos_of(shard):
 
 rule cut_clips:
     input:
-        code=code("cut_clips"),
         clips=f"{DATA}/clips.csv",
         downloaded=lambda wildcards: [f"{each}.csv" for each in videos_of(wildcards.shard)],
     output:
@@ -25,7 +24,8 @@ rule cut_clips:
     benchmark:
         f"{LOGS}/cut_clips/{{shard}}.benchmark.tsv"
     params:
-        values=PARAMS.stage_values("cut_clips"),
+        code=code("cut_clips"),
+        values=named(PARAMS.stage_values("cut_clips")),
         videos=lambda wildcards: videos_of(wildcards.shard),
         summary=f"{LOGS}/cut_clips/{{shard}}.json",
     message:
@@ -46,7 +46,6 @@ rule cut_clips:
 
 rule extract_frames:
     input:
-        code=code("extract_frames"),
         clips=f"{DATA}/clips.csv",
         cut=f"{DATA}/clips/{{shard}}",
         cut_report=f"{DATA}/clips/{{shard}}.csv",
@@ -61,7 +60,8 @@ rule extract_frames:
     resources:
         mem_mb=1500,
     params:
-        values=PARAMS.stage_values("extract_frames"),
+        code=code("extract_frames"),
+        values=named(PARAMS.stage_values("extract_frames")),
         summary=f"{LOGS}/extract_frames/{{shard}}.json",
     message:
         "Extract the frames of shard {wildcards.shard}"

@@ -34,7 +34,6 @@ INDEX = expand(f"{DATA}/index/{{split}}.parquet", split=PARAMS.splits)
 
 rule pretrain:
     input:
-        code=code("pretrain"),
         clips=f"{DATA}/clips.csv",
         frames=FRAMES,
     output:
@@ -48,8 +47,11 @@ rule pretrain:
     resources:
         gpu=1,
     params:
-        values=PARAMS.stage_values("pretrain"),
-        source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(),
+        code=code("pretrain"),
+        values=named(PARAMS.stage_values("pretrain")),
+        source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(
+            exclude_defaults=True
+        ),
         frames=f"{DATA}/frames",
         state=f"{LOGS}/pretrain/{{pretrained}}.state.pt",
         lock=LOCK,
@@ -79,7 +81,6 @@ rule all_pretrained:
 
 rule train:
     input:
-        code=code("train"),
         raw=f"{DATA}/annotations/raw",
         index=INDEX,
         frames=FRAMES,
@@ -97,7 +98,8 @@ rule train:
     resources:
         gpu=1,  # processes of one training: `--set-resources train:gpu=8`
     params:
-        values=lambda wildcards: PARAMS.train_values(wildcards.variant),
+        code=code("train"),
+        values=lambda wildcards: named(PARAMS.train_values(wildcards.variant)),
         index=f"{DATA}/index",
         frames=f"{DATA}/frames",
         state=f"{LOGS}/train/{{variant}}.state.pt",
@@ -124,7 +126,6 @@ rule train:
 
 rule evaluate:
     input:
-        code=code("evaluate"),
         raw=f"{DATA}/annotations/raw",
         index=INDEX,
         frames=FRAMES,
@@ -145,7 +146,8 @@ rule evaluate:
     resources:
         gpu=1,
     params:
-        values=PARAMS.stage_values("evaluate"),
+        code=code("evaluate"),
+        values=named(PARAMS.stage_values("evaluate")),
         weights=lambda wildcards, input: (
             input.model if PARAMS.evaluate.checkpoint == "last" else input.best
         ),

@@ -22,7 +22,6 @@ RESULT_FILES = expand(
 
 rule report:
     input:
-        code=code("report"),
         raw=f"{DATA}/annotations/raw",
         index=INDEX,
         frames=FRAMES,
@@ -46,7 +45,8 @@ rule report:
     benchmark:
         f"{LOGS}/report/all.benchmark.tsv"
     params:
-        values=PARAMS.stage_values("report"),
+        code=code("report"),
+        values=named(PARAMS.stage_values("report")),
         variants={variant: PARAMS.train_values(variant) for variant in PARAMS.variants},
         index=f"{DATA}/index",
         frames=f"{DATA}/frames",

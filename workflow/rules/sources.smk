@@ -12,7 +12,6 @@ runs again: what it holds is not to be downloaded twice. Where its table is, it 
 
 rule download_annotations:
     input:
-        code=code("download_annotations"),
         mirror=f"{DATA}/mirror",
     output:
         raw=directory(f"{DATA}/annotations/raw"),
@@ -24,7 +23,8 @@ rule download_annotations:
     resources:
         connections=1,
     params:
-        files=[file.model_dump() for file in PARAMS.data.annotation_files],
+        code=code("download_annotations"),
+        files=[file.model_dump(exclude_defaults=True) for file in PARAMS.data.annotation_files],
         lock=LOCK,
         summary=f"{LOGS}/download_annotations/all.json",
     message:
@@ -42,7 +42,6 @@ rule download_annotations:
 
 rule list_clips:
     input:
-        code=code("list_clips"),
         raw=f"{DATA}/annotations/raw",
     output:
         clips=f"{DATA}/clips.csv",
@@ -51,9 +50,12 @@ rule list_clips:
     benchmark:
         f"{LOGS}/list_clips/all.benchmark.tsv"
     params:
-        values=PARAMS.stage_values("list_clips"),
-        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
-        pretrained=[each.model_dump() for each in PARAMS.data.pretrained.values()],
+        code=code("list_clips"),
+        values=named(PARAMS.stage_values("list_clips")),
+        subsets=[subset.model_dump(exclude_defaults=True) for subset in PARAMS.data.subsets],
+        pretrained=[
+            each.model_dump(exclude_defaults=True) for each in PARAMS.data.pretrained.values()
+        ],
         shards=PARAMS.data.num_shards,
         summary=f"{LOGS}/list_clips/all.json",
     message:
@@ -70,7 +72,6 @@ rule list_clips:
 
 rule download:
     input:
-        code=code("download"),
         mirror=f"{DATA}/mirror",
         raw=f"{DATA}/annotations/raw",
         clips=f"{DATA}/clips.csv",
@@ -87,7 +88,8 @@ rule download:
     resources:
         connections=PARAMS.download.connections,
     params:
-        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
+        code=code("download"),
+        subsets=[subset.model_dump(exclude_defaults=True) for subset in PARAMS.data.subsets],
         folder=f"{DATA}/videos",
         videos=f"{DATA}/videos/{{job}}",
         lock=lambda wildcards: f"locks/{PARAMS.dataset}/{wildcards.job.partition('_')[0]}.csv",

@@ -6,8 +6,6 @@ OUTPUT  data/<dataset>/mirror/<host>/<path>   (for real data: a folder with a no
 
 
 rule draw_world:
-    input:
-        code=code("draw_world"),
     output:
         mirror=directory(f"{DATA}/mirror"),
     log:
@@ -16,7 +14,8 @@ rule draw_world:
         f"{LOGS}/draw_world/all.benchmark.tsv"
     threads: workflow.cores or 1
     params:
-        values=PARAMS.stage_values("draw_world"),
+        code=code("draw_world"),
+        values=named(PARAMS.stage_values("draw_world")),
         synthetic=PARAMS.data.synthetic,
         summary=f"{LOGS}/draw_world/all.json",
     message:
