@@ -72,7 +72,14 @@ def coverage_page(dataset: str, coverage: pd.DataFrame, classes: pd.DataFrame) -
 def write_coverage_page(
     coverage_csv: Path, dataset: str, coverage: pd.DataFrame, classes: pd.DataFrame
 ) -> None:
-    """Write `coverage_by_class.csv` and `coverage.md` beside `coverage.csv`."""
+    """Write `coverage_by_class.csv` and `coverage.md` beside `coverage.csv`.
+
+    Args:
+        coverage_csv: beside which both are written.
+        dataset: its name, for the heading.
+        coverage: as from `coverage_table`.
+        classes: as from `class_table`.
+    """
     with written(coverage_csv.with_name("coverage_by_class.csv")) as temporary:
         classes.to_csv(temporary, index=False, lineterminator="\n")
     with written(coverage_csv.with_name("coverage.md")) as temporary:

@@ -45,6 +45,12 @@ def merge_annotations(
     """Write the index of every split and the coverage table; return the counts.
 
     Beside the table come coverage_by_class.csv and coverage.md, to read.
+
+    Args:
+        inputs: the folders and tables that are merged.
+        index: folder of the index files, to write.
+        coverage: table to write; others of the same kind lie beside it.
+        params: the settings.
     """
     clips, stored = read_clips(inputs.clips), read_stored_frames(inputs.frames)
     lost = lost_clips(

@@ -177,6 +177,13 @@ def locate_keyframes(
     Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height; place: the clip's
         position among `clips` or -1; and reason: 0, or the position in `REASONS` of why the
         keyframe cannot be used; the rest is void then.
+
+    Args:
+        keyframes: video_id and timestamp of each.
+        clips: the clip table.
+        stored: which frames are stored.
+        lost: what happened to each clip, by clip: empty, or a kind of `coverage.lost_clips`.
+        window: stored frames needed before and after a keyframe.
     """
     chosen = choose_clips(keyframes, clips)
     start = np.append(clips["start_seconds"].to_numpy(), 0.0)[chosen]  # the last, at -1: no clip

@@ -83,7 +83,14 @@ class Progress:
 
 
 def track(things: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
-    """Yield `things` one by one while showing how far it is."""
+    """Yield `things` one by one while showing how far it is.
+
+    Args:
+        things: to go through.
+        what: is being done, such as "cut".
+        unit: of one thing, such as "clip".
+        total: how many there are, where `things` does not know.
+    """
     if total is None and isinstance(things, Sized):
         total = len(things)
     with Progress(total, what, unit) as progress:

@@ -159,7 +159,14 @@ def figure_at(actor: Actor, t: float) -> Figure | None:
 
 
 def box_at(actor: Actor, t: float, width: int, height: int) -> Box | None:
-    """The person's box at second `t` in pixels, clipped to the frame; None once they have left."""
+    """The person's box at second `t` in pixels, clipped to the frame; None once they have left.
+
+    Args:
+        actor: who.
+        t: seconds from the start of the video.
+        width: of the frame, in pixels.
+        height: of the frame, in pixels.
+    """
     figure = figure_at(actor, t)
     if figure is None:
         return None

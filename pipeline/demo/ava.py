@@ -95,6 +95,13 @@ class Director:
 
 
 def plan_ava(seed: int, split: str, num_videos: int, ava_seconds: int) -> list[Film]:
-    """Return the AVA-like videos of `split`, in the order of their planning."""
+    """Return the AVA-like videos of `split`, in the order of their planning.
+
+    Args:
+        seed: of the synthetic dataset.
+        split: train or val.
+        num_videos: how many.
+        ava_seconds: length of their annotated span.
+    """
     director = Director(seed, split, ava_seconds)
     return [director.film(number) for number in range(num_videos)]

@@ -87,7 +87,14 @@ def _num_people(rng: np.random.Generator, shows: Choice | str) -> int:
 
 
 def plan_kinetics(seed: int, split: str, num_clips: int, clip_seconds: int) -> list[KineticsClip]:
-    """Return the Kinetics-like clips of `split`, in the order of their planning."""
+    """Return the Kinetics-like clips of `split`, in the order of their planning.
+
+    Args:
+        seed: of the synthetic dataset.
+        split: train or val.
+        num_clips: how many.
+        clip_seconds: length of each.
+    """
     chances = Balance(seeded(seed, f"kinetics/{split}/do"))
     labels = list(KINETICS_LABELS)
     order = seeded(seed, f"kinetics/{split}/labels").permutation(len(labels))

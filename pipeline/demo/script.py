@@ -108,7 +108,17 @@ class Planner:
         home: float | None = None,
         reach_px: float = 0.0,
     ) -> None:
-        """Append an interval; what is not given is drawn by lot."""
+        """Append an interval; what is not given is drawn by lot.
+
+        Args:
+            person: who does it.
+            span: first and last second.
+            choice: the action.
+            style: of the motion, if not drawn by lot.
+            facing: 1 or -1, if not drawn by lot.
+            home: where the person stands, if not drawn by lot.
+            reach_px: how far the figure may leave its slot.
+        """
         facing = facing or (1 if self.rng.random() < 0.5 else -1)
         home = float(self.rng.uniform(0.3, 0.7)) if home is None else home
         style = style or self.style()

@@ -152,7 +152,16 @@ class Step:
 
 
 def paired_step(before: Matches, after: Matches, difference: float, draws: Ints) -> Step:
-    """Uncertainty of `difference` = mAP of `after` - mAP of `before`, from paired resamples."""
+    """Return the uncertainty of a difference between two variants, from paired resamples.
+
+    Args:
+        before, after: the matched detections of both, on the same ground truth.
+        difference: mAP of `after` minus mAP of `before`, on all videos.
+        draws: [R, V] of `draw_videos`, the same resamples for both.
+
+    Raises:
+        ValueError: the two have other videos.
+    """
     if list(before.video_ids) != list(after.video_ids):
         raise ValueError(
             "paired bootstrap: found two sets of videos, expected the same ground truth"

@@ -108,7 +108,14 @@ def download(params: Params, sizes: dict[str, Size], data: Path) -> Step:
 
 
 def cut_clips(params: Params, sizes: dict[str, Size], data: Path, means: Means) -> Step:
-    """Estimate the cutting; what was cut when it came gets a second name."""
+    """Estimate the cutting; what was cut when it came gets a second name.
+
+    Args:
+        params: the settings.
+        sizes: what is known of each subset.
+        data: folder of the dataset, for what is there already.
+        means: what there is to work with.
+    """
     hours = sum(size.frames for size in sizes.values()) / FPS / 3600
     step = Step("cut_clips", f"{hours:,.1f} h of video")
     for subset in params.data.subsets:
@@ -120,7 +127,14 @@ def cut_clips(params: Params, sizes: dict[str, Size], data: Path, means: Means) 
 
 
 def extract_frames(params: Params, sizes: dict[str, Size], data: Path, means: Means) -> Step:
-    """Estimate the stored frames; smaller sources are not enlarged, so this is the upper end."""
+    """Estimate the stored frames; smaller sources are not enlarged, so this is the upper end.
+
+    Args:
+        params: the settings.
+        sizes: what is known of each subset.
+        data: folder of the dataset, for what is there already.
+        means: what there is to work with.
+    """
     num_frames = sum(size.frames for size in sizes.values())
     side = params.extract_frames.short_side_px
     step = Step("extract_frames", f"{num_frames:,} frames")
@@ -176,7 +190,14 @@ def pretrain(params: Params, data: Path) -> Step:
 
 
 def train(params: Params, sizes: dict[str, Size], results: Path, means: Means) -> Step:
-    """Estimate the training of the variants without a model, validation after epochs included."""
+    """Estimate the training of the variants without a model, validation after epochs included.
+
+    Args:
+        params: the settings.
+        sizes: what is known of each subset.
+        results: folder of the results, for what is there already.
+        means: what there is to work with.
+    """
     step = Step("train", f"{len(params.variants)} variants, on one GPU")
     step.disk_bytes = len(params.variants) * known.MODEL_BYTES
     seen = _known_keyframes(step, params.subsets("train"), sizes)
@@ -192,7 +213,14 @@ def train(params: Params, sizes: dict[str, Size], results: Path, means: Means) -
 
 
 def evaluate(params: Params, sizes: dict[str, Size], results: Path, means: Means) -> Step:
-    """Estimate the evaluation of the variants without metrics."""
+    """Estimate the evaluation of the variants without metrics.
+
+    Args:
+        params: the settings.
+        sizes: what is known of each subset.
+        results: folder of the results, for what is there already.
+        means: what there is to work with.
+    """
     step = Step("evaluate", f"{len(params.variants)} variants, on one GPU")
     held_out = _known_keyframes(step, _held_out(params), sizes)
     for settings in _left_to_do(step, params, results, "metrics.json"):

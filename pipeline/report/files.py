@@ -64,7 +64,14 @@ def make_report(
 
 
 def write_report(study: Study, frames: FrameStore, num_keyframes: int, out: Path) -> None:
-    """Write index.html, table.md, table.txt and the figures as PNG into a new folder `out`."""
+    """Write index.html, table.md, table.txt and the figures as PNG into a new folder `out`.
+
+    Args:
+        study: what was measured.
+        frames: where stored frames are, for the gallery.
+        num_keyframes: of the gallery.
+        out: folder to make.
+    """
     charts = make_charts(study)
     gallery = make_gallery(study, frames, num_keyframes)
     with written_folder(out) as folder:

@@ -219,7 +219,14 @@ def micro_batches(keys: list[ExampleKey], size: int) -> list[list[ExampleKey]]:
 
 
 def micro_batch_seed(seed: int, epoch: int, step: int, number: int) -> int:
-    """Return the seed of a micro-batch's dropout; `number` is its number within the step."""
+    """Return the seed of a micro-batch's dropout.
+
+    Args:
+        seed: of the training.
+        epoch: from 0.
+        step: within the epoch, from 0.
+        number: of the micro-batch within the step, from 0.
+    """
     sequence = np.random.SeedSequence([seed, epoch, step, number])
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 

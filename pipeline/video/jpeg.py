@@ -58,7 +58,14 @@ def encode_rgb(image: Image, quality: int) -> bytes:
 
 
 def encode_planes(y: Image, u: Image, v: Image, quality: int) -> bytes:
-    """Return the JPEG of Y [H, W], U and V [H / 2, W / 2], halves rounded up."""
+    """Return the JPEG of three planes.
+
+    Args:
+        y: [H, W] luma, 0 to 255.
+        u: [H / 2, W / 2] blue difference, halves rounded up.
+        v: [H / 2, W / 2] red difference.
+        quality: 1 to 100.
+    """
     encoded: bytes = simplejpeg.encode_jpeg_yuv_planes(_with_even_sides(y), u, v, quality)
     return encoded
 

@@ -103,7 +103,16 @@ def _cut(downloaded: Downloaded, folder: Path, windows: str, guard: Guard) -> Cu
 def cut_guarded(
     guard: Guard, video: Path, folder: Path, clip: str, windows: str, offset_seconds: float
 ) -> Cut:
-    """`cut_clip` for windows as the clip table has them; what crashed the decoder is left alone."""
+    """`cut_clip` for windows as the clip table has them; what crashed the decoder is left alone.
+
+    Args:
+        guard: notes what crashed the decoder in an earlier process.
+        video: the source.
+        folder: where the clip is written.
+        clip: its name.
+        windows: of the frames that are wanted, as the clip table has them.
+        offset_seconds: where the clip starts in the file.
+    """
     if crash := guard.begin(clip):
         return Cut(clip, status="damaged", reason=crash, windows=windows)
     cut = cut_clip(video, folder, clip, parse_windows(windows), offset_seconds)
