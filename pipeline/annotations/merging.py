@@ -179,16 +179,11 @@ def locate_keyframes(
         keyframe cannot be used; the rest is void then.
 
     Args:
-        keyframes: video_id and timestamp of each.
-        clips: the clip table.
-        stored: which frames are stored.
-        lost: what happened to each clip, by clip: empty, or a kind of `coverage.lost_clips`.
-        window: stored frames needed before and after a keyframe.
+        keyframes, clips, stored, lost, window: as for `merge_subset`.
     """
     chosen = choose_clips(keyframes, clips)
     start = np.append(clips["start_seconds"].to_numpy(), 0.0)[chosen]  # the last, at -1: no clip
     frame = keyframe_numbers(keyframes["timestamp"].to_numpy(), start)
-
     places = np.append(stored.places(clips["clip"]), -1)[chosen]
     shape = {
         name: np.append(stored.clips[name].to_numpy(np.int64), 0)[places]
@@ -197,7 +192,6 @@ def locate_keyframes(
     last = shape["last_frame"]
     low, high = np.maximum(frame - window[0], 1), np.minimum(frame + window[1], last)
     complete = (frame - last <= SLACK_FRAMES) & stored.holds(places, low, high)
-
     codes = {reason: code for code, reason in enumerate(REASONS)}
     lost = lost[lost != ""]
     of_clip = np.append(lost.map(codes).to_numpy(np.float64), np.nan)

@@ -97,9 +97,8 @@ def fetch_locked(
 ) -> Transferred:
     """Download `address` to `target` unless a file with the expected hash is there.
 
-    A name and password in the address are used, and never recorded.
-
-    Jobs that want the same target at once take turns; what one has fetched the next one uses.
+    A name and password in the address are used, and never recorded. Jobs that want the same
+    target at once take turns; what one has fetched the next one uses.
 
     Args:
         address: as recorded.
@@ -121,8 +120,7 @@ def fetch_locked(
     before = _version(target)
     with _fetching(target):
         # Another job may have brought it meanwhile; its address is the same, so it will do.
-        is_new = _version(target) not in (None, before)
-        got = _usable(target, expected, is_new)
+        got = _usable(target, expected, _version(target) not in (None, before))
         try:
             if got is None:
                 have = partial(transfer, sha256=expected, identity=address, on_received=on_received)

@@ -96,21 +96,18 @@ def download_clips(
 
     Raises:
         ValueError: `{mirror}` is in an address and not given.
-        OSError: the disk is full or not writable; the next run goes on from there.
-        HeldError: another process is downloading the same.
+        OSError: the disk is full, not writable, or held by another process.
     """
     singles, archives = plan(clips, sources, shard, num_shards)
-    cutter = _cutter(clips, sources)
-    offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
     # Beside the outputs, not in them: Snakemake deletes the outputs of a job before it runs it.
-    working = videos.with_name(f".{videos.name}.partial")
-    with held_folder(working):
+    with held_folder(working := videos.with_name(f".{videos.name}.partial")):
         journal = Journal(working)
         journal.adopt(videos)
-        outcome = fetch(singles, archives, journal, limits, lock, cutter, mirror)
+        outcome = fetch(singles, archives, journal, limits, lock, _cutter(clips, sources), mirror)
         rows = outcome.fetched.values()
         lock.add({row.address: row.upstream for row in rows if row.address})
         _make_folder(videos, working, rows)
+        offsets = dict(zip(clips["clip"], clips["offset_seconds"], strict=True))
         # Last: where the table is, the folder is whole.
         write_videos(report, rows, outcome.reasons, offsets)
         journal.tidy(rows)

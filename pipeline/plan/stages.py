@@ -111,8 +111,7 @@ def cut_clips(params: Params, sizes: dict[str, Size], data: Path, means: Means) 
     """Estimate the cutting; what was cut when it came gets a second name.
 
     Args:
-        params: the settings.
-        sizes: what is known of each subset.
+        params, sizes: the settings, and what is known of each subset.
         data: folder of the dataset, for what is there already.
         means: what there is to work with.
     """
@@ -130,8 +129,7 @@ def extract_frames(params: Params, sizes: dict[str, Size], data: Path, means: Me
     """Estimate the stored frames; smaller sources are not enlarged, so this is the upper end.
 
     Args:
-        params: the settings.
-        sizes: what is known of each subset.
+        params, sizes: the settings, and what is known of each subset.
         data: folder of the dataset, for what is there already.
         means: what there is to work with.
     """
@@ -193,8 +191,7 @@ def train(params: Params, sizes: dict[str, Size], results: Path, means: Means) -
     """Estimate the training of the variants without a model, validation after epochs included.
 
     Args:
-        params: the settings.
-        sizes: what is known of each subset.
+        params, sizes: the settings, and what is known of each subset.
         results: folder of the results, for what is there already.
         means: what there is to work with.
     """
@@ -216,8 +213,7 @@ def evaluate(params: Params, sizes: dict[str, Size], results: Path, means: Means
     """Estimate the evaluation of the variants without metrics.
 
     Args:
-        params: the settings.
-        sizes: what is known of each subset.
+        params, sizes: the settings, and what is known of each subset.
         results: folder of the results, for what is there already.
         means: what there is to work with.
     """

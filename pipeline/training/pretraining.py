@@ -97,11 +97,9 @@ def train_on_labels(
         return class_loss(logits.float(), batch.labels)
 
     recognizer = prepared_model(build, settings, processes.local_rank)
-    values = {
-        **params.stage_values("pretrain"),
-        "pretrained": source.model_dump(exclude_defaults=True),
-    }
-    fingerprint = digest({**values, "code": code}, [clips, *sorted(frames.glob("*.parquet"))])
+    values = {"pretrained": source.model_dump(exclude_defaults=True), "code": code}
+    values |= params.stage_values("pretrain")
+    fingerprint = digest(values, [clips, *sorted(frames.glob("*.parquet"))])
     saved = SavedState(state, fingerprint, settings.save_every_minutes, processes.is_first)
     task = Task(f"pretrain {name}", examples, loss, lambda position: examples.clips[position])
     trained = train(task, recognizer, settings, saved, processes)
