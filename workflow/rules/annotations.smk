@@ -25,9 +25,9 @@ rule detect_people:
         f"{LOGS}/detect_people/{{split}}.benchmark.tsv"
     params:
         values=PARAMS.stage_values("detect_people"),
-        subsets=lambda wildcards: [
-            subset.model_dump() for subset in PARAMS.subsets(wildcards.split)
-        ],
+        subsets=lambda wildcards: recorded(
+            [subset.model_dump() for subset in PARAMS.subsets(wildcards.split)]
+        ),
         frames=f"{DATA}/frames",
         lock=LOCK,
         summary=f"{LOGS}/detect_people/{{split}}.json",
@@ -73,7 +73,7 @@ rule merge_annotations:
         f"{LOGS}/merge_annotations/all.benchmark.tsv"
     params:
         values=PARAMS.stage_values("merge_annotations"),
-        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
+        subsets=recorded([subset.model_dump() for subset in PARAMS.data.subsets]),
         classes=PARAMS.data.class_list,
         data=DATA,
         summary=f"{LOGS}/merge_annotations/all.json",

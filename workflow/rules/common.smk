@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(workflow.basedir))
 
 from pipeline.core.locks import clear_stale_lock
+from pipeline.core.secrets import hide_secrets
 from pipeline.core.source_code import code
 from pipeline.sampling import Sampling
 from pipeline.settings.params import load_params
@@ -39,6 +40,15 @@ shell.prefix(  # which Snakemake formats with the names above
     " PATH={PROGRAMS:q}:$PATH"
     " PYTHONPATH={ROOT:q}${{PYTHONPATH:+:$PYTHONPATH}}; "
 )
+
+
+def recorded(value):
+    """Return settings as Snakemake keeps them with a job's outputs: without passwords."""
+    if isinstance(value, dict):
+        return {name: recorded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [recorded(each) for each in value]
+    return hide_secrets(value) if isinstance(value, str) else value
 
 
 wildcard_constraints:

@@ -49,7 +49,7 @@ rule pretrain:
         gpu=1,
     params:
         values=PARAMS.stage_values("pretrain"),
-        source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(),
+        source=lambda wildcards: recorded(PARAMS.data.pretrained[wildcards.pretrained].model_dump()),
         frames=f"{DATA}/frames",
         state=f"{LOGS}/pretrain/{{pretrained}}.state.pt",
         lock=LOCK,

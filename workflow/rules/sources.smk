@@ -24,7 +24,7 @@ rule download_annotations:
     resources:
         connections=1,
     params:
-        files=[file.model_dump() for file in PARAMS.data.annotation_files],
+        files=recorded([file.model_dump() for file in PARAMS.data.annotation_files]),
         lock=LOCK,
         summary=f"{LOGS}/download_annotations/all.json",
     message:
@@ -52,8 +52,8 @@ rule list_clips:
         f"{LOGS}/list_clips/all.benchmark.tsv"
     params:
         values=PARAMS.stage_values("list_clips"),
-        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
-        pretrained=[each.model_dump() for each in PARAMS.data.pretrained.values()],
+        subsets=recorded([subset.model_dump() for subset in PARAMS.data.subsets]),
+        pretrained=recorded([each.model_dump() for each in PARAMS.data.pretrained.values()]),
         shards=PARAMS.data.num_shards,
         summary=f"{LOGS}/list_clips/all.json",
     message:
@@ -87,7 +87,7 @@ rule download:
     resources:
         connections=PARAMS.download.connections,
     params:
-        subsets=[subset.model_dump() for subset in PARAMS.data.subsets],
+        subsets=recorded([subset.model_dump() for subset in PARAMS.data.subsets]),
         folder=f"{DATA}/videos",
         videos=f"{DATA}/videos/{{job}}",
         lock=lambda wildcards: f"locks/{PARAMS.dataset}/{wildcards.job.partition('_')[0]}.csv",
