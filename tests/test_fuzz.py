@@ -151,8 +151,6 @@ def test_a_cell_of_200_kb_in_our_own_table(tmp_path: Path) -> None:
         list(read_videos(tmp_path / "00.csv"))
 
 
-# numpy's own types complain once more as they are deleted when a pickle has given them no state.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_pickles_of_boxes(tmp_path: Path) -> None:
     good = pickle.dumps({"a,0902": np.array([[0.1, 0.2, 0.5, 0.7, 0.9]])})
 

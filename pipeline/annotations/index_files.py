@@ -16,6 +16,7 @@ from pipeline.annotations.coverage_page import class_table, write_coverage_page
 from pipeline.annotations.merging import INDEX_SCHEMA, MergedSubset, merge_subset, with_proposals
 from pipeline.clips import read_clips
 from pipeline.core.atomic import written_folder
+from pipeline.core.tables import MAKE_ANEW
 from pipeline.settings.params import Params
 from pipeline.settings.sections import Subset
 from pipeline.sources.archives import ArchivesSource
@@ -154,5 +155,11 @@ def _log_counts(subset: Subset, merged: MergedSubset) -> None:
 
 def read_person_boxes(path: Path) -> pd.DataFrame:
     """Read proposals/<split>.parquet, without checking it again; video_id is a category."""
-    table: pd.DataFrame = pq.read_table(path, read_dictionary=["video_id"]).to_pandas()
+    try:
+        table: pd.DataFrame = pq.read_table(path, read_dictionary=["video_id"]).to_pandas()
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: {reason}; {MAKE_ANEW}") from None
     return table

@@ -81,7 +81,7 @@ def read_parquet(path: Path, schema: "pa.Schema") -> "pa.Table":
             raise ValueError(f"found missing values in {absent}, expected none")
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, ValueError, OSError) as error:
+    except (pa.ArrowException, LookupError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path}: {reason}; {MAKE_ANEW}") from None
     return table

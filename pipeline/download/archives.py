@@ -179,11 +179,11 @@ def _unpack_zip(archive: Path, folder: Path, max_bytes: int) -> list[str]:
                     write_member(file, member.file_size, folder / name)
                 names.append(name)
     except (*DAMAGED_ZIP, ArithmeticError, LookupError, EOFError) as error:
-        raise DamagedArchiveError(f"archive is damaged: {error}") from error
+        raise DamagedArchiveError(f"archive is damaged: {str(error)[:200]}") from error
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # what bz2 says, and a seek before the start
             raise
-        raise DamagedArchiveError(f"archive is damaged: {error}") from error
+        raise DamagedArchiveError(f"archive is damaged: {str(error)[:200]}") from error
     except (NotImplementedError, RuntimeError) as error:  # unknown compression, or a password
-        raise DamagedArchiveError(f"archive cannot be unpacked: {error}") from error
+        raise DamagedArchiveError(f"archive cannot be unpacked: {str(error)[:200]}") from error
     return names

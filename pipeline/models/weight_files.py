@@ -3,6 +3,7 @@
 import logging
 import pickle
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 # What a file raises that is damaged, or something else: it depends on where.
 BROKEN = (
     *(ArithmeticError, AssertionError, AttributeError, BadZipFile, EOFError, LookupError),
-    *(MemoryError, OSError, RecursionError, RuntimeError, TypeError, ValueError),
+    *(MemoryError, OSError, RecursionError, RuntimeError, TypeError, ValueError, struct.error),
 )
 
 

@@ -2,9 +2,7 @@
 
 A pickle is a program that can call anything. This reader knows an allow-list: what numpy (1.x or
 2.x, on Python 2 or 3) calls to build arrays, and dictionaries. Everything else is refused by name.
-
-Given up on purpose: numpy trusts the headers of arrays in a pickle, so a file that was forged to
-attack numpy itself is not stopped here. Pin the sha256 of files that come from elsewhere.
+numpy itself trusts what a pickle says of an array, down to a crash, so arrays are made here.
 """
 
 import collections
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.core.memory import memory_limited
 
@@ -23,27 +22,49 @@ _MISTAKES = (
     *(pickle.UnpicklingError, ArithmeticError, AttributeError, AssertionError, EOFError),
     *(LookupError, MemoryError, RecursionError, SystemError, TypeError, ValueError),
 )
-# By what numpy itself names: the places of these functions have moved between its versions.
-_RECONSTRUCT = np.zeros(0).__reduce__()[0]
-_SCALAR = np.float64(0).__reduce__()[0]
-_FROM_BUFFER = np.zeros(0).__reduce_ex__(5)[0]
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("collections", "defaultdict"): collections.defaultdict,
-    ("_codecs", "encode"): lambda text, encoding="latin1": text.encode("latin1"),
-    ("numpy", "dtype"): np.dtype,
-    ("numpy", "ndarray"): np.ndarray,
-}
-for _module in ("builtins", "__builtin__"):
-    _ALLOWED |= {(_module, kind.__name__): kind for kind in (bytes, dict, list)}
-for _core in ("numpy.core", "numpy._core"):
-    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _RECONSTRUCT
-    _ALLOWED[f"{_core}.multiarray", "scalar"] = _SCALAR
-    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _FROM_BUFFER
 
 
 class _RefusedError(Exception):
     """A pickle named something that must not be called."""
+
+
+class _Kind:
+    """Stands for a numpy dtype while a pickle is read."""
+
+    def __init__(self, code: Any, align: object = False, copy: object = False) -> None:
+        self.dtype = np.dtype(code if isinstance(code, str) else "V")
+        if self.dtype.kind not in "fiub":
+            raise _RefusedError(f"for an array of {str(code)[:40]!r}")
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the byte order, all that the state of a plain number's dtype says."""
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands for a numpy array while a pickle is read."""
+
+    def __init__(self, *_arguments: object) -> None:
+        self.values: npt.NDArray[Any] = np.zeros(0)
+
+    def __setstate__(self, state: Any) -> None:
+        """Take what numpy has noted: version, shape, dtype, order, bytes."""
+        _, shape, kind, is_fortran, data = state
+        self.values = _from_buffer(data, kind, shape, "F" if is_fortran else "C").values
+
+
+def _from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> _Array:
+    """Return the array of some bytes; ValueError if they are not as many as its shape takes."""
+    if not isinstance(kind, _Kind):
+        raise _RefusedError("for an array of no numbers")
+    array = _Array()
+    encoded = data.encode("latin1") if isinstance(data, str) else bytes(data)
+    array.values = np.frombuffer(encoded, kind.dtype).reshape(shape, order=order)
+    return array
+
+
+def _scalar(kind: Any, data: Any) -> Any:
+    return _from_buffer(data, kind, (), "C").values.item()
 
 
 class _BoxUnpickler(pickle.Unpickler):
@@ -56,6 +77,21 @@ class _BoxUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: object) -> Any:
         raise _RefusedError("for an object outside the file")
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "defaultdict"): collections.defaultdict,
+    ("_codecs", "encode"): lambda text, encoding="latin1": text.encode("latin1"),
+    ("numpy", "dtype"): _Kind,
+    ("numpy", "ndarray"): _Array,
+}
+for _module in ("builtins", "__builtin__"):
+    _ALLOWED |= {(_module, kind.__name__): kind for kind in (bytes, dict, list)}
+for _core in ("numpy.core", "numpy._core"):
+    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Array
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = _scalar
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
 
 
 def load_arrays(path: Path) -> object:
@@ -92,11 +128,8 @@ def _plain(value: object, done: dict[int, object]) -> object:
     if id(value) in done:
         return done[id(value)]
     plain: object = value
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "fiub":
-            raise _RefusedError(f"for an array of {str(value.dtype)[:40]!r}")
-    elif isinstance(value, np.generic):
-        plain = value.item()
+    if isinstance(value, _Array):
+        plain = value.values
     elif isinstance(value, dict):
         plain = {key: _plain(inner, done) for key, inner in value.items()}
     elif isinstance(value, list | tuple):

@@ -76,7 +76,7 @@ def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
             table = file.read(_COLUMNS, use_threads=False)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, LookupError, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: {reason}, expected an index of stored frames") from None
     names, codes = _dictionary(table)

@@ -25,9 +25,7 @@ rule detect_people:
     params:
         code=code("detect_people"),
         values=named(PARAMS.stage_values("detect_people")),
-        subsets=lambda wildcards: [
-            subset.model_dump(exclude_defaults=True) for subset in PARAMS.subsets(wildcards.split)
-        ],
+        subsets=lambda wildcards: recorded(PARAMS.subsets(wildcards.split)),
         frames=f"{DATA}/frames",
         lock=LOCK,
         summary=f"{LOGS}/detect_people/{{split}}.json",
@@ -73,7 +71,7 @@ rule merge_annotations:
     params:
         code=code("merge_annotations"),
         values=named(PARAMS.stage_values("merge_annotations")),
-        subsets=[subset.model_dump(exclude_defaults=True) for subset in PARAMS.data.subsets],
+        subsets=recorded(PARAMS.data.subsets),
         classes=PARAMS.data.class_list,
         data=DATA,
         summary=f"{LOGS}/merge_annotations/all.json",

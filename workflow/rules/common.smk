@@ -8,6 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(workflow.basedir))
 
 from pipeline.core.locks import clear_stale_lock
+from pipeline.core.section import Section
+from pipeline.core.secrets import hide_secrets
 from pipeline.core.source_code import recorded_code
 from pipeline.sampling import Sampling
 from pipeline.settings.named_files import missing_files
@@ -55,7 +57,21 @@ def code(stage):
 
 def named(values):
     """Return `key=value` of settings, so that a reason to run again names the key."""
-    return [f"{key}={value!r}" for key, value in values.items()]
+    return [f"{key}={value!r}" for key, value in recorded(values).items()]
+
+
+def recorded(value):
+    """Return settings as Snakemake keeps them with a job's outputs.
+
+    What differs from the defaults, and without passwords.
+    """
+    if isinstance(value, Section):
+        return recorded(value.model_dump(exclude_defaults=True))
+    if isinstance(value, dict):
+        return {name: recorded(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [recorded(each) for each in value]
+    return hide_secrets(value) if isinstance(value, str) else value
 
 
 wildcard_constraints:

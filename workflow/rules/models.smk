@@ -49,9 +49,7 @@ rule pretrain:
     params:
         code=code("pretrain"),
         values=named(PARAMS.stage_values("pretrain")),
-        source=lambda wildcards: PARAMS.data.pretrained[wildcards.pretrained].model_dump(
-            exclude_defaults=True
-        ),
+        source=lambda wildcards: recorded(PARAMS.data.pretrained[wildcards.pretrained]),
         frames=f"{DATA}/frames",
         state=f"{LOGS}/pretrain/{{pretrained}}.state.pt",
         lock=LOCK,

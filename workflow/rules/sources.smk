@@ -24,7 +24,7 @@ rule download_annotations:
         connections=1,
     params:
         code=code("download_annotations"),
-        files=[file.model_dump(exclude_defaults=True) for file in PARAMS.data.annotation_files],
+        files=recorded(PARAMS.data.annotation_files),
         lock=LOCK,
         summary=f"{LOGS}/download_annotations/all.json",
     message:
@@ -52,10 +52,8 @@ rule list_clips:
     params:
         code=code("list_clips"),
         values=named(PARAMS.stage_values("list_clips")),
-        subsets=[subset.model_dump(exclude_defaults=True) for subset in PARAMS.data.subsets],
-        pretrained=[
-            each.model_dump(exclude_defaults=True) for each in PARAMS.data.pretrained.values()
-        ],
+        subsets=recorded(PARAMS.data.subsets),
+        pretrained=recorded(PARAMS.data.pretrained),
         shards=PARAMS.data.num_shards,
         summary=f"{LOGS}/list_clips/all.json",
     message:
@@ -89,7 +87,7 @@ rule download:
         connections=PARAMS.download.connections,
     params:
         code=code("download"),
-        subsets=[subset.model_dump(exclude_defaults=True) for subset in PARAMS.data.subsets],
+        subsets=recorded(PARAMS.data.subsets),
         folder=f"{DATA}/videos",
         videos=f"{DATA}/videos/{{job}}",
         lock=lambda wildcards: f"locks/{PARAMS.dataset}/{wildcards.job.partition('_')[0]}.csv",
