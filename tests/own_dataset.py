@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.settings.params import PER_DATASET, Params
+from pipeline.settings.checks import PER_DATASET
+from pipeline.settings.params import Params
 from tests.conftest import ROOT
 
 CLASSES = 'item { name: "a" id: 1 } item { name: "b" id: 2 }'

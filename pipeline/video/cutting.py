@@ -21,6 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.core.atomic import link_or_copy
+from pipeline.core.disk_space import NO_ROOM
 from pipeline.sampling import FPS
 from pipeline.video.cut_check import FrameFinder, is_faithful, probe
 from pipeline.video.cut_table import Cut
@@ -139,6 +140,8 @@ def _cut(
                 return cut
             obstacle = "cut out, its first frame is another one"
         except (av.error.FFmpegError, UnknownCodecError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise  # the disk is at fault, not the video
             obstacle = f"its packets cannot be copied ({_why(error)})"
         (folder / f"{row.clip}.nut").unlink(missing_ok=True)
     row = _with_look(row, first, None)

@@ -121,7 +121,7 @@ def test_one_name_in_two_places_is_refused_by_both(tmp_path):
 def test_one_video_under_two_names_or_endings_is_no_riddle(tmp_path):
     folder(tmp_path, "a/v.mp4", "b/w.mp4")
     (tmp_path / "b/v.mp4").symlink_to(tmp_path / "a/v.mp4")
-    found = LocalFolder(FolderSource(kind="folder", path=str(tmp_path)), tmp_path)
+    found = FolderSource(path=str(tmp_path)).open(tmp_path)
 
     assert found.find(whole("v")).source.endswith("a/v.mp4")
     assert listed(tmp_path, "v.webm", "v.mkv").find(whole("v")).source == "https://x.org/v/v.mkv"
