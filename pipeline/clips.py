@@ -94,8 +94,8 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
     for name in table:
         column = pa.array(table[name])
         if pa.types.is_floating(column.type):  # Arrow would write 900 for 900.0
-            values, places = np.unique(table[name].to_numpy(), return_inverse=True)
-            column = pa.array([repr(value) for value in values.tolist()], pa.string()).take(places)
+            values, indices = np.unique(table[name].to_numpy(), return_inverse=True)
+            column = pa.array([repr(value) for value in values.tolist()], pa.string()).take(indices)
         columns.append(column)
     with written(path) as temporary:
         try:

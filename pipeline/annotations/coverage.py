@@ -109,7 +109,7 @@ def lost_clips(
         "frames short") and reason in words.
     """
     names = pd.Index(clips, name="clip")
-    gone = stored.places(clips) < 0
+    gone = stored.positions(clips) < 0
     unheard = gone & (positions(names, downloaded.index) < 0)
     case = gone + unheard.astype(np.int64)
     status = np.array(["ok", "missing", "missing"], object)[case]

@@ -73,7 +73,7 @@ def annotated_keyframes(
         each row's keyframe among them, -1 where it is excluded.
     """
     ground_truth_keys, excluded_keys = keyframe_keys(ground_truth, excluded)
-    keys, first_rows, places = np.unique(ground_truth_keys, return_index=True, return_inverse=True)
+    keys, first_rows, indices = np.unique(ground_truth_keys, return_index=True, return_inverse=True)
     kept = ~np.isin(keys, excluded_keys)
     positions = np.where(kept, np.cumsum(kept) - 1, -1)
     keyframes = pd.DataFrame(
@@ -83,7 +83,7 @@ def annotated_keyframes(
         }
     )
     keyframes.attrs.update(ground_truth.attrs)
-    return keyframes.astype({"video_id": "str"}), positions[places]
+    return keyframes.astype({"video_id": "str"}), positions[indices]
 
 
 def choose_clips(keyframes: pd.DataFrame, clips: pd.DataFrame) -> Integers:

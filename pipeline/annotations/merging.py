@@ -104,11 +104,11 @@ def merge_subset(
         window: stored frames needed before and after a keyframe.
         outputs: of the classifier; action ids from there on cannot be learned.
     """
-    keyframes, places = annotated_keyframes(ground_truth, excluded)
+    keyframes, indices = annotated_keyframes(ground_truth, excluded)
     keyframes = locate_keyframes(keyframes, clips, stored, lost, window)
     kept = (keyframes["reason"] == 0).to_numpy()
 
-    rows = _sorted_rows(ground_truth, places, outputs)
+    rows = _sorted_rows(ground_truth, indices, outputs)
     reasons = _dropped_rows(rows, keyframes["reason"].to_numpy(), outputs)
     counts = {"rows": len(ground_truth)} | {
         f"dropped_{reason.replace(' ', '_')}": int((reasons == code).sum())
@@ -146,9 +146,9 @@ def with_proposals(index: pa.Table, proposals: pd.DataFrame) -> pa.Table:
     wanted, keys = keyframe_keys(index.select(["video_id", "timestamp"]).to_pandas(), proposals)
     # Asked for positions, numpy sorts; else it hashes, which takes long where rows are in order.
     distinct, _ = np.unique(wanted, return_index=True)
-    places = np.searchsorted(distinct, keys)
-    mine = np.append(distinct, -1)[places] == keys
-    missing = np.delete(distinct, places[mine])
+    indices = np.searchsorted(distinct, keys)
+    mine = np.append(distinct, -1)[indices] == keys
+    missing = np.delete(distinct, indices[mine])
     numbers = proposals[[*BOX, "score"]].to_numpy(np.float64)[mine]
     numbers = np.vstack([numbers, np.tile(WHOLE_FRAME, (len(missing), 1))])
     keys = np.concatenate([keys[mine], missing])
@@ -174,8 +174,8 @@ def locate_keyframes(
 ) -> pd.DataFrame:
     """Find each keyframe's clip and frames.
 
-    Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height; place: the clip's
-        position among `clips` or -1; and reason: 0, or the position in `REASONS` of why the
+    Returns: video_id, timestamp, clip, shard, frame, last_frame, width, height; clip_index: the
+        clip's position among `clips` or -1; and reason: 0, or the position in `REASONS` of why the
         keyframe cannot be used; the rest is void then.
 
     Args:
@@ -184,20 +184,20 @@ def locate_keyframes(
     chosen = choose_clips(keyframes, clips)
     start = np.append(clips["start_seconds"].to_numpy(), 0.0)[chosen]  # the last, at -1: no clip
     frame = keyframe_numbers(keyframes["timestamp"].to_numpy(), start)
-    places = np.append(stored.places(clips["clip"]), -1)[chosen]
+    indices = np.append(stored.positions(clips["clip"]), -1)[chosen]
     shape = {
-        name: np.append(stored.clips[name].to_numpy(np.int64), 0)[places]
+        name: np.append(stored.clips[name].to_numpy(np.int64), 0)[indices]
         for name in ("last_frame", "width", "height")
     }
     last = shape["last_frame"]
     low, high = np.maximum(frame - window[0], 1), np.minimum(frame + window[1], last)
-    complete = (frame - last <= SLACK_FRAMES) & stored.holds(places, low, high)
+    complete = (frame - last <= SLACK_FRAMES) & stored.holds(indices, low, high)
     codes = {reason: code for code, reason in enumerate(REASONS)}
     lost = lost[lost != ""]
     of_clip = np.append(lost.map(codes).to_numpy(np.float64), np.nan)
     kind = np.append(of_clip[positions(clips["clip"], lost.index)], np.nan)[chosen]
     reason = np.select(
-        [chosen < 0, places < 0, ~complete],
+        [chosen < 0, indices < 0, ~complete],
         [
             np.full(len(chosen), codes["outside every clip"]),
             np.where(np.isnan(kind), codes["missing video"], kind),
@@ -207,26 +207,26 @@ def locate_keyframes(
     ).astype(np.int8)
     return keyframes.assign(
         clip=_taken(clips["clip"], chosen),
-        shard=_taken(stored.clips["shard"], places),
+        shard=_taken(stored.clips["shard"], indices),
         frame=frame,
         **shape,
-        place=chosen,
+        clip_index=chosen,
         reason=reason,
     )
 
 
-def _taken(texts: "pd.Series[str]", places: Integers) -> pd.api.extensions.ExtensionArray:
+def _taken(texts: "pd.Series[str]", indices: Integers) -> pd.api.extensions.ExtensionArray:
     """Return the texts at these positions, empty at -1."""
-    found = pa.array(texts, pa.string()).take(pa.array(places, mask=places < 0))
+    found = pa.array(texts, pa.string()).take(pa.array(indices, mask=indices < 0))
     return pd.Series(pc.fill_null(found, "").to_pandas(), dtype="str").array
 
 
-def _sorted_rows(ground_truth: pd.DataFrame, places: Integers, outputs: int) -> pd.DataFrame:
+def _sorted_rows(ground_truth: pd.DataFrame, indices: Integers, outputs: int) -> pd.DataFrame:
     """Return the rows in a fixed order, boxes cut at the frame's edge, with their keyframe."""
     columns = {name: ground_truth[name].to_numpy(np.float64).clip(0, 1) for name in BOX}
     action = ground_truth["action_id"].to_numpy().clip(0, outputs).astype(np.int16)
-    order = sorted_positions({"keyframe": places, **columns, "action_id": action})
-    rows = {"keyframe": places[order], "action_id": action[order]}
+    order = sorted_positions({"keyframe": indices, **columns, "action_id": action})
+    rows = {"keyframe": indices[order], "action_id": action[order]}
     return pd.DataFrame(rows | {name: column[order] for name, column in columns.items()})
 
 
@@ -295,6 +295,6 @@ def _per_clip(keyframes: pd.DataFrame, rows: pd.DataFrame, clips: pd.DataFrame) 
     people = rows["keyframe"][(rows["action_id"] != 0).to_numpy() & _new_boxes(rows)]
     boxes = np.bincount(people[people >= 0], minlength=len(keyframes))
     table = keyframes.assign(kept=keyframes["reason"] == 0, boxes=boxes, keyframes=1)
-    by_clip = table[table["place"] >= 0].groupby("place")
+    by_clip = table[table["clip_index"] >= 0].groupby("clip_index")
     counts = by_clip[["keyframes", "kept", "boxes"]].sum()
     return counts.assign(clip=clips["clip"].array[counts.index]).reset_index(drop=True)

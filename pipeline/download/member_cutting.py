@@ -71,11 +71,11 @@ class MemberCutter:
         """
         if not rows:
             return []
-        place = (folder / rows[0].path).parent
-        cuts_folder = place / "cut"
+        archive_folder = (folder / rows[0].path).parent
+        cuts_folder = archive_folder / "cut"
         cuts_folder.mkdir(exist_ok=True)
         task = [(folder / row.path, row.clip, self.intervals[row.clip]) for row in rows]
-        with disk_named(place):
+        with disk_named(archive_folder):
             cuts = guarded(_cut, (cuts_folder, task))
         return [
             self._take(folder, row, cuts_folder / cut.path, cut)

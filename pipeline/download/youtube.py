@@ -82,11 +82,11 @@ class YouTubeReader:
             require_space(target.parent, round(wanted))
             self._check_limits()
             # A folder of its own: the ffmpeg of a killed job may still write to the last one.
-            with tempfile.TemporaryDirectory(prefix="video-", dir=target.parent) as place:
+            with tempfile.TemporaryDirectory(prefix="video-", dir=target.parent) as folder:
                 try:
-                    path = self._ask(url, span, Path(place))
+                    path = self._ask(url, span, Path(folder))
                 except YoutubeDLError as error:
-                    _check_disk(Path(place), error)
+                    _check_disk(Path(folder), error)
                     raise self._refused(error) from error
                 finally:
                     self._stopped.wait(self._settings.sleep_seconds)
@@ -117,21 +117,21 @@ class YouTubeReader:
                 raise TransferError(f"try later: not asked, after {limit} videos in one job")
             self._num_asked += 1
 
-    def _ask(self, url: str, span: Span, place: Path) -> Path:
+    def _ask(self, url: str, span: Span, folder: Path) -> Path:
         # yt-dlp looks here, not in its options, when it checks whether there is an ffmpeg.
         context = contextvars.copy_context()
         context.run(FFmpegPostProcessor._ffmpeg_location.set, ffmpeg_location())
-        options = self._options(span, place)
+        options = self._options(span, folder)
         if (proxy := proxy_for(url)) is not None:
             options["proxy"] = proxy
         said: dict[str, Any] = context.run(_extract, options, url)
-        path = place / "video.mp4"
+        path = folder / "video.mp4"
         if not path.is_file() or not path.stat().st_size:
             raise YoutubeDLError("no file came, try again later")
         _check_length(path, span, said.get("duration"))
         return path
 
-    def _options(self, span: Span, place: Path) -> dict[str, Any]:
+    def _options(self, span: Span, folder: Path) -> dict[str, Any]:
         options: dict[str, Any] = {
             "cachedir": False,
             "ffmpeg_location": ffmpeg_location(),
@@ -140,7 +140,7 @@ class YouTubeReader:
             "logger": _Log(),
             "noplaylist": True,
             "noprogress": True,
-            "outtmpl": {"default": f"{_literal(place)}/video.%(ext)s"},
+            "outtmpl": {"default": f"{_literal(folder)}/video.%(ext)s"},
             "overwrites": True,
             "postprocessors": [],
             "quiet": True,
@@ -152,7 +152,7 @@ class YouTubeReader:
             options["download_ranges"] = download_range_func(None, [(span.start, span.end)])
         cookies = os.environ.get(COOKIES) or self._settings.cookies
         if cookies:
-            options["cookiefile"] = str(_own_copy(Path(cookies), place))
+            options["cookiefile"] = str(_own_copy(Path(cookies), folder))
         return options
 
     def _refused(self, error: YoutubeDLError) -> TransferError:
@@ -219,11 +219,11 @@ def _extract(options: dict[str, Any], url: str) -> dict[str, Any]:
         return dict(reader.extract_info(url) or {})
 
 
-def _check_disk(place: Path, error: YoutubeDLError) -> None:
+def _check_disk(folder: Path, error: YoutubeDLError) -> None:
     """OSError if a full disk made yt-dlp fail: its words may tell, those of ffmpeg never do."""
     said = f"{error} {_message(error)}"
-    if NO_ROOM.search(said) or shutil.disk_usage(place).free < LEAST_BYTES:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from error
+    if NO_ROOM.search(said) or shutil.disk_usage(folder).free < LEAST_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
 def _check_length(path: Path, span: Span, video_seconds: object) -> None:
@@ -242,19 +242,19 @@ def _check_length(path: Path, span: Span, video_seconds: object) -> None:
         raise YoutubeDLError(f"came as {got:.1f} of {wanted:.1f} s, try again later")
 
 
-def _own_copy(cookies: Path, place: Path) -> Path:
+def _own_copy(cookies: Path, folder: Path) -> Path:
     """yt-dlp writes to its cookies file; several jobs must not write to the user's one."""
     if not cookies.is_file():
         raise ValueError(f"cookies: {cookies}: found no such file, expected a cookies.txt")
-    copy = place / "cookies.txt"
+    copy = folder / "cookies.txt"
     shutil.copyfile(cookies, copy)
     copy.chmod(0o600)
     return copy
 
 
-def _literal(place: Path) -> str:
+def _literal(folder: Path) -> str:
     """Return a path inside a template of yt-dlp's."""
-    return str(place.absolute()).replace("%", "%%")
+    return str(folder.absolute()).replace("%", "%%")
 
 
 def _message(error: YoutubeDLError) -> str:

@@ -241,9 +241,9 @@ def _refuse_swapped_corners(people: Boxes, ground_truth: pd.DataFrame) -> None:
     x1, y1, x2, y2 = people.box().T
     swapped = (x2 < x1) | (y2 < y1)
     if swapped.any():
-        place = int(np.flatnonzero(swapped)[0])
-        found = "box " + ", ".join(f"{value:g}" for value in people.box()[place])
-        row = int(ground_truth.index[people.position[place]])
+        index = int(np.flatnonzero(swapped)[0])
+        found = "box " + ", ".join(f"{value:g}" for value in people.box()[index])
+        row = int(ground_truth.index[people.position[index]])
         raise _row_error(ground_truth, row, found, "x1 <= x2 and y1 <= y2")
 
 

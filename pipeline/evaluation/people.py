@@ -115,18 +115,18 @@ def scores_of(people: Ints, detected: Boxes, detections: pd.DataFrame, action_id
     Args:
         people: [P] a detected box for each person; two may share one.
     """
-    boxes, place = np.unique(people, return_inverse=True)
+    boxes, index = np.unique(people, return_inverse=True)
     wanted = np.full(len(detected.keyframe) + 1, -1, dtype=np.int64)  # the last answers for -1
     wanted[boxes] = np.arange(len(boxes))
     box, action, row = _known(wanted[detected.of_row], detections, action_ids)
     score = detections["score"].to_numpy(dtype=np.float64)[row]
     scores = np.full((len(boxes), len(action_ids)), -np.inf)
     np.maximum.at(scores, (box, action), np.where(np.isnan(score), np.inf, score))
-    return scores[place]
+    return scores[index]
 
 
 def _known(owner: Ints, table: pd.DataFrame, action_ids: Ints) -> tuple[Ints, Ints, Ints]:
-    """Owner, action (as its place) and number of the rows that have both."""
+    """Owner, action (as its index) and number of the rows that have both."""
     action = pd.Index(action_ids).get_indexer(pd.Index(table["action_id"])).astype(np.int64)
     row = np.flatnonzero((owner >= 0) & (action >= 0))
     return owner[row], action[row], row

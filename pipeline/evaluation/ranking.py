@@ -27,8 +27,8 @@ def within_limit(found: Boxes, limit: int) -> Bools:
     last_of_row = np.repeat(last, length)
     better, alike = found.score > last_of_row, found.score == last_of_row
     del last_of_row
-    places = limit - _count(better, starts)
-    is_contested = _count(alike, starts) > places
+    room = limit - _count(better, starts)
+    is_contested = _count(alike, starts) > room
     rivals = np.flatnonzero(alike & np.repeat(is_contested, length))
     run = np.searchsorted(starts, rivals, side="right") - 1
     rows = found.take(rivals)
@@ -36,14 +36,14 @@ def within_limit(found: Boxes, limit: int) -> Bools:
     rivals, run = rivals[order], run[order]
     first = starts_of_runs(run)
     num_rivals = np.diff(first, append=len(run))
-    place = np.arange(len(run)) - np.repeat(first, num_rivals)
+    rank = np.arange(len(run)) - np.repeat(first, num_rivals)
     kept: Bools = better | alike
-    kept[rivals] = place < places[run]
+    kept[rivals] = rank < room[run]
     return kept
 
 
 def _last_scores(score: Floats, starts: Ints, length: Ints, limit: int) -> Floats:
-    """[runs] the score in place `limit` of each run of rows, -infinity where they are fewer."""
+    """[runs] the score at rank `limit` of each run of rows, -infinity where they are fewer."""
     last = np.full(len(starts), -np.inf)
     for num_rows in np.unique(length[length > limit]):
         runs = np.flatnonzero(length == num_rows)

@@ -50,8 +50,8 @@ def plan_steps(params: Params, root: Path, means: Means) -> list[Step]:
         results / "variants/*/detections*": evaluate(params, sizes, results, means),
         results / "report": report(params, results),
     }
-    for place, step in steps.items():
-        step.there_bytes = bytes_there(root.glob(str(place.relative_to(root))))
+    for path, step in steps.items():
+        step.there_bytes = bytes_there(root.glob(str(path.relative_to(root))))
         step.seconds += step.download_bytes / means.bytes_per_second
     return list(steps.values())
 

@@ -88,12 +88,12 @@ def _rectangle(axes: Axes, box: Floats, colour: str, width: float, style: str) -
 def _label(
     axes: Axes, box: Floats, text: str, colour: str, font_size: float, taken: Sequence[Bbox]
 ) -> Bbox:
-    """Write at a place around the box that is inside the image and free; returns that place."""
+    """Write beside the box where it is inside the image and free; return that position."""
     x1, y1, _, y2 = box
-    places = [(y1, 4, "bottom"), (y2, -4, "top"), (y1, -5, "top"), (y2, 5, "bottom")]
+    corners = [(y1, 4, "bottom"), (y2, -4, "top"), (y1, -5, "top"), (y2, 5, "bottom")]
     whole = axes.get_window_extent()
     best: tuple[float, Annotation, Bbox] | None = None
-    for y, rise, side in places:
+    for y, rise, side in corners:
         label = axes.annotate(
             text,
             (max(x1, 0), y),

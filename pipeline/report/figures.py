@@ -80,15 +80,15 @@ def make_charts(study: Study) -> list[Chart]:
 def ablation_chart(study: Study) -> Chart:
     """Return mAP of every variant with its interval."""
     figure, axes = _canvas(height=0.7 + 0.3 * len(study.variants))
-    for place, variant in enumerate(study.variants):
+    for row, variant in enumerate(study.variants):
         measured = variant.measured(study.split)
         value = np.nan if measured["mAP"] is None else 100 * measured["mAP"]
         hue = ACCENT if variant is study.best else HUES[-1]
-        axes.barh(place, value, height=0.6, color=hue, alpha=0.85)
+        axes.barh(row, value, height=0.6, color=hue, alpha=0.85)
         if measured["interval"]:
             low, high = (100 * end for end in measured["interval"])
-            axes.plot([low, high], [place, place], color=INK, linewidth=1.4)
-            axes.plot([low, high], [place, place], "|", color=INK, markersize=7)
+            axes.plot([low, high], [row, row], color=INK, linewidth=1.4)
+            axes.plot([low, high], [row, row], "|", color=INK, markersize=7)
     axes.set_yticks(range(len(study.variants)), [variant.name for variant in study.variants])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
@@ -105,14 +105,14 @@ def steps_chart(study: Study) -> Chart | None:
         return None
     figure, axes = _canvas(height=0.7 + 0.3 * len(steps))
     axes.axvline(0, color=INK, linewidth=1)
-    for place, (_, step) in enumerate(steps):
+    for row, (_, step) in enumerate(steps):
         # A step whose interval holds zero may be luck: it stays grey.
         sure = step.interval is not None and step.interval.low * step.interval.high > 0
         hue = ACCENT if sure else HUES[-1]
         if step.interval is not None:
             ends = [100 * step.interval.low, 100 * step.interval.high]
-            axes.plot(ends, [place, place], color=hue, linewidth=2)
-        axes.plot(100 * step.difference, place, "o", color=hue, markersize=6)
+            axes.plot(ends, [row, row], color=hue, linewidth=2)
+        axes.plot(100 * step.difference, row, "o", color=hue, markersize=6)
     axes.set_yticks(range(len(steps)), [name for name, _ in steps])
     axes.invert_yaxis()
     axes.set_xlabel("points of mAP (line: 95 % interval)")
@@ -134,15 +134,15 @@ def errors_chart(study: Study) -> Chart | None:
         return None
     names, measured, perfect = (np.array(column) for column in zip(*parts, strict=True))
     figure, axes = _canvas(height=1.0 + 0.3 * len(parts))
-    places = np.arange(len(parts))
+    rows = np.arange(len(parts))
     best = np.maximum(measured, perfect)
     for left, width, hue, label in (
         (0, measured, ACCENT, "mAP"),
         (measured, best - measured, HUES[1], "lost to boxes"),
         (best, 100 - best, HUES[-1], "lost to classification"),
     ):
-        axes.barh(places, width, left=left, height=0.6, color=hue, alpha=0.85, label=label)
-    axes.set_yticks(places, names)
+        axes.barh(rows, width, left=left, height=0.6, color=hue, alpha=0.85, label=label)
+    axes.set_yticks(rows, names)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"mAP on {split_name(study.split)}, %, without the limit of rows")
@@ -159,10 +159,10 @@ def curves_chart(study: Study, quantity: str, split: str = TRAIN) -> Chart | Non
     if rows.empty:
         return None
     figure, axes = _canvas(height=3.6)
-    for place, variant in enumerate(study.variants):
+    for number, variant in enumerate(study.variants):
         line = rows[rows["variant"] == variant.name]
         values = line[quantity] * (100 if quantity == "mAP" else 1)
-        hue, style = HUES[place % len(HUES)], "-" if place < len(HUES) else "--"
+        hue, style = HUES[number % len(HUES)], "-" if number < len(HUES) else "--"
         axes.plot(
             line["epoch"], values, style, color=hue, marker="o", markersize=3, label=variant.name
         )
@@ -183,14 +183,14 @@ def precision_recall_chart(study: Study) -> Chart | None:
     """Precision and recall of the best variant's most frequent actions."""
     found = study.best_matches
     totals = found.num_ground_truth.sum(axis=1)
-    frequent = [place for place in np.argsort(-totals, kind="stable") if totals[place] > 0]
+    frequent = [index for index in np.argsort(-totals, kind="stable") if totals[index] > 0]
     if not frequent:
         return None
     figure, axes = _canvas(height=3.6)
     ranges, names = found.ranges(), []
-    for hue, place in zip(HUES, frequent[:NUM_CURVES], strict=False):
-        recall, precision = precision_recall(found.hit[ranges[place]], int(totals[place]))
-        names.append(short_name(study.classes[int(found.action_ids[place])]))
+    for hue, index in zip(HUES, frequent[:NUM_CURVES], strict=False):
+        recall, precision = precision_recall(found.hit[ranges[index]], int(totals[index]))
+        names.append(short_name(study.classes[int(found.action_ids[index])]))
         axes.step(
             100 * np.insert(recall, 0, 0.0),
             100 * np.insert(precision, 0, precision[:1] if len(precision) else 0.0),

@@ -30,7 +30,7 @@ class WantedClip:
     """A clip as the clip table has it.
 
     Attributes:
-        start_seconds, end_seconds: its place in the video; the end may be infinite.
+        start_seconds, end_seconds: the part of the video; the end may be infinite.
         offset_seconds: where it starts inside a file of its own name.
     """
 
@@ -152,8 +152,8 @@ def _is_same_file(one: str, other: str) -> bool:
 def _walk(folder: Path) -> Iterator[Path]:
     """Every video below a folder in a fixed order; links are followed, each folder entered once."""
     entered: set[Path] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = Path(place).resolve()
+    for inside, folders, names in os.walk(folder, followlinks=True):
+        real = Path(inside).resolve()
         if real in entered:
             folders.clear()
             continue
@@ -161,7 +161,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             if is_video(name):
-                yield Path(place, name)
+                yield Path(inside, name)
 
 
 def read_lines(path: Path) -> list[str]:

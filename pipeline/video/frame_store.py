@@ -99,8 +99,8 @@ class FrameStore:
         """Yield the encoded bytes of frames of a clip; ValueError names one that is not stored."""
         tables, (first, stop) = self._open(), self._span(clip)
         stored = tables.frames[first:stop]
-        places = np.searchsorted(stored, numbers)
-        found = stored[np.minimum(places, len(stored) - 1)] == numbers
+        positions = np.searchsorted(stored, numbers)
+        found = stored[np.minimum(positions, len(stored) - 1)] == numbers
         if not found.all():
             number = np.asarray(numbers)[~found][0]
             raise ValueError(
@@ -109,7 +109,7 @@ class FrameStore:
             )
         columns = tables.shards, tables.lengths, tables.offsets
         for number, shard, length, offset in zip(
-            numbers, *(column[first + places].tolist() for column in columns), strict=True
+            numbers, *(column[first + positions].tolist() for column in columns), strict=True
         ):
             encoded = os.pread(self._descriptor(shard), length, offset)
             if len(encoded) != length:

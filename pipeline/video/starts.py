@@ -32,9 +32,9 @@ class StartReader:
         self._header = bytes(context.extradata or b"")
         # ISO 14496-15: the header of a stream whose NAL units come with their lengths begins with
         # 1, and tells how many bytes a length has. Others come with start codes.
-        place = {"h264": 4, "hevc": 21}.get(self._codec, 0)
-        has_lengths = 0 < place < len(self._header) and self._header[0] == 1
-        self._length_size = (self._header[place] & 3) + 1 if has_lengths else 0
+        offset = {"h264": 4, "hevc": 21}.get(self._codec, 0)
+        has_lengths = 0 < offset < len(self._header) and self._header[0] == 1
+        self._length_size = (self._header[offset] & 3) + 1 if has_lengths else 0
         self._has_other_headers = False
 
     def read(self, packet: "Packet[VideoStream]") -> Start:
@@ -75,33 +75,33 @@ def _hevc_start(lead: list[tuple[int, memoryview]]) -> Start:
 
 def _recovers_at_once(messages: bytes) -> bool:
     """Return whether SEI messages name a recovery point from which no frame has to pass."""
-    place = 0
-    while place < len(messages):
-        kind, place = _number(messages, place)
-        size, place = _number(messages, place)
-        if kind == _RECOVERY_POINT and place < len(messages):
-            return messages[place] >= 128  # Exp-Golomb: 0 is a single 1 bit
-        place += size
+    offset = 0
+    while offset < len(messages):
+        kind, offset = _number(messages, offset)
+        size, offset = _number(messages, offset)
+        if kind == _RECOVERY_POINT and offset < len(messages):
+            return messages[offset] >= 128  # Exp-Golomb: 0 is a single 1 bit
+        offset += size
     return False
 
 
-def _number(messages: bytes, place: int) -> tuple[int, int]:
-    """Return a number of an SEI message, and the place behind it: bytes of 255 are continued."""
+def _number(messages: bytes, offset: int) -> tuple[int, int]:
+    """Return a number of an SEI message, and the offset behind it: bytes of 255 are continued."""
     number = 0
-    while messages[place : place + 1] == b"\xff":
-        number, place = number + 255, place + 1
-    return number + int.from_bytes(messages[place : place + 1]), place + 1
+    while messages[offset : offset + 1] == b"\xff":
+        number, offset = number + 255, offset + 1
+    return number + int.from_bytes(messages[offset : offset + 1]), offset + 1
 
 
 def _units(data: memoryview, length_size: int) -> Iterator[memoryview]:
     """Yield the NAL units of a packet that are not empty."""
     if length_size:
-        place = 0
-        while place + length_size < len(data):
-            begin = place + length_size
-            place = begin + int.from_bytes(data[place:begin], "big")
-            if place > begin:
-                yield data[begin:place]
+        offset = 0
+        while offset + length_size < len(data):
+            begin = offset + length_size
+            offset = begin + int.from_bytes(data[offset:begin], "big")
+            if offset > begin:
+                yield data[begin:offset]
         return
     encoded = bytes(data)
     begin = encoded.find(b"\0\0\1")

@@ -21,25 +21,25 @@ class StoredFrames:
 
     Attributes:
         clips: index clip; shard, last_frame, num_frames, width, height (of the first frame).
-        runs: place (row of `clips`), first, last: unbroken intervals of stored frames, apart from
-            each other, sorted by place and first.
+        runs: position (row of `clips`), first, last: unbroken intervals of stored frames, apart
+            from each other, sorted by position and first.
     """
 
     clips: pd.DataFrame
     runs: pd.DataFrame
 
-    def places(self, clip: "pd.Series[str]") -> Integers:
+    def positions(self, clip: "pd.Series[str]") -> Integers:
         """Return [N] row of each clip in `clips`, -1 for one without frames."""
         return positions(clip, self.clips.index)
 
-    def holds(self, places: Integers, low: Integers, high: Integers) -> npt.NDArray[np.bool_]:
+    def holds(self, positions: Integers, low: Integers, high: Integers) -> npt.NDArray[np.bool_]:
         """[N] whether frames low..high of each clip are stored, without a gap; no frame is not."""
         if not len(self.runs):
-            return np.zeros(len(places), bool)
-        theirs, first, ends = (self.runs[name].to_numpy() for name in ("place", "first", "last"))
+            return np.zeros(len(positions), bool)
+        theirs, first, ends = (self.runs[name].to_numpy() for name in ("position", "first", "last"))
         begins = (theirs << 32) + first
-        run = np.searchsorted(begins, (places << 32) + low, side="right") - 1
-        stored: npt.NDArray[np.bool_] = (run >= 0) & (theirs[run] == places)
+        run = np.searchsorted(begins, (positions << 32) + low, side="right") - 1
+        stored: npt.NDArray[np.bool_] = (run >= 0) & (theirs[run] == positions)
         return stored & (low <= high) & (high <= ends[run])
 
 
@@ -53,15 +53,15 @@ def read_stored_frames(folder: Path) -> StoredFrames:
     if not shards:
         raise ValueError(f"{folder}: found no index of stored frames, expected <shard>.parquet")
     clips: pd.DataFrame = pa.concat_tables([clips for clips, _ in shards]).to_pandas()
-    names = ("place", "first", "last")
+    names = ("position", "first", "last")
     runs = pd.DataFrame(
         {name: np.concatenate([runs[name] for _, runs in shards]) for name in names}
     )
     before = np.cumsum([0, *(len(clips) for clips, _ in shards)])[:-1]  # clips of earlier shards
-    runs["place"] += np.repeat(before, [len(runs["first"]) for _, runs in shards])
+    runs["position"] += np.repeat(before, [len(runs["first"]) for _, runs in shards])
     again = clips["clip"].duplicated().to_numpy()
-    runs = runs[~again[runs["place"]]].reset_index(drop=True)
-    runs["place"] = (np.cumsum(~again) - 1)[runs["place"]]
+    runs = runs[~again[runs["position"]]].reset_index(drop=True)
+    runs["position"] = (np.cumsum(~again) - 1)[runs["position"]]
     return StoredFrames(clips[~again].set_index("clip"), runs)
 
 
@@ -93,7 +93,7 @@ def _read_shard(path: Path) -> tuple[pa.Table, dict[str, Integers]]:
     heads, tails = _intervals(other | (step != 1), len(frames))
     starts, ends = _intervals(other, len(frames))
     runs = {"first": frames[heads].astype(np.int64), "last": frames[tails].astype(np.int64)}
-    runs["place"] = np.searchsorted(starts, heads, side="right") - 1
+    runs["position"] = np.searchsorted(starts, heads, side="right") - 1
     clips = {
         "clip": names.take(codes[starts]),
         "shard": pa.repeat(pa.scalar(path.stem), len(starts)),

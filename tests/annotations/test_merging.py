@@ -38,7 +38,7 @@ def stored(**last_frames):
     names = pd.Index(list(last_frames), dtype="str", name="clip")
     lasts = list(last_frames.values())
     clips = pd.DataFrame({"shard": "00", "last_frame": lasts, "width": 8, "height": 6}, names)
-    runs = pd.DataFrame({"place": range(len(lasts)), "first": 1, "last": lasts}, dtype="int64")
+    runs = pd.DataFrame({"position": range(len(lasts)), "first": 1, "last": lasts}, dtype="int64")
     return StoredFrames(clips, runs)
 
 
@@ -205,7 +205,7 @@ def test_a_keyframe_half_a_second_behind_the_last_frame_is_usable(last_frame, us
 
 def test_a_gap_within_the_window_makes_a_keyframe_unusable():
     keyframes, _ = annotated_keyframes(one_clip([(2.0, *BOX, 12), (7.0, *BOX, 12)]), EXCLUDED)
-    runs = pd.DataFrame({"place": [0, 0], "first": [1, 101], "last": [99, 300]})
+    runs = pd.DataFrame({"position": [0, 0], "first": [1, 101], "last": [99, 300]})
     store = StoredFrames(stored(v=300).clips, runs)
 
     # Frames 20..89 are there; 170..239 too.
@@ -230,7 +230,7 @@ def test_a_gap_within_the_window_makes_a_keyframe_unusable():
 def test_the_window_reaches_as_far_as_it_says_on_either_side(seconds, missing, usable):
     keyframes, _ = annotated_keyframes(one_clip([(seconds, *BOX, 12)]), NOTHING_EXCLUDED)
     runs = pd.DataFrame(
-        {"place": [0, 0], "first": [1, missing + 1], "last": [missing - 1, 300]}
+        {"position": [0, 0], "first": [1, missing + 1], "last": [missing - 1, 300]}
     ).query("first <= last")
 
     found = locate_keyframes(

@@ -52,7 +52,7 @@ def whole_store(clips):
     last = ((clips["end_seconds"] - clips["start_seconds"]) * 30).round().astype(int)
     names = pd.Index(clips["clip"], dtype="str", name="clip")
     shape = {"shard": "00", "last_frame": last.to_numpy(), "width": 8, "height": 6}
-    runs = {"place": np.arange(len(clips)), "first": 1, "last": last.to_numpy()}
+    runs = {"position": np.arange(len(clips)), "first": 1, "last": last.to_numpy()}
     return StoredFrames(pd.DataFrame(shape, names), pd.DataFrame(runs, dtype="int64"))
 
 

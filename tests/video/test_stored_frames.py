@@ -23,7 +23,7 @@ def store(folder, shard, *rows):
 
 def holds(stored, *questions):
     clips, low, high = zip(*questions, strict=True)
-    places = stored.places(pd.Series(clips))
+    places = stored.positions(pd.Series(clips))
     return stored.holds(places, np.array(low), np.array(high)).tolist()
 
 
@@ -40,7 +40,7 @@ def test_frames_are_told_as_clips_and_unbroken_runs(tmp_path):
         "height": 6,
     }
     assert stored.clips["num_frames"].to_dict() == {"b": 4, "a": 1}
-    runs = stored.runs.assign(clip=stored.clips.index[stored.runs["place"]])
+    runs = stored.runs.assign(clip=stored.clips.index[stored.runs["position"]])
     runs = runs[["clip", "first", "last"]].to_numpy().tolist()
     assert sorted(runs) == [["a", 1, 1], ["b", 5, 7], ["b", 9, 9]]
 
