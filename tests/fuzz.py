@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipeline.core.command import MistakesError
+
 NUM_FILES = int(os.environ.get("AVA_FUZZ", "60"))
 MOST_SECONDS = 2.0
 MOST_BYTES = 1 << 30
@@ -91,11 +93,11 @@ def complaints(
         try:
             read(path)
         except EXPECTED as error:
-            said = str(error)
-            if len(said.splitlines()) != 1 or len(said) > 2000:
-                found.append(f"{number}: {len(said)} characters, lines: {said[:200]!r}")
-            elif (names or path.name) not in said:
-                found.append(f"{number}: names no file: {said[:200]}")
+            for said in error.lines if isinstance(error, MistakesError) else [str(error)]:
+                if len(said.splitlines()) != 1 or len(said) > 2000:
+                    found.append(f"{number}: {len(said)} characters, lines: {said[:200]!r}")
+                elif (names or path.name) not in said:
+                    found.append(f"{number}: names no file: {said[:200]}")
         except Exception as error:  # what the test looks for
             found.append(f"{number}: {type(error).__name__}: {str(error)[:200]}")
         if (took := time.process_time() - started) > MOST_SECONDS:

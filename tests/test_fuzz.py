@@ -11,12 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from pipeline.annotations.ava_csv import read_detections, read_exclusions, read_ground_truth
 from pipeline.annotations.class_list import read_class_list
 from pipeline.annotations.coverage import read_reports
+from pipeline.annotations.detections_parquet import read_detections_parquet
 from pipeline.annotations.kinetics_lists import read_clip_list
 from pipeline.clips import read_clips, read_windows
 from pipeline.core.summaries import read_summary
@@ -26,12 +29,14 @@ from pipeline.download.journal import Fetched, Journal
 from pipeline.models.checkpoints import read_meta, read_weights, write_weights
 from pipeline.people.finished_batches import FinishedBatches
 from pipeline.people.proposals import read_proposals
+from pipeline.settings.params import load_params
 from pipeline.training.keyframe_index import read_index
 from pipeline.training.state import SavedState
 from pipeline.video.cut_table import Cut, read_cuts, write_cuts
 from pipeline.video.downloaded_table import read_videos
 from pipeline.video.frame_store import FrameStore
 from pipeline.video.stored_frames import read_stored_frames
+from tests.conftest import ROOT
 from tests.fuzz import complaints
 from tests.toy_dataset import write_toy_dataset
 
@@ -225,3 +230,18 @@ def test_states_of_trainings(tmp_path: Path) -> None:
         SavedState(path, "this", 0.0).resume(model, optimizer)
 
     check(read, (tmp_path / "good").read_bytes(), tmp_path / "state.pt")
+
+
+def test_the_settings_of_the_project(tmp_path: Path) -> None:
+    check(load_params, (ROOT / "params.yaml").read_bytes(), tmp_path / "params.yaml")
+
+
+def test_detections_as_parquet(tmp_path: Path) -> None:
+    rows = {"video_id": ["a", "b"], "timestamp": [902.0, 903.0]}
+    rows |= {name: [0.1, 0.5] for name in ("x1", "y1", "x2", "y2", "score")}
+    rows |= {"action_id": [12, 14], "split": ["val_ava", "val_ava"]}
+    pq.write_table(pa.table(rows), tmp_path / "good")
+
+    good = (tmp_path / "good").read_bytes()
+
+    check(read_detections_parquet, good, tmp_path / "detections.parquet")
