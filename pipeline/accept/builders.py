@@ -12,7 +12,7 @@ from pipeline.core.source_code import ROOT, recorded_versions
 CAUSED = "Input files updated by another job"
 _JOB = re.compile(r"^Job \d+: (.*)\nReason: (.*)\n(?s:(.*?))(?=^\[|\Z)", re.M)
 _STAGE = re.compile(r"-m pipeline\.stages\.(\w+)")
-_LISTS = re.compile(r"before: (\[.*\]) now: (\[.*\])")
+_EXCLUSIVE = re.compile(r"before: (.*) now: (.*?) *(?:; [A-Z]|$)")  # what only one of both has
 
 
 class Pending(NamedTuple):
@@ -43,9 +43,14 @@ class Pending(NamedTuple):
         """Return what changed, in short: source files, settings, or Snakemake's reason."""
         if self.lacks_output:
             return "results are not there"
-        if (lists := _LISTS.search(self.reason)) is None:
+        exclusive = _EXCLUSIVE.search(self.reason)
+        try:
+            before, now = (
+                _flat(ast.literal_eval(f"[{each.replace('<nothing exclusive>', '')}]"))
+                for each in (exclusive.groups() if exclusive else ())
+            )
+        except (SyntaxError, ValueError):  # another reason, or no plain values
             return self.reason
-        before, now = (_flat(ast.literal_eval(each)) for each in lists.groups())
         changes = []
         for old, new in zip(_codes(before), _codes(now), strict=False):
             changes += _changed_files(old, new)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # settings are read without torch and NumPy
     from numpy.random import Generator
     from torch import Tensor
 
-Pixels = Annotated[int, Field(gt=0)]
+Pixels = Annotated[int, Field(gt=0, le=100_000)]
 Strength = Annotated[float, Field(ge=0, lt=1)]
 COLOURS = 2  # purpose of a random generator
 GREY = (0.299, 0.587, 0.114)  # luma of R, G, B (ITU-R BT.601), as torchvision's jitter weighs them

@@ -81,7 +81,9 @@ class FocalLoss(BinaryCrossEntropy):
     """
 
     label: ClassVar[str] = "focal"
-    gamma: Annotated[float, Field(ge=0, description="Exponent; 0 is plain cross-entropy")] = 1.0
+    gamma: Annotated[
+        float, Field(ge=0, le=1000, description="Exponent; 0 is plain cross-entropy")
+    ] = 1.0
 
     def terms(self, logits_MK: "Tensor", labels_MK: "Tensor") -> "Tensor":
         terms = super().terms(logits_MK, labels_MK)

@@ -11,10 +11,11 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 
+from pipeline.core.command import one_line
 from pipeline.core.section import OneOf, Section
 from pipeline.settings.sections import STAGES, Dataset
 
-NAME = re.compile("[A-Za-z][A-Za-z0-9_-]*")  # part of paths, commands and addresses in DVC
+NAME = re.compile("[A-Za-z][A-Za-z0-9_-]{0,99}")  # part of paths, commands and addresses in DVC
 # Stages whose values a dataset may change: those that depend on the size of its frames or models.
 PER_DATASET = ("list_clips", "extract_frames", "pretrain", "train", "evaluate")
 TOP = ("dataset", *STAGES, "variants", "datasets")
@@ -34,7 +35,7 @@ class Mistake(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        where = ".".join(map(str, self.keys))
+        where = one_line(".".join(map(str, self.keys)))
         return f"{where}: {self.text}" if where else self.text
 
 
@@ -57,6 +58,11 @@ def mistakes_in(raw: Mapping[str, Any], dataset: object) -> Iterator[Mistake]:
             yield from _in_changes(("datasets", name, "settings", stage), stage, together, own)
     base = {**raw["train"], **raw["datasets"][dataset].get("settings", {}).get("train", {})}
     of_base = {mistake.text for mistake in _in_section(("train",), STAGES["train"], base)}
+    published = raw["report"].get("published")
+    for name in published if isinstance(published, dict) else ():
+        if name not in raw["variants"]:
+            text = f"found no such variant{_nearest(name, raw['variants'])}"
+            yield Mistake(("report", "published", name), text)
     for name, values in raw["variants"].items():
         own = values or {}
         for mistake in _in_changes(("variants", name), "train", {**base, **own}, own):
@@ -117,7 +123,7 @@ def _in_names(keys: Keys, names: Collection[object]) -> Iterator[Mistake]:
     folders: dict[str, object] = {}
     for name in names:
         if not isinstance(name, str) or NAME.fullmatch(name) is None:
-            expected = "expected a letter, then letters, digits, _ or -"
+            expected = "expected a letter, then at most 99 letters, digits, _ or -"
             yield Mistake(keys, f"found the name {_shown(name)}, {expected}")
         elif (other := folders.setdefault(name.lower(), name)) != name:
             yield Mistake(
@@ -140,7 +146,7 @@ def _in_changes(
     """
     for mistake in _in_section(keys, STAGES[stage], together):
         below = mistake.keys[len(keys) :]
-        if not below or below[0] in own or below[0] not in together:
+        if not below or below[0] in own:
             yield mistake
 
 

@@ -3,11 +3,13 @@
 from itertools import groupby
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from pipeline.clips import is_safe_name
 from pipeline.core.section import OneOf, Section
 from pipeline.models.network import Network
 from pipeline.models.zoo import BACKBONES
+from pipeline.sampling import Sampling
 from pipeline.sources.source import Source
 from pipeline.sources.zoo import SOURCES
 
@@ -17,9 +19,18 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 JOINT_SPLIT = "val_all"  # all validation splits of a dataset that has several, scored as one
 
 
+def _in_folder(name: str) -> str:
+    if not is_safe_name(name):
+        raise ValueError(f"found {name!r}, expected the name of a file among the raw annotations")
+    return name
+
+
+RawName = Annotated[str, AfterValidator(_in_folder)]
+
+
 class AnnotationFile(Section):
-    url: str = Field(description="Address or local path; archives are unpacked")
-    name: str | None = Field(None, description="File name to keep, if not the address's own")
+    url: str = Field(min_length=1, description="Address or local path; archives are unpacked")
+    name: RawName | None = Field(None, description="File name to keep, if not the address's own")
     sha256: Sha256 | None = Field(None, description="Hash that the file must have")
 
 
@@ -30,13 +41,17 @@ class Subset(Section):
     split: str = Field(
         pattern=r"^(train|val[a-z0-9_]*)$", description="Split that it belongs to: train or val..."
     )
-    ground_truth: str = Field(description="File of boxes and actions among the raw annotations")
-    excluded: str | None = Field(None, description="File of keyframes that evaluation leaves out")
-    proposals: str = Field(description="File of person boxes among the raw annotations, or detect")
+    ground_truth: RawName = Field(description="File of boxes and actions among the raw annotations")
+    excluded: RawName | None = Field(
+        None, description="File of keyframes that evaluation leaves out"
+    )
+    proposals: RawName = Field(
+        description="File of person boxes among the raw annotations, or detect"
+    )
     span_seconds: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
         None, description="First and last annotated second, where all videos share them"
     )
-    clip_list: str | None = Field(None, description="csv of labelled clips, as of Kinetics")
+    clip_list: RawName | None = Field(None, description="csv of labelled clips, as of Kinetics")
     sources: list[Annotated[Source, OneOf(SOURCES, key="kind")]] = Field(
         min_length=1, description="Sources in order; later ones only for clips still missing"
     )
@@ -46,7 +61,7 @@ class Subset(Section):
         if self.span_seconds is not None:
             if self.clip_list is not None:
                 raise ValueError("found both span_seconds and clip_list, expected one or neither")
-            if not 0 <= self.span_seconds[0] < self.span_seconds[1]:
+            if not 0 <= self.span_seconds[0] < self.span_seconds[1] <= MOST:
                 raise ValueError(f"span_seconds {self.span_seconds}, expected [start, later end]")
         return self
 
@@ -70,10 +85,19 @@ class Pretrained(Section):
     sampling: str | None = Field(
         None, description="Frames x interval, if trained with another than the pretrain section's"
     )
-    checkpoint: str | None = Field(None, description="Path or address of a published checkpoint")
+    checkpoint: str | None = Field(
+        None, min_length=1, description="Path or address of a published checkpoint"
+    )
     sha256: Sha256 | None = Field(None, description="Hash that the checkpoint must have")
     labels: list[str] | None = Field(None, description="Kinetics classes to train on; []: all")
     clips_per_label: Positive | None = Field(None, description="Clips of each of these classes")
+
+    @field_validator("sampling")
+    @classmethod
+    def _is_a_sampling(cls, value: str | None) -> str | None:
+        if value is not None:
+            Sampling.parse(value)
+        return value
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -81,6 +105,12 @@ class Pretrained(Section):
             raise ValueError("expected either checkpoint or labels (with clips_per_label)")
         if self.labels is not None and self.clips_per_label is None:
             raise ValueError("labels given, expected clips_per_label beside it")
+        if self.labels is None and self.clips_per_label is not None:
+            raise ValueError("checkpoint given, expected no clips_per_label beside it")
+        if self.labels is not None and self.sha256 is not None:
+            raise ValueError("labels given, expected no sha256 beside them")
+        if self.labels is not None and len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels {self.labels}, expected each once")
         return self
 
 
@@ -93,7 +123,7 @@ class Dataset(Section):
     num_shards: int = Field(
         gt=0, le=10_000, description="Shards that its clips are divided into, one job each"
     )
-    class_list: str = Field(description="File of the action classes among the raw annotations")
+    class_list: RawName = Field(description="File of the action classes among the raw annotations")
     annotation_files: list[AnnotationFile] = Field(description="Published files to download")
     subsets: list[Subset] = Field(min_length=1, description="Its subsets, at least train and val")
     pretrained: dict[str, Pretrained] = Field(

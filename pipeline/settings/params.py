@@ -113,7 +113,8 @@ class Params(StageSections):
     def reach(self) -> tuple[int, int]:
         """Return how many stored frames before and after a keyframe some variant may use."""
         reaches = [Sampling.parse(train.sampling).reach for train in self.trainings.values()]
-        return max(before for before, _ in reaches), max(after for _, after in reaches)
+        before, after = zip(*reaches, (0, 0), strict=True)
+        return max(before), max(after)
 
 
 def load_params(path: Path, dataset: str | None = None) -> Params:
@@ -134,6 +135,9 @@ def refuse(mistakes: Iterable[Mistake], file: str) -> None:
     found = list(dict.fromkeys(mistakes))
     if not found:
         return
+    # A value that is merged into another section is wrong there, too: once is enough.
+    once = {(_line(file, each), each.keys[-1:], each.text): each for each in reversed(found)}
+    found = list(reversed(once.values()))
     lines = [f"{file}: {_line(file, mistake)}{mistake}" for mistake in found[:MOST_LINES]]
     if len(found) > MOST_LINES:
         lines.append(f"{file}: and {len(found) - MOST_LINES} more mistakes")

@@ -23,6 +23,7 @@ from pipeline.settings.datasets import Pretrained as Pretrained
 from pipeline.settings.datasets import Subset as Subset
 
 Count = Annotated[int, Field(ge=0, le=MOST)]
+Few = Annotated[int, Field(gt=0, le=10_000)]  # things that are there at once
 PositiveFloat = Annotated[float, Field(gt=0, le=MOST)]
 NonNegativeFloat = Annotated[float, Field(ge=0, le=MOST)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -31,19 +32,23 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 class DrawWorld(Section):
     seed: Count = Field(description="Seed of the synthetic dataset: equal seeds, equal bytes")
-    ava_train_videos: Positive = Field(description="AVA-like videos for training")
-    ava_val_videos: Positive = Field(description="AVA-like videos for validation")
-    ava_seconds: int = Field(ge=4, description="Length of their annotated span in seconds")
-    kinetics_train_clips: Positive = Field(description="Kinetics-like clips for training")
-    kinetics_val_clips: Positive = Field(description="Kinetics-like clips for validation")
-    kinetics_seconds: int = Field(ge=3, description="Length of each of these clips in seconds")
+    ava_train_videos: Few = Field(description="AVA-like videos for training")
+    ava_val_videos: Few = Field(description="AVA-like videos for validation")
+    ava_seconds: int = Field(
+        ge=4, le=10_000, description="Length of their annotated span in seconds"
+    )
+    kinetics_train_clips: Few = Field(description="Kinetics-like clips for training")
+    kinetics_val_clips: Few = Field(description="Kinetics-like clips for validation")
+    kinetics_seconds: int = Field(
+        ge=3, le=10_000, description="Length of each of these clips in seconds"
+    )
 
 
 class DownloadAnnotations(Section):
     timeout_seconds: PositiveFloat = Field(
         description="Seconds without a byte until a transfer is stalled"
     )
-    attempts: Positive = Field(description="How often a file is tried before it is given up")
+    attempts: Few = Field(description="How often a file is tried before it is given up")
 
 
 class ListClips(Section):
@@ -57,8 +62,10 @@ class ListClips(Section):
 class YouTube(Section):
     """How to ask YouTube; decides no byte of what comes."""
 
-    cookies: str | None = Field(description="A cookies.txt; the variable AVA_YOUTUBE_COOKIES wins")
-    at_once: Positive = Field(description="Videos downloaded at once by one job")
+    cookies: str | None = Field(
+        min_length=1, description="A cookies.txt; the variable AVA_YOUTUBE_COOKIES wins"
+    )
+    at_once: Few = Field(description="Videos downloaded at once by one job")
     sleep_seconds: NonNegativeFloat = Field(description="Seconds to wait after each video")
     sleep_requests_seconds: NonNegativeFloat = Field(
         description="Seconds to wait before each request"
@@ -72,8 +79,8 @@ class Download(Section):
     timeout_seconds: PositiveFloat = Field(
         description="Seconds without a byte until a transfer is stalled"
     )
-    attempts: Positive = Field(description="How often a file is tried before it is given up")
-    connections: Positive = Field(description="Files downloaded at once by one job")
+    attempts: Few = Field(description="How often a file is tried before it is given up")
+    connections: Few = Field(description="Files downloaded at once by one job")
     youtube: YouTube = Field(description="For subsets with a source of the kind `youtube`")
 
 
@@ -89,7 +96,9 @@ class ExtractFrames(Section):
 
 
 class DetectPeople(Section):
-    weights: str = Field(description="Path or address of a torchvision Faster R-CNN checkpoint")
+    weights: str = Field(
+        min_length=1, description="Path or address of a torchvision Faster R-CNN checkpoint"
+    )
     sha256: Sha256 | None = Field(
         description="Hash of the file; null: the digits in its name must match"
     )
@@ -128,8 +137,10 @@ class Optimisation(Section):
     )
     test_short_side_px: Positive = Field(description="Shorter side in pixels in evaluation")
     seed: Count = Field(description="Seed of initial weights, order, crops and dropout")
-    threads: Positive = Field(description="CPU threads; sums of floats, so results, depend on them")
-    workers: Count = Field(description="Processes that prepare batches; no result depends on them")
+    threads: Few = Field(description="CPU threads; sums of floats, so results, depend on them")
+    workers: int = Field(
+        ge=0, le=10_000, description="Processes that prepare batches; no result depends on them"
+    )
     save_every_minutes: PositiveFloat = Field(description="Minutes between two saves of the state")
     precision: Precision = Field(description="auto: bfloat16 where it is faster")
     deterministic: bool = Field(description="Whether a GPU must repeat its bits; a CPU always does")
@@ -183,7 +194,9 @@ class Train(Optimisation):
 class Evaluate(Section):
     batch_size: Positive = Field(description="Keyframes of one batch")
     min_score: Fraction = Field(description="Detections at or below this score are dropped")
-    bootstrap_resamples: Count = Field(description="Resamples of videos for the intervals of mAP")
+    bootstrap_resamples: int = Field(
+        ge=0, le=1_000_000, description="Resamples of videos for the intervals of mAP"
+    )
     precision: Precision = Field(description="auto: bfloat16 where it is faster")
     checkpoint: Literal["last", "best"] = Field(
         description="Weights of the last epoch or of the one with the best mAP"
@@ -191,8 +204,10 @@ class Evaluate(Section):
 
 
 class Report(Section):
-    gallery_keyframes: Count = Field(description="Keyframes in the gallery of the report")
-    published: dict[str, float] = Field(
+    gallery_keyframes: int = Field(
+        ge=0, le=10_000, description="Keyframes in the gallery of the report"
+    )
+    published: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
         description="Variant to its published mAP in percent (AVA 2.2)"
     )
 

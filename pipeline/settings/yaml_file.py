@@ -1,6 +1,7 @@
 """params.yaml as plain values, and the line of each key for messages."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if size > MOST_BYTES:
         raise ValueError(f"{path}: found {size:,} bytes, expected at most {MOST_BYTES:,}")
     try:
-        raw = _parser().load(path.read_text(encoding="utf-8"))
-        num_values = _count(raw)
+        node = _composed(path.read_text(encoding="utf-8"))
+        num_values = 1 if node is None else _count(node, {})
+        # Counted before they are made: merges repeat, too.
+        small = node is not None and num_values <= MOST_VALUES
+        raw = _parser().constructor.construct_document(node) if small else None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: found bytes that are not UTF-8 at {error.start}") from None
     except MarkedYAMLError as error:
@@ -47,7 +51,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def line_of(path: Path, keys: Sequence[str | int]) -> int:
     """Return the line, from 1, of a key; of its nearest owner where the file does not have it."""
-    node: Node | None = _parser().compose(path.read_text(encoding="utf-8"))
+    node = _composed(path.read_text(encoding="utf-8"))
     line = 1
     for key in keys:
         child = _child(node, key)
@@ -60,12 +64,9 @@ def line_of(path: Path, keys: Sequence[str | int]) -> int:
 def _child(node: Node | None, key: str | int) -> tuple[int, Node] | None:
     """Return line and value of a key or an item."""
     if isinstance(node, MappingNode):
-        for name, value in node.value:
+        for name, value in reversed(node.value):  # those merged in from elsewhere come first
             if name.value == str(key):
                 return name.start_mark.line + 1, value
-        for name, value in node.value:
-            if name.value == "<<" and (merged := _child(value, key)):  # merged in from elsewhere
-                return merged
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
         item: Node = node.value[key]
         return item.start_mark.line + 1, item
@@ -76,14 +77,22 @@ def _parser() -> YAML:
     return YAML(typ="safe", pure=True)  # the compiled parser reads YAML 1.1: `no` is false there
 
 
-def _count(value: object) -> int:
-    """Return how many values there are, at most one more than allowed: aliases may repeat."""
-    waiting, found = [value], 0
-    while waiting and found <= MOST_VALUES:
-        each = waiting.pop()
-        found += 1
-        if isinstance(each, dict):
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
-    return found
+@lru_cache(maxsize=1)  # a message for each mistake looks at the same text
+def _composed(text: str) -> Node | None:
+    node: Node | None = _parser().compose(text)
+    return node
+
+
+def _count(node: Node, counts: dict[int, int]) -> int:
+    """Return how many values a node stands for; an alias counts as often as it is used.
+
+    Args:
+        node: inside itself, it counts as too many.
+        counts: what is counted so far, by the identity of nodes.
+    """
+    if id(node) not in counts:
+        counts[id(node)] = MOST_VALUES + 1  # while it is open
+        inside = node.value if isinstance(node, MappingNode | SequenceNode) else []
+        flat = [each for pair in inside for each in (pair if isinstance(pair, tuple) else [pair])]
+        counts[id(node)] = 1 + sum(_count(each, counts) for each in flat)
+    return counts[id(node)]

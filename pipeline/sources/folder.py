@@ -13,7 +13,7 @@ class FolderSource(Source):
     """A local folder."""
 
     label: ClassVar[str] = "folder"
-    path: str = Field(description="Path of the folder")
+    path: str = Field(min_length=1, description="Path of the folder")
     trimmed: bool = Field(
         False,
         description="Whether a file named by a video's id alone holds one clip, not the video",
