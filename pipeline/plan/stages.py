@@ -182,7 +182,7 @@ def pretrain(params: Params, data: Path) -> Step:
     ]
     addresses = [each for each in left if is_address(str(each.checkpoint))]
     step.download_bytes = len(addresses) * known.CHECKPOINT_BYTES
-    if any(each.checkpoint is None for each in left):
+    if any(each.labels is not None for each in left):
         step.notes.append("time to train on labels is not estimated")
     return step
 

@@ -58,11 +58,6 @@ def mistakes_in(raw: Mapping[str, Any], dataset: object) -> Iterator[Mistake]:
             yield from _in_changes(("datasets", name, "settings", stage), stage, together, own)
     base = {**raw["train"], **raw["datasets"][dataset].get("settings", {}).get("train", {})}
     of_base = {mistake.text for mistake in _in_section(("train",), STAGES["train"], base)}
-    published = raw["report"].get("published")
-    for name in published if isinstance(published, dict) else ():
-        if name not in raw["variants"]:
-            text = f"found no such variant{_nearest(name, raw['variants'])}"
-            yield Mistake(("report", "published", name), text)
     for name, values in raw["variants"].items():
         own = values or {}
         for mistake in _in_changes(("variants", name), "train", {**base, **own}, own):

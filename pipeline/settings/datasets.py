@@ -77,7 +77,7 @@ class Subset(Section):
 
 
 class Pretrained(Section):
-    """A backbone to start from: a published checkpoint, or one to train on clip labels."""
+    """A backbone to start from: published, trained on clip labels, or with fresh weights."""
 
     backbone: Annotated[Network, OneOf(BACKBONES)] | None = Field(
         None, description="Network of these weights, if another than the pretrain section's"
@@ -91,6 +91,7 @@ class Pretrained(Section):
     sha256: Sha256 | None = Field(None, description="Hash that the checkpoint must have")
     labels: list[str] | None = Field(None, description="Kinetics classes to train on; []: all")
     clips_per_label: Positive | None = Field(None, description="Clips of each of these classes")
+    fresh: bool = Field(False, description="Whether to start from random weights")
 
     @field_validator("sampling")
     @classmethod
@@ -101,14 +102,17 @@ class Pretrained(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.checkpoint is None) == (self.labels is None):
-            raise ValueError("expected either checkpoint or labels (with clips_per_label)")
+        ways = (self.checkpoint is not None, self.labels is not None, self.fresh)
+        if sum(ways) != 1:
+            raise ValueError(
+                "expected one of checkpoint, labels (with clips_per_label), and fresh: true"
+            )
         if self.labels is not None and self.clips_per_label is None:
             raise ValueError("labels given, expected clips_per_label beside it")
         if self.labels is None and self.clips_per_label is not None:
-            raise ValueError("checkpoint given, expected no clips_per_label beside it")
-        if self.labels is not None and self.sha256 is not None:
-            raise ValueError("labels given, expected no sha256 beside them")
+            raise ValueError("found clips_per_label, expected labels beside it")
+        if self.checkpoint is None and self.sha256 is not None:
+            raise ValueError("found sha256, expected checkpoint beside it")
         if self.labels is not None and len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels {self.labels}, expected each once")
         return self

@@ -1,4 +1,4 @@
-"""Train the weights that detectors start from on clip labels, or fetch published ones."""
+"""Make the weights that detectors start from: on clip labels, published ones, or fresh ones."""
 
 import argparse
 from functools import partial
@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> None:
     from pipeline.core.source_code import code_digest
     from pipeline.download.data_lock import open_lock
     from pipeline.settings.params import load_params
-    from pipeline.training.pretraining import train_on_labels, use_checkpoint
+    from pipeline.training.pretraining import train_on_labels, use_checkpoint, use_fresh_weights
     from pipeline.training.processes import run_in_processes
 
     params = load_params(args.params)
@@ -22,6 +22,9 @@ def main(argv: list[str] | None = None) -> None:
     outputs = {"name": args.name, "model": args.model, "summary": args.summary}
     if known[args.name].checkpoint is not None:
         use_checkpoint(params=params, **outputs, lock=open_lock(args.lock, args.accept_changed))
+        return
+    if known[args.name].fresh:
+        use_fresh_weights(params=params, **outputs)
         return
     work = partial(
         train_on_labels,

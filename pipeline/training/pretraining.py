@@ -1,8 +1,9 @@
-"""The weights that detectors start from: trained on clip labels, or published and checked."""
+"""The weights that detectors start from: trained on clip labels, published, or fresh."""
 
 from pathlib import Path
 
 import pandas as pd
+import torch
 from torch import nn
 
 from pipeline.clips import read_clips
@@ -150,6 +151,23 @@ def use_checkpoint(
     write_weights(model, weights, {"backbone": str(network), "source": path.name})
     if path.parent == model.parent and path.name.startswith("."):
         path.unlink()
+    _record(params, name, model, summary, {"tensors": float(len(weights))})
+
+
+def use_fresh_weights(*, params: Params, name: str, model: Path, summary: Path | None) -> None:
+    """Write random weights of the backbone, always the same of a seed.
+
+    Args:
+        params: the settings.
+        name: a name in the dataset's `pretrained`.
+        model: weights to write.
+        summary: where to write the counts.
+    """
+    settings = params.pretraining(name)
+    torch.manual_seed(settings.seed)
+    state = settings.backbone.build().state_dict()
+    weights = {f"backbone.{key}": value for key, value in state.items()}
+    write_weights(model, weights, {"backbone": str(settings.backbone), "source": "fresh"})
     _record(params, name, model, summary, {"tensors": float(len(weights))})
 
 

@@ -10,6 +10,7 @@ from pipeline.models import checkpoints
 from pipeline.models.networks import ClipRecognizer
 from pipeline.models.slow_only import slowonly_tiny
 from pipeline.stages import pretrain
+from tests.small_dataset import read_settings, write_settings
 from tests.toy_dataset import write_toy_dataset
 
 
@@ -60,3 +61,19 @@ def test_a_checkpoint_of_another_backbone_is_refused(tmp_path: Path) -> None:
         pretrain.main(arguments(tmp_path, tmp_path / "k700.pt"))
 
     assert not (tmp_path / "k700.pt").exists()
+
+
+def test_fresh_weights_are_those_of_the_seed(tmp_path: Path) -> None:
+    write_toy_dataset(tmp_path)
+    settings = read_settings(tmp_path / "params.yaml")
+    settings["datasets"]["demo"]["pretrained"]["k700"] = {"fresh": True}
+    write_settings(tmp_path / "params.yaml", settings)
+
+    for name in ("one.pt", "two.pt"):
+        pretrain.main(arguments(tmp_path, tmp_path / name))
+
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
+    weights = checkpoints.read_weights(tmp_path / "one.pt")
+    assert {key.partition(".")[0] for key in weights} == {"backbone"}
+    checkpoints.load_backbone(slowonly_tiny(), weights, "one.pt")
+    assert weights["backbone.conv1.conv.weight"].std() > 0
