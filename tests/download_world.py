@@ -8,7 +8,6 @@ import tarfile
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from pipeline.clips import COLUMNS, write_clips
 from pipeline.demo.mirror_server import serve
@@ -19,7 +18,7 @@ from pipeline.download.job import download_clips
 from pipeline.download.job_context import DownloadLimits
 from pipeline.download.video_table import clips_there
 from pipeline.settings.sections import Subset, YouTube
-from tests.conftest import ROOT
+from tests.small_dataset import read_settings, write_settings
 
 POLICY = RetryPolicy(timeout_seconds=1, attempts=2, first_wait_seconds=0.01)
 QUICK = YouTube(
@@ -150,7 +149,7 @@ class World:
 
 def params_file(world: World) -> Path:
     """The project's settings with one more dataset, of this world's part."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_settings()
     validation = {**world.subset, "name": "b", "split": "val"}
     params["dataset"] = "tiny"
     params["datasets"]["tiny"] = {
@@ -159,7 +158,7 @@ def params_file(world: World) -> Path:
         "subsets": [world.subset, validation],
     }
     path = world.folder / "params.yaml"
-    path.write_text(yaml.safe_dump(params))
+    write_settings(path, params)
     return path
 
 

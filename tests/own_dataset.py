@@ -4,11 +4,9 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.settings.checks import PER_DATASET
 from pipeline.settings.params import Params
-from tests.conftest import ROOT
+from tests.small_dataset import read_settings
 
 CLASSES = 'item { name: "a" id: 1 } item { name: "b" id: 2 }'
 TRAIN = "c1,0001,0.1,0.1,0.9,0.9,1,0\nc1,0002,0.2,0.1,0.6,0.9,2,0\n"
@@ -44,7 +42,7 @@ def own_params(
         change: keys of the dataset that differ.
         changes: keys of the settings that differ.
     """
-    raw = copy.deepcopy(yaml.safe_load((ROOT / "params.yaml").read_text()))
+    raw = copy.deepcopy(read_settings())
     subsets = [
         {
             "name": f"mine_{split}",

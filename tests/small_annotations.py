@@ -5,10 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from pipeline.settings.params import Params
-from tests.conftest import ROOT
+from tests.small_dataset import read_settings
 
 # 0902 and 902.0 are the same second; 0907 is excluded; -a has a second without people.
 AVA = """\
@@ -57,7 +56,7 @@ def small_params(detector: dict[str, Any] | None = None, **changes: Any) -> Para
     Args:
         detector: settings of `detect_people` that differ.
     """
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw = read_settings()
     raw["detect_people"] |= detector or {}
     files = [{"kind": "files", "list": "files.txt", "url": "{mirror}/ava"}]
     ava = {"span_seconds": [900, 910], "sources": files}

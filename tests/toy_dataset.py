@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from pipeline.annotations.merging import INDEX_SCHEMA
 from pipeline.clips import COLUMNS, write_clips
 from pipeline.video.frame_store import FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
+from tests.small_dataset import read_settings, write_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_FRAMES = 60
@@ -75,7 +75,7 @@ def write_toy_data(folder: Path, splits: Splits = SPLITS) -> None:
 
 
 def _write_params(path: Path, train: Mapping[str, Any], splits: Splits) -> None:
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = read_settings()
     demo = values["datasets"]["demo"]
     use_toy_data(demo, splits)
     demo["pretrained"] = {"k700": {"labels": [], "clips_per_label": 2}}
@@ -88,7 +88,7 @@ def _write_params(path: Path, train: Mapping[str, Any], splits: Splits) -> None:
     }
     values["variants"]["full"]["loss"] = "focal"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    write_settings(path, values)
 
 
 def use_toy_data(dataset: dict[str, Any], splits: Splits = SPLITS) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.plan import __main__ as command
 from pipeline.plan import disk
@@ -11,11 +10,12 @@ from pipeline.plan.figures import Step
 from pipeline.settings.params import Params
 from tests.conftest import ROOT
 from tests.plan.test_plan import steps_of
+from tests.small_dataset import read_settings
 
 
 def with_folder(path: Path) -> Params:
     """The study whose Kinetics training clips lie in a folder."""
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw = read_settings()
     subset = raw["datasets"]["ava_kinetics"]["subsets"][2]
     subset["sources"] = [{"kind": "folder", "path": str(path)}]
     return Params(raw, "params.yaml", "ava_kinetics")

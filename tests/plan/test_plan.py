@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from pipeline.clips import COLUMNS
 from pipeline.plan.__main__ import tables_to_try_again
@@ -14,6 +13,7 @@ from pipeline.plan.figures import Means, Step
 from pipeline.plan.stages import plan_steps
 from pipeline.settings.params import Params, load_params
 from tests.conftest import ROOT
+from tests.small_dataset import read_settings
 
 MEANS = Means(bytes_per_second=1e8, cores=4, flops=4e13)
 
@@ -29,7 +29,7 @@ def study() -> Params:
 
 def test_frames_that_no_variant_looks_at_are_told(study, tmp_path):
     assert steps_of(study, tmp_path)["list_clips"].notes == []
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw = read_settings()
     raw["list_clips"]["frames_before"] = 50
 
     wider = steps_of(Params(raw, "params.yaml", "ava_kinetics"), tmp_path)
@@ -86,7 +86,7 @@ def test_clip_table_tells_better(study, tmp_path):
 @pytest.fixture
 def custom(study) -> Params:
     """The study with ground truth files that nobody has published figures of."""
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw = read_settings()
     for subset in raw["datasets"]["ava_kinetics"]["subsets"]:
         subset |= {"ground_truth": f"{subset['name']}.csv", "proposals": "detect"}
         subset["excluded"] = "excluded.csv" if subset["name"] == "ava_train" else None
@@ -220,7 +220,7 @@ def test_clip_that_another_round_gave_is_not_asked_for_again(tmp_path):
 
 
 def test_archives_behind_another_source_are_reckoned_with_it(tmp_path):
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw = read_settings()
     subset = raw["datasets"]["ava_kinetics"]["subsets"][3]
     subset["sources"].insert(0, {"kind": "youtube"})
     params = Params(raw, "params.yaml", "ava_kinetics")

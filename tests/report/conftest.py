@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from pipeline.annotations.class_list import read_class_list
 from pipeline.report.study import Study, load_study
 from pipeline.settings.params import Params, load_params
 from pipeline.video.frame_store import FrameStore, FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb
-from tests.conftest import ROOT
 from tests.report.made_results import write_results
+from tests.small_dataset import read_settings, write_settings
 
 CLASS_LIST = """item { name: "stand" id: 12 }
 item { name: "talk to (e.g., self, a person)" id: 79 }
@@ -88,7 +87,7 @@ def study(build: Build) -> Study:
 
 def write_params(path: Path) -> None:
     """params.yaml of the project, cut down to one validation split and few resamples."""
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params: dict[str, Any] = read_settings()
     params["evaluate"]["bootstrap_resamples"] = 100
     params["report"]["gallery_keyframes"] = 2
     demo = params["datasets"]["demo"]
@@ -97,7 +96,7 @@ def write_params(path: Path) -> None:
     demo["subsets"] = [
         {**subset, "ground_truth": "ground_truth.csv", "excluded": None} for subset in kept
     ]
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    write_settings(path, params)
 
 
 def write_index(folder: Path) -> None:

@@ -14,7 +14,7 @@ from pipeline.settings import datasets
 from pipeline.settings.params import Params, load_params
 from pipeline.settings.sections import STAGES, YouTube
 from tests.conftest import ROOT
-from tests.small_dataset import read_settings
+from tests.small_dataset import read_settings, read_yaml
 
 DATASET_SECTIONS = [
     kind
@@ -254,3 +254,15 @@ def test_a_mistake_in_an_extension_names_its_key(
 
     with pytest.raises(ValueError, match=message):
         Params(raw, "params.yaml")
+
+
+@pytest.mark.parametrize("start", ["{checkpoint: /data/slowonly_k700.pth}", "{fresh: true}"])
+def test_the_readmes_own_dataset_is_valid(raw: dict[str, Any], start: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.partition("```yaml\ndataset: mine")[2].partition("```")[0]
+    own = read_yaml(f"dataset: mine{block}".replace("{checkpoint: /data/slowonly_k700.pth}", start))
+
+    params = Params({**raw, **own, "datasets": {**raw["datasets"], **own["datasets"]}}, "no file")
+
+    assert (params.dataset, params.variants, params.splits) == ("mine", ["mine"], ["train", "val"])
+    assert params.data.pretrained["start"].fresh == (start == "{fresh: true}")

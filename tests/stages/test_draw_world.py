@@ -1,18 +1,17 @@
 import json
 from pathlib import Path
 
-import yaml
-
 from pipeline.stages.draw_world import leave_note, main
+from tests.small_dataset import read_settings, write_settings
 
 
 def test_draw_world_writes_a_mirror_and_its_counts(tmp_path):
-    settings = yaml.safe_load(Path("params.yaml").read_text())
+    settings = read_settings(Path("params.yaml"))
     settings["draw_world"] |= {
         "ava_train_videos": 1, "ava_val_videos": 1, "ava_seconds": 4,
         "kinetics_train_clips": 1, "kinetics_val_clips": 1, "kinetics_seconds": 3,
     }  # fmt: skip
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    write_settings(tmp_path / "params.yaml", settings)
     arguments = ["--params", tmp_path / "params.yaml", "--mirror", tmp_path / "mirror"]
 
     main([str(word) for word in [*arguments, "--summary", tmp_path / "summary.json"]])

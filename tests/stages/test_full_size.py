@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from pipeline.export import export
 from pipeline.models.checkpoints import read_weights
@@ -16,6 +15,7 @@ from pipeline.models.networks import ClipRecognizer
 from pipeline.models.slow_only import slowonly_r50
 from pipeline.settings.params import load_params
 from pipeline.stages import evaluate, pretrain, train
+from tests.small_dataset import read_settings, write_settings
 from tests.toy_dataset import ROOT, use_toy_data, write_toy_data
 
 LINEAR, CONTEXT, MLP = 31_800_465, 31_966_353, 48_747_665
@@ -69,7 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_params(path: Path, source: dict[str, Any], **variants: dict[str, Any]) -> None:
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = read_settings()
     values["dataset"] = "ava_kinetics"
     real = values["datasets"]["ava_kinetics"]
     use_toy_data(real)
@@ -77,7 +77,7 @@ def write_params(path: Path, source: dict[str, Any], **variants: dict[str, Any])
     real["settings"]["evaluate"] = {"bootstrap_resamples": 10}
     real["pretrained"] = dict.fromkeys(real["pretrained"], source)
     values["variants"] |= variants
-    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    write_settings(path, values)
 
 
 def run_train(place: Path, out: Path, params: Path, variant: str, pretrained: Path) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from pipeline.models import checkpoints
 from pipeline.models.networks import ClipRecognizer
@@ -23,9 +22,9 @@ def arguments(folder: Path, model: Path) -> list[str]:
 
 
 def use_checkpoint(folder: Path, checkpoint: Path) -> None:
-    values = yaml.safe_load((folder / "params.yaml").read_text())
+    values = read_settings(folder / "params.yaml")
     values["datasets"]["demo"]["pretrained"]["k700"] = {"checkpoint": str(checkpoint)}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    write_settings(folder / "params.yaml", values)
 
 
 def test_pretraining_gives_equal_bytes_and_knows_its_labels(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from pipeline.core.command import REQUEUE
 from pipeline.models import checkpoints
@@ -14,6 +13,7 @@ from pipeline.models.networks import ActionDetector
 from pipeline.stages import pretrain, train
 from pipeline.training import variant_training
 from pipeline.training.state import SavedState
+from tests.small_dataset import read_settings, write_settings
 from tests.toy_dataset import write_toy_dataset
 
 
@@ -49,9 +49,9 @@ def outputs(out: Path) -> list[bytes]:
 
 def with_training(toy: Path, path: Path, **changes: object) -> Path:
     """A copy of the toy's settings with other training settings."""
-    values = yaml.safe_load((toy / "params.yaml").read_text())
+    values = read_settings(toy / "params.yaml")
     values["datasets"]["demo"]["settings"]["train"].update(changes)
-    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    write_settings(path, values)
     return path
 
 
