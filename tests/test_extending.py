@@ -105,10 +105,13 @@ from pipeline.report import table
 assert 'Column("epochs"' in inspect.getsource(table.columns)
 """,
     "A stage": """
-from pipeline.core.source_code import code
+from pipeline.core.source_code import code_versions
 import subprocess, sys
-assert "pipeline/stages/count_frames.py" in code("count_frames")
+assert any("stages/count_frames.py" in each for each in code_versions("count_frames"))
 assert Params(raw, "params.yaml").count_frames.least == 0
+planned = [sys.executable, "-m", "snakemake", "-n", "-p", "--", "data/demo/frame_counts.csv"]
+done = subprocess.run(planned, check=True, capture_output=True, text=True)
+assert "python -m pipeline.stages.count_frames" in done.stdout + done.stderr
 command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0"]
 subprocess.run([*command, "tests/stages/test_count_frames.py"], check=True)
 """,

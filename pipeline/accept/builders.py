@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pipeline.core.source_code import ROOT, recorded_versions
 
-CAUSED = "Input files updated by another job"
+_CAUSED = re.compile(r"Input files updated by another job: [^;]*")
 _JOB = re.compile(r"^Job \d+: (.*)\nReason: (.*)\n(?s:(.*?))(?=^\[|\Z)", re.M)
 _STAGE = re.compile(r"-m pipeline\.stages\.(\w+)")
 _EXCLUSIVE = re.compile(r"before: (.*) now: (.*?) *(?:; [A-Z]|$)")  # what only one of both has
@@ -31,7 +31,7 @@ class Pending(NamedTuple):
     @property
     def is_caused(self) -> bool:
         """Whether it would run only because another job does."""
-        return self.reason.startswith(CAUSED)
+        return not _CAUSED.sub("", self.reason).strip("; ")
 
     @property
     def lacks_output(self) -> bool:
@@ -50,7 +50,7 @@ class Pending(NamedTuple):
                 for each in (exclusive.groups() if exclusive else ())
             )
         except (SyntaxError, ValueError):  # another reason, or no plain values
-            return self.reason
+            return _CAUSED.sub("", self.reason).strip("; ")
         changes = []
         for old, new in zip(_codes(before), _codes(now), strict=False):
             changes += _changed_files(old, new)

@@ -59,7 +59,15 @@ def test_code_and_settings_change_together(versions: None) -> None:
     ],
 )
 def test_other_reasons_are_told_in_snakemakes_words(reason: str, expected: str | None) -> None:
-    assert Pending("train", "Train focal", reason).change == (expected or reason)
+    assert Pending("train", "Train focal", reason).change == (expected or reason.strip())
+
+
+def test_a_change_counts_also_where_another_job_causes_the_job(versions: None) -> None:
+    said = SAID.format(before="'code aaa'", now="'code bbb'")
+    job = Pending("train", "Train", f"Input files updated by another job: a.pt, b.csv; {said}")
+
+    assert not job.is_caused
+    assert job.change == "pipeline/b.py, pipeline/new.py, pipeline/old.py"
 
 
 def test_a_job_that_another_one_causes_is_no_change_of_its_own() -> None:

@@ -1,6 +1,7 @@
 """What every stage's command line does with mistakes, and when its Snakemake is gone."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+PYTHON = shlex.quote(sys.executable)
 SCRIPT = "from pipeline.core.command import run\ndef main():\n    {body}\nrun(main)\n"
 
 
@@ -71,7 +73,7 @@ def test_warnings_of_the_project_also_reach_the_terminal_beside_the_log(tmp_path
         " log.warning('2 of 3 boxes have no area'); logging.getLogger('other').warning('theirs')"
     )
     script = SCRIPT.format(body=body)
-    command = f'exec 3>&2; AVA_TERMINAL=3 {sys.executable} -c "$1" > {tmp_path}/log 2>&1'
+    command = f'exec 3>&2; AVA_TERMINAL=3 {PYTHON} -c "$1" > {tmp_path}/log 2>&1'
 
     done = subprocess.run(["bash", "-c", command, "", script], capture_output=True, text=True)
 
@@ -82,7 +84,7 @@ def test_warnings_of_the_project_also_reach_the_terminal_beside_the_log(tmp_path
 
 def test_a_job_shows_no_more_than_ten_warnings_on_the_terminal(tmp_path: Path) -> None:
     body = "import logging; [logging.getLogger('pipeline.x').warning(n) for n in range(50)]"
-    command = f'exec 3>&2; AVA_TERMINAL=3 {sys.executable} -c "$1" > {tmp_path}/log 2>&1'
+    command = f'exec 3>&2; AVA_TERMINAL=3 {PYTHON} -c "$1" > {tmp_path}/log 2>&1'
 
     done = subprocess.run(
         ["bash", "-c", command, "", SCRIPT.format(body=body)], capture_output=True, check=True
@@ -104,7 +106,7 @@ STAGE = SCRIPT.format(body="import os, time; print(os.getpid(), flush=True); tim
 @pytest.mark.parametrize("last", ["; true", ""])  # bash may become its last command
 def test_a_job_ends_when_the_shell_that_started_it_is_killed(last: str) -> None:
     prefix = "set -e; export AVA_PARENT=$PPID AVA_STARTED_BY=$$; "
-    command = [*("bash", "-c"), f'{prefix}{sys.executable} -c "$1"{last}', "bash", STAGE]
+    command = [*("bash", "-c"), f'{prefix}{PYTHON} -c "$1"{last}', "bash", STAGE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shell:
         assert shell.stdout is not None
         job = int(shell.stdout.readline())
@@ -120,7 +122,7 @@ def test_a_job_ends_when_the_shell_that_started_it_is_killed(last: str) -> None:
 def test_a_job_started_by_a_shell_works(tmp_path: Path) -> None:
     script = SCRIPT.format(body="import time; time.sleep(1); print('done')")
     prefix = "export AVA_PARENT=$PPID AVA_STARTED_BY=$$; "
-    command = ["bash", "-c", f'{prefix}{sys.executable} -c "$1"; true', "bash", script]
+    command = ["bash", "-c", f'{prefix}{PYTHON} -c "$1"; true', "bash", script]
 
     done = subprocess.run(command, capture_output=True, text=True, check=True)
 

@@ -85,7 +85,6 @@ def test_pinned_hash_lets_only_that_file_in(mirror):
         ({"url": "{mirror}/gone.csv"}, "{mirror}/gone.csv: HTTP 404"),
         ({"url": "/nowhere/gone.csv"}, "/nowhere/gone.csv: found no such file"),
         ({"url": "{mirror}/"}, "found name '', expected a file's"),
-        ({"url": "{mirror}/a", "name": "../a"}, "found name '../a', expected a file's"),
         ({"url": "{mirror}/a", "name": "SHA256SUMS"}, "found name 'SHA256SUMS'"),
         ({"url": "{mirror}/list.txt", "name": "list.zip"}, "list.zip: archive is damaged"),
         ({"url": "{mirror}/list.txt", "sha256": "0" * 64}, f"instead of {'0' * 64}"),
