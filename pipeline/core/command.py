@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 REQUEUE = os.EX_TEMPFAIL
 USER_MISTAKE = 2
 MOST_WARNINGS = 10  # of one job on the terminal; its log has all
+TERMINAL = "terminal"  # name of the handler that shows warnings there
 WATCH = "parent watch"  # name of a thread that holds no lock
 # In the environment: the Snakemake that a job belongs to, and the process that started the job.
 SNAKEMAKE, STARTED_BY = "AVA_PARENT", "AVA_STARTED_BY"
@@ -83,18 +84,22 @@ def log_lines() -> None:
 
 def _warn_on(descriptor: str) -> None:
     """Show the project's own warnings on the terminal too, where stderr goes into a log file."""
+    project = logging.getLogger("pipeline")
+    if any(each.name == TERMINAL for each in project.handlers):
+        return  # a forked process has it from its parent
     try:
         terminal = os.fdopen(int(descriptor), "w", encoding="utf-8", errors="backslashreplace")
         os.set_inheritable(terminal.fileno(), False)
     except (OSError, ValueError):  # closed by a scheduler in between: the log has them
         return
     handler = logging.StreamHandler(terminal)
+    handler.name = TERMINAL
     handler.setLevel(logging.WARNING)
     handler.addFilter(HideSecrets())
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     left = iter(range(MOST_WARNINGS))  # a shard may have thousands of videos with something to say
     handler.addFilter(lambda record: next(left, None) is not None)
-    logging.getLogger("pipeline").addHandler(handler)
+    project.addHandler(handler)
 
 
 def end_with_parents() -> None:

@@ -82,6 +82,20 @@ def test_warnings_of_the_project_also_reach_the_terminal_beside_the_log(tmp_path
     assert all(text in log for text in ("quiet", "no area", "theirs"))
 
 
+def test_a_forked_process_shows_its_warnings_once(tmp_path: Path) -> None:
+    body = (
+        "import logging, os; from pipeline.core.command import log_lines;"
+        " os.fork() or (log_lines(), logging.getLogger('pipeline.x').warning('odd')); os._exit(0)"
+    )
+    command = f'exec 3>&2; AVA_TERMINAL=3 {PYTHON} -c "$1" > {tmp_path}/log 2>&1; sleep 0.5'
+
+    done = subprocess.run(
+        ["bash", "-c", command, "", SCRIPT.format(body=body)], capture_output=True, check=True
+    )
+
+    assert done.stderr == b"WARNING odd\n"
+
+
 def test_a_job_shows_no_more_than_ten_warnings_on_the_terminal(tmp_path: Path) -> None:
     body = "import logging; [logging.getLogger('pipeline.x').warning(n) for n in range(50)]"
     command = f'exec 3>&2; AVA_TERMINAL=3 {PYTHON} -c "$1" > {tmp_path}/log 2>&1'
