@@ -159,13 +159,13 @@ def test_a_changed_constant_is_kept_by_force_alone(project: Project) -> None:
 
     assert process.returncode == 2
     assert "numbers may differ; --force keeps results" in refused
-    assert "snakemake  train (3): pipeline/training/transforms.py" in refused
+    assert "snakemake  pretrain (2): pipeline/training/transforms.py" in refused
     assert not notes.exists()
     project.run("python", "-m", "pipeline.accept", "--force")
     assert project.planned() == set()
     assert project.stale() == set()
     assert project.hashes("results/demo/variants/*/*.pt") == before
-    assert "snakemake  train (3): pipeline/training/transforms.py" in notes.read_text()
+    assert "snakemake  pretrain (2): pipeline/training/transforms.py" in notes.read_text()
 
 
 def test_a_mistake_in_the_settings_stops_before_any_job(project: Project) -> None:
