@@ -50,7 +50,8 @@ def rows() -> Iterator[Row]:
         index = write_clips(folder, NUM_CLIPS, WIDTH, HEIGHT)
         clips = index.clip.to_pylist()
         store = FrameStore(folder / "store")
-        dataset = Clocked(index, store, SAMPLING, 0, SHORT_SIDE, CROP, 32, 0.9)
+        augmentations = scale_crop_flip(SHORT_SIDE, CROP)
+        dataset = Clocked(index, store, SAMPLING, 0, augmentations, 32, 0.9)
         encoded = {clip: list(store.jpegs(clip, NUMBERS)) for clip in clips}
         files = folder / "files"
         plain = PlainBatches(files, clips)
