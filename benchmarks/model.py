@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,7 @@ def equal_networks(
     blocks: Sequence[int] = (3, 4, 6, 3),
     width: int = 64,
     deterministic: bool = True,
-    head: Mapping[str, bool] = MappingProxyType({}),
+    head: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[ActionDetector, nn.Module]:
     """The fast detector and the plain one, with equal weights and without dropout; R50 by default.
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from typing import Any
 
 import torch
 
@@ -29,7 +30,7 @@ from pipeline.training.hardware import compile_backbone, in_precision, set_up
 CEILING = 790e12  # bfloat16 FLOP/s that an H200 reaches on large matrices
 FLOP = {4: 0.25e12, 8: 0.50e12, 16: 1.00e12}  # of a clip in a training step, by frames
 BATCHES = (8, 16, 32, 64)
-HEADS = {
+HEADS: dict[str, dict[str, Any]] = {
     "context": {"context": True},
     "context, temporal max, MLP": {"context": True, "temporal_max": True, "head": MLPHead()},
 }
