@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.annotations.index_schema import INDEX_SCHEMA
 from pipeline.core.ffmpeg import ffmpeg_binary
 from pipeline.settings.params import load_params
 from pipeline.training.keyframe_index import KeyframeIndex

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.annotations.index_schema import INDEX_SCHEMA
 from pipeline.clips import COLUMNS, write_clips
 from pipeline.video.frame_store import FrameStoreWriter
 from pipeline.video.jpeg import encode_rgb

@@ -60,7 +60,7 @@ def accept(stages: Sequence[str] = (), *, force: bool = False) -> list[str]:
     if changed:
         touch()
         _note(lines)
-    if stale := stale_stages():
+    if stale:
         commit(list(stale))
     if left := [job.stage for job in pending_jobs()] + list(stale_stages()):
         raise ValueError(f"{left} would run all the same")

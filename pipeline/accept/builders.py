@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pipeline.core.source_code import ROOT, recorded_versions
 
 _CAUSED = re.compile(r"Input files updated by another job: [^;]*")
-_JOB = re.compile(r"^Job \d+: (.*)\nReason: (.*)\n(?s:(.*?))(?=^\[|\Z)", re.M)
+_JOB = re.compile(r"^Job \d+: .*\nReason: (.*)\n(?s:(.*?))(?=^\[|\Z)", re.M)
 _STAGE = re.compile(r"-m pipeline\.stages\.(\w+)")
 _EXCLUSIVE = re.compile(r"before: (.*) now: (.*?) *(?:; [A-Z]|$)")  # what only one of both has
 
@@ -20,12 +20,10 @@ class Pending(NamedTuple):
 
     Attributes:
         stage: such as `train`.
-        message: what the job does, such as "Train focal".
         reason: in Snakemake's words.
     """
 
     stage: str
-    message: str
     reason: str
 
     @property
@@ -43,14 +41,13 @@ class Pending(NamedTuple):
         """Return what changed, in short: source files, settings, or Snakemake's reason."""
         if self.lacks_output:
             return "results are not there"
-        exclusive = _EXCLUSIVE.search(self.reason)
+        own_reason = _CAUSED.sub("", self.reason).strip("; ")
+        if (exclusive := _EXCLUSIVE.search(self.reason)) is None:
+            return own_reason
         try:
-            before, now = (
-                _flat(ast.literal_eval(f"[{each.replace('<nothing exclusive>', '')}]"))
-                for each in (exclusive.groups() if exclusive else ())
-            )
-        except (SyntaxError, ValueError):  # another reason, or no plain values
-            return _CAUSED.sub("", self.reason).strip("; ")
+            before, now = map(_values, exclusive.groups())
+        except (SyntaxError, ValueError):  # no plain values
+            return own_reason
         changes = []
         for old, new in zip(_codes(before), _codes(now), strict=False):
             changes += _changed_files(old, new)
@@ -71,8 +68,8 @@ def pending_jobs() -> list[Pending]:
     if done.returncode:
         raise ValueError(f"snakemake: {text.strip().splitlines()[-1]}")
     return [
-        Pending(stage[1], message, reason)
-        for message, reason, command in _JOB.findall(text)
+        Pending(stage[1], reason)
+        for reason, command in _JOB.findall(text)
         if (stage := _STAGE.search(command))
     ]
 
@@ -118,6 +115,11 @@ def _differences(entries: list[Any]) -> set[str]:
                 nested = state.items() if isinstance(state, dict) else [(name, state)]
                 found |= {f"{state} {key}" for key, state in nested}
     return found
+
+
+def _values(text: str) -> list[str]:
+    """Return the values that Snakemake shows on one side of a difference."""
+    return _flat(ast.literal_eval(f"[{text.replace('<nothing exclusive>', '')}]"))
 
 
 def _flat(values: Any) -> list[str]:

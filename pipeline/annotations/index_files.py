@@ -13,7 +13,8 @@ from pipeline.annotations.ava_csv import read_exclusions, read_ground_truth
 from pipeline.annotations.class_list import num_outputs, read_class_list
 from pipeline.annotations.coverage import coverage_table, lost_clips, read_reports, write_coverage
 from pipeline.annotations.coverage_page import class_table, write_coverage_page
-from pipeline.annotations.merging import INDEX_SCHEMA, MergedSubset, merge_subset, with_proposals
+from pipeline.annotations.index_schema import INDEX_SCHEMA
+from pipeline.annotations.merging import MergedSubset, merge_subset, with_proposals
 from pipeline.clips import read_clips
 from pipeline.core.atomic import written_folder
 from pipeline.core.tables import MAKE_ANEW

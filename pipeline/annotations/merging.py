@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.annotations.class_list import AVA_OUTPUTS
+from pipeline.annotations.index_schema import INDEX_SCHEMA
 from pipeline.annotations.keyframes import (
     annotated_keyframes,
     choose_clips,
@@ -30,23 +31,6 @@ BOX = ["x1", "y1", "x2", "y2"]
 # A keyframe this far behind a clip's last frame still shows the annotated second: files end a few
 # frames early more often than not.
 SLACK_FRAMES = FPS // 2
-
-INDEX_SCHEMA = pa.schema(
-    {
-        "subset": pa.string(),
-        "video_id": pa.string(),
-        "timestamp": pa.float64(),
-        "clip": pa.string(),
-        "shard": pa.string(),
-        "frame": pa.int32(),  # not clipped: 0 at a clip's start, beyond the end of a short one
-        "last_frame": pa.int32(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "boxes": pa.list_(pa.float64()),
-        "labels": pa.list_(pa.list_(pa.int16())),
-        "proposals": pa.list_(pa.float64()),
-    }
-)
 
 # Why a row is not in the index; the first that applies counts. 0 stands for rows that are in it.
 REASONS = (

@@ -1,6 +1,6 @@
 """What every part of params.yaml is: a section, or a choice among named extensions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -86,11 +86,15 @@ class OneOf:
             raise ValueError(f"found {value!r}, expected a name of {known}, or {{{key}: ...}}")
         name = settings[key]
         if not isinstance(name, str) or name not in self.kinds:
-            near = get_close_matches(str(name), known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"found {name!r}, expected one of {known}{hint}")
+            raise ValueError(f"found {name!r}, expected one of {known}{nearest(name, known)}")
         return settings
 
     def _settings_alone(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Leave out the name, which has done its work when the kind is chosen."""
         return {key: value for key, value in settings.items() if key != self.key}
+
+
+def nearest(name: object, known: Collection[str]) -> str:
+    """Return `; did you mean 'focal'?` of the known name that is nearly `name`, or nothing."""
+    near = get_close_matches(str(name), list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -32,12 +32,13 @@ def code_versions(stage: str) -> list[str]:
 
 def code_digest(stage: str) -> str:
     """Return a hash of what all code of `stage` does."""
-    return hashlib.sha256("\n".join(code_versions(stage)).encode()).hexdigest()
+    return _joined_digest(code_versions(stage))
 
 
 def recorded_code(stage: str) -> str:
     """Return `code <digest>` for Snakemake; `recorded_versions` tells later what that was."""
-    versions, digest = code_versions(stage), code_digest(stage)[:12]
+    versions = code_versions(stage)
+    digest = _joined_digest(versions)[:12]
     path = ROOT / RECORDS / f"{digest}.txt"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +70,10 @@ def _files(stage: str) -> Iterator[Path]:
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if each.is_file() and "__pycache__" not in each.parts:
                 yield each
+
+
+def _joined_digest(versions: list[str]) -> str:
+    return hashlib.sha256("\n".join(versions).encode()).hexdigest()
 
 
 @cache

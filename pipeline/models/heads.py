@@ -3,6 +3,7 @@
 A new head is its class and a line in `HEADS`.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # settings are read without torch
 class Head(Extension):
     """What turns a box's features [N, C] into logits [N, K]."""
 
+    @abstractmethod
     def build(self, channels: int, num_outputs: int) -> "nn.Module":
         """Return the layers; weights of linear ones are drawn anew by `RoIHead`.
 
@@ -22,7 +24,7 @@ class Head(Extension):
             channels: C.
             num_outputs: K, of which column 0 is never used.
         """
-        raise NotImplementedError
+        ...
 
 
 class LinearHead(Head):

@@ -5,6 +5,7 @@ A new loss is its class and a line in `LOSSES`.
 N boxes  M labelled boxes  K outputs, of which column 0 is unused  B clips  L labels
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -38,6 +39,7 @@ class LossSum:
 class Loss(Extension):
     """A loss of labelled boxes: one term for each box and each class."""
 
+    @abstractmethod
     def terms(self, logits_MK: "Tensor", labels_MK: "Tensor") -> "Tensor":
         """Return the terms [M, K - 1].
 
@@ -45,7 +47,7 @@ class Loss(Extension):
             logits_MK: [M, K - 1] of boxes that carry a label, without the unused column.
             labels_MK: [M, K - 1] 0 or 1, as floats; several classes of a box may be 1.
         """
-        raise NotImplementedError
+        ...
 
     def __call__(self, logits_NK: "Tensor", labels_NK: "Tensor") -> LossSum:
         """Return the loss of boxes; those without any label are left out.

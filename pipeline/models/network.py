@@ -1,5 +1,6 @@
 """What a backbone is in params.yaml: a name, settings, and how it is built."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.core.section import Extension
@@ -18,6 +19,7 @@ class Network(Extension):
 
     gmacs_per_frame: ClassVar[float | None] = None
 
+    @abstractmethod
     def build(self, last_stride: int = 1) -> "Backbone":
         """Return the network with fresh weights, in its plain form.
 
@@ -25,4 +27,4 @@ class Network(Extension):
             last_stride: spatial stride of the last stage: 1 for detectors, 2 for clip classifiers.
                 A network that knows only one leaves it aside.
         """
-        raise NotImplementedError
+        ...

@@ -46,11 +46,12 @@ def lines(path: Path, dataset: str | None, variant: str | None) -> list[str]:
         ValueError: the file has mistakes, or no such dataset or variant.
     """
     from pipeline.settings.origins import in_force
-    from pipeline.settings.params import load_params
+    from pipeline.settings.params import Params
     from pipeline.settings.sections import STAGES
     from pipeline.settings.yaml_file import line_of, read_yaml
 
-    params, raw = load_params(path, dataset), read_yaml(path)
+    raw = read_yaml(path)
+    params = Params(raw, str(path), dataset)
     stages = [stage for stage in STAGES if stage != "train"] if variant is None else ["train"]
     rows = [("setting", f"value for {params.dataset}", "comes from")]
     for stage in stages:

@@ -6,13 +6,12 @@ not built now.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 
 from pipeline.core.command import one_line
-from pipeline.core.section import OneOf, Section
+from pipeline.core.section import OneOf, Section, nearest
 from pipeline.settings.sections import STAGES, Dataset
 
 NAME = re.compile("[A-Za-z][A-Za-z0-9_-]{0,99}")  # part of paths, commands and addresses in DVC
@@ -99,7 +98,7 @@ def _in_outline(raw: Mapping[str, Any], dataset: object) -> Iterator[Mistake]:
                 text = f"found {_shown(own)}, expected keys and values"
                 yield Mistake((*keys, "settings", stage), text)
     if not isinstance(dataset, str) or dataset not in datasets:
-        expected = f"expected one of {list(datasets)}{_nearest(dataset, datasets)}"
+        expected = f"expected one of {list(datasets)}{nearest(dataset, datasets)}"
         yield Mistake(("dataset",), f"found {_shown(dataset)}, {expected}")
 
 
@@ -201,13 +200,8 @@ def _chosen(inside: Any) -> Any:
 
 
 def _unknown(key: object, allowed: Collection[str]) -> str:
-    near = _nearest(key, allowed)
+    near = nearest(key, allowed)
     return f"unknown key {_shown(key)}{near}{' It' if near else '; it'} takes {list(allowed)}"
-
-
-def _nearest(name: object, known: Collection[str]) -> str:
-    near = get_close_matches(str(name), list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _shown(value: object) -> str:

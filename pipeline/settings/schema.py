@@ -8,10 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.settings.checks import PER_DATASET
+from pipeline.settings.checks import NAME, PER_DATASET
 from pipeline.settings.sections import STAGES, Dataset, StageSections, Train
-
-NAMES = "^[A-Za-z][A-Za-z0-9_-]*$"
 
 
 class File(StageSections):
@@ -39,7 +37,7 @@ def schema() -> dict[str, Any]:
         },
     }
     train = {"anyOf": [{"$ref": "#/$defs/TrainChanges"}, {"type": "null"}]}
-    named = {"propertyNames": {"pattern": NAMES}}
+    named = {"propertyNames": {"pattern": f"^{NAME.pattern}$"}}
     made["properties"]["variants"] |= {"additionalProperties": train, **named}
     made["properties"]["datasets"] |= named
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

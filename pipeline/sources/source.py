@@ -1,5 +1,6 @@
 """What a kind of source is: its settings in params.yaml, and what they open."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -67,6 +68,7 @@ class Source(Extension):
 
     of_archives: ClassVar[bool] = False
 
+    @abstractmethod
     def open(self, raw: Path) -> ClipSource | ArchiveList:
         """Return the source itself.
 
@@ -76,4 +78,4 @@ class Source(Extension):
         Raises:
             ValueError: a list or folder is not there.
         """
-        raise NotImplementedError
+        ...

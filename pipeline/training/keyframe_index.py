@@ -15,24 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.annotations.index_schema import INDEX_SCHEMA
 from pipeline.core.own_files import own_temporary_folder
 from pipeline.core.tables import MAKE_ANEW, read_parquet
 from pipeline.models.roi_head import NUM_OUTPUTS
 
-_SCHEMA = pa.schema(  # what is used of `INDEX_SCHEMA`
-    {
-        "video_id": pa.string(),
-        "timestamp": pa.float64(),
-        "clip": pa.string(),
-        "frame": pa.int32(),
-        "last_frame": pa.int32(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "boxes": pa.list_(pa.float64()),
-        "labels": pa.list_(pa.list_(pa.int16())),
-        "proposals": pa.list_(pa.float64()),
-    }
-)
+_UNUSED = ("subset", "shard")
+_SCHEMA = pa.schema([field for field in INDEX_SCHEMA if field.name not in _UNUSED])
 
 Boxes = npt.NDArray[np.float64]  # [N, 4] corners x1, y1, x2, y2
 

@@ -24,7 +24,7 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def change(before: str, now: str) -> str:
-    return Pending("train", "Train focal", SAID.format(before=before, now=now)).change
+    return Pending("train", SAID.format(before=before, now=now)).change
 
 
 def test_changed_code_is_told_by_its_files(versions: None) -> None:
@@ -59,19 +59,19 @@ def test_code_and_settings_change_together(versions: None) -> None:
     ],
 )
 def test_other_reasons_are_told_in_snakemakes_words(reason: str, expected: str | None) -> None:
-    assert Pending("train", "Train focal", reason).change == (expected or reason.strip())
+    assert Pending("train", reason).change == (expected or reason.strip())
 
 
 def test_a_change_counts_also_where_another_job_causes_the_job(versions: None) -> None:
     said = SAID.format(before="'code aaa'", now="'code bbb'")
-    job = Pending("train", "Train", f"Input files updated by another job: a.pt, b.csv; {said}")
+    job = Pending("train", f"Input files updated by another job: a.pt, b.csv; {said}")
 
     assert not job.is_caused
     assert job.change == "pipeline/b.py, pipeline/new.py, pipeline/old.py"
 
 
 def test_a_job_that_another_one_causes_is_no_change_of_its_own() -> None:
-    caused = Pending("report", "Report", "Input files updated by another job: results/x.json")
+    caused = Pending("report", "Input files updated by another job: results/x.json")
 
     assert caused.is_caused
     assert not caused.lacks_output

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.annotations.dataset_clips import list_clips
 from pipeline.annotations.index_files import Inputs, merge_annotations
-from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.annotations.index_schema import INDEX_SCHEMA
 from pipeline.people.person_boxes import detect_people
 from tests.small_annotations import small_params, write_index, write_raw
 

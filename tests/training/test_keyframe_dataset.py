@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.annotations.index_schema import INDEX_SCHEMA
 from pipeline.models.augmentations import Crop, resized, scale_crop_flip
 from pipeline.sampling import Sampling
 from pipeline.training.batches import Batch, Example, ExampleKey, Persons, read_batch

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.annotations.merging import INDEX_SCHEMA
+from pipeline.annotations.index_schema import INDEX_SCHEMA
 from pipeline.training.keyframe_index import KeyframeIndex, read_index
 
 ROWS = [

@@ -14,14 +14,15 @@ from pipeline.core.source_code import recorded_code
 from pipeline.sampling import Sampling
 from pipeline.settings.named_files import missing_files
 from pipeline.settings.origins import tell_replaced
-from pipeline.settings.params import load_params, refuse
+from pipeline.settings.params import Params, refuse
 from pipeline.settings.yaml_file import read_yaml
 
 try:
-    PARAMS = load_params(Path("params.yaml"))
+    SETTINGS = read_yaml(Path("params.yaml"))
+    PARAMS = Params(SETTINGS, "params.yaml")
     if workflow.is_main_process:
         refuse(missing_files(PARAMS), "params.yaml")
-        tell_replaced(PARAMS, read_yaml(Path("params.yaml")))
+        tell_replaced(PARAMS, SETTINGS)
 except (ValueError, OSError) as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(2)
