@@ -1,6 +1,7 @@
 """A store of MLflow that fails, in whatever way, costs one warning and at most ten seconds."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
