@@ -35,6 +35,7 @@ def code_digest(stage: str) -> str:
     return _joined_digest(code_versions(stage))
 
 
+@cache  # hundreds of jobs ask for one stage
 def recorded_code(stage: str) -> str:
     """Return `code <digest>` for Snakemake; `recorded_versions` tells later what that was."""
     versions = code_versions(stage)

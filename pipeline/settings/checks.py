@@ -69,37 +69,38 @@ def _in_outline(raw: Mapping[str, Any], dataset: object) -> Iterator[Mistake]:
     yield from _in_keys((), raw, TOP, needed=NEEDED)
     for key in TOP[1:]:
         if key in raw and not isinstance(raw[key], dict):
-            yield Mistake((key,), f"found {_shown(raw[key])}, expected keys and values")
+            yield _no_mapping((key,), raw[key])
     datasets = raw.get("datasets")
     if not isinstance(datasets, dict) or not isinstance(raw.get("variants"), dict):
         return
     yield from _in_names(("variants",), raw["variants"])
     for name, own in raw["variants"].items():
         if own is not None and not isinstance(own, dict):
-            yield Mistake(("variants", name), f"found {_shown(own)}, expected keys and values")
+            yield _no_mapping(("variants", name), own)
     yield from _in_names(("datasets",), datasets)
     for name, values in datasets.items():
         keys = ("datasets", name)
         if not isinstance(values, dict):
-            yield Mistake(keys, f"found {_shown(values)}, expected keys and values")
+            yield _no_mapping(keys, values)
             continue
         if isinstance(values.get("pretrained"), dict):
             yield from _in_names((*keys, "pretrained"), values["pretrained"])
         settings = values.get("settings")
         if not isinstance(settings, dict):
-            yield Mistake(
-                (*keys, "settings"), f"found {_shown(settings)}, expected keys and values"
-            )
+            yield _no_mapping((*keys, "settings"), settings)
             continue
         # All of them, though empty: DVC asks for each.
         yield from _in_keys((*keys, "settings"), settings, PER_DATASET, needed=PER_DATASET)
         for stage, own in settings.items():
             if not isinstance(own, dict):
-                text = f"found {_shown(own)}, expected keys and values"
-                yield Mistake((*keys, "settings", stage), text)
+                yield _no_mapping((*keys, "settings", stage), own)
     if not isinstance(dataset, str) or dataset not in datasets:
         expected = f"expected one of {list(datasets)}{nearest(dataset, datasets)}"
         yield Mistake(("dataset",), f"found {_shown(dataset)}, {expected}")
+
+
+def _no_mapping(keys: Keys, found: object) -> Mistake:
+    return Mistake(keys, f"found {_shown(found)}, expected keys and values")
 
 
 def _in_keys(
